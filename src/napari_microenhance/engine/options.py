@@ -1,0 +1,139 @@
+"""Options: what the user may choose about a run."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
+
+from napari_microenhance.errors import OptionsError
+
+__all__ = ["CHOICES", "Options"]
+
+Auto = Literal["auto"]
+
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "blend": ("auto", "crop", "linear", "gaussian"),
+    "background": ("original", "white", "black", "crop"),
+    "context": ("image", "white"),
+    "intensity": ("auto", "dtype", "percentile", "minmax", "none"),
+    "colour": ("auto", "luminance", "per-channel", "joint", "grey"),
+    "dtype": ("same", "float32"),
+    "provider": ("auto", "cpu", "cuda", "tensorrt", "openvino", "directml", "coreml"),
+    "precision": ("auto", "float32"),
+}
+"""The words each text option accepts; `intensity` accepts a pair of numbers too."""
+
+
+def _option(default: Any, help_text: str) -> Any:  # noqa: ANN401 - dataclasses.field is typed so
+    return dataclasses.field(default=default, metadata={"help": help_text})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run is done; every field is also a CLI option and a widget field.
+
+    The text of each field stands in its ``metadata["help"]``, which the command
+    line and the dock widget show.
+
+    Raises
+    ------
+    OptionsError
+        If a value is outside its range; the text names the option.
+    """
+
+    tile: int | Auto = _option("auto", "Edge of the network's input in px, halos included.")
+    halo: int | Auto = _option(
+        "auto", "Real pixels around each tile in px; auto measures what the network needs."
+    )
+    blend: str = _option(
+        "auto", "How neighbouring tiles meet; auto: crop for finite networks, linear for global."
+    )
+    dilate: int = _option(0, "Grow the ROI by this many px (square) before anything else.")
+    feather: int = _option(0, "Width in px of a soft transition inside the ROI's edge.")
+    background: str = _option("original", "What the result shows outside the ROI.")
+    context: str = _option("image", "What the network sees outside the ROI.")
+    intensity: str | tuple[float, float] = _option(
+        "auto", "Image values that meet the network's range: a rule, or LOW,HIGH."
+    )
+    value_range: Auto | tuple[float, float] = _option(
+        "auto", "The network's own range LOW,HIGH where its file does not say."
+    )
+    colour: str = _option("auto", "How RGB meets a 1-channel network and grey a 3-channel one.")
+    planes: Literal["all"] | tuple[int, ...] = _option(
+        "all", "Which planes of a stack, counted from 0 with the last stack axis fastest."
+    )
+    dtype: str = _option("same", "Number type of the result.")
+    provider: str = _option("auto", "onnxruntime execution provider.")
+    threads: int | Auto = _option("auto", "CPU threads of the network.")
+    batch: int | Auto = _option("auto", "Tiles per network call.")
+    precision: str = _option("auto", "Arithmetic of the network.")
+    memory: int | Auto = _option("auto", "Bytes the run may add; auto: half of what is free.")
+
+    def __post_init__(self) -> None:
+        for name, words in CHOICES.items():
+            value = getattr(self, name)
+            if name == "intensity" and not isinstance(value, str):
+                object.__setattr__(self, name, _pair(name, value))
+            elif value not in words:
+                raise OptionsError(f"{name}={value!r} is not one of {', '.join(words)}.")
+        if self.value_range != "auto":
+            object.__setattr__(self, "value_range", _pair("value_range", self.value_range))
+        for name, least in {"dilate": 0, "feather": 0}.items():
+            _check_int(name, getattr(self, name), least)
+        for name, least in {"tile": 1, "halo": 0, "threads": 1, "batch": 1, "memory": 1}.items():
+            if getattr(self, name) != "auto":
+                _check_int(name, getattr(self, name), least)
+        if self.planes != "all":
+            object.__setattr__(self, "planes", _planes(self.planes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as plain JSON values."""
+        return {
+            k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build options from plain JSON values, such as a preset file holds.
+
+        Raises
+        ------
+        OptionsError
+            If a name is unknown or a value is outside its range.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise OptionsError(
+                f"Unknown option {unknown[0]!r}; known are {', '.join(sorted(known))}."
+            )
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**plain)
+
+
+def _check_int(name: str, value: object, least: int) -> None:
+    """Raise unless the value is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise OptionsError(f"{name}={value!r} must be a whole number of at least {least}.")
+
+
+def _planes(value: object) -> tuple[int, ...]:
+    """Return sorted plane numbers or raise."""
+    try:
+        planes = sorted({int(p) for p in value})  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise OptionsError(f'planes={value!r} is neither "all" nor whole numbers.') from error
+    if not planes or planes[0] < 0:
+        raise OptionsError(f"planes={value!r} needs whole numbers from 0 on.")
+    return tuple(planes)
+
+
+def _pair(name: str, value: object) -> tuple[float, float]:
+    """Return two ascending finite numbers or raise."""
+    try:
+        low, high = (float(v) for v in value)  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise OptionsError(f"{name}={value!r} needs two numbers, LOW and HIGH.") from error
+    if not (float("-inf") < low < high < float("inf")):
+        raise OptionsError(f"{name}={value!r} needs two finite numbers with LOW below HIGH.")
+    return low, high

@@ -1,0 +1,291 @@
+"""Region: which pixels of an image are to be enhanced.
+
+A region lives in image pixels, pixel centres at whole numbers. It holds a mask of
+its own bounding box only, so that a small ROI in a slide costs little.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.errors import RoiError
+
+__all__ = ["Box", "Region", "fill_polygon", "intersect"]
+
+Box = tuple[tuple[int, int], ...]
+"""One half-open (start, stop) range per axis, in pixels."""
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def intersect(a: Box, b: Box) -> Box | None:
+    """Return the common part of two boxes, or None."""
+    box = tuple((max(p, r), min(q, s)) for (p, q), (r, s) in zip(a, b, strict=True))
+    return box if all(start < stop for start, stop in box) else None
+
+
+def slices(box: Box, origin: Sequence[int] | None = None) -> tuple[slice, ...]:
+    """Return the slices of a box in an array that begins at `origin`."""
+    shift = origin if origin is not None else [0] * len(box)
+    return tuple(slice(a - o, b - o) for (a, b), o in zip(box, shift, strict=True))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Region:
+    """A set of pixels of an image.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Spatial shape of the image, px.
+    box : Box
+        Bounding box of the region, inside the image.
+    mask : ndarray of bool, shape of the box, or None
+        Which pixels of the box belong; None: all of them.
+    vertices : tuple of ndarray, shape (N, 2)
+        The (y, x) polygons it came from, for the record only.
+    """
+
+    shape: tuple[int, ...]
+    box: Box
+    mask: BoolArray | None = None
+    vertices: tuple[npt.NDArray[np.float64], ...] = ()
+
+    @classmethod
+    def whole(cls, shape: Sequence[int]) -> Self:
+        """Return the region of all pixels."""
+        return cls(tuple(shape), tuple((0, n) for n in shape))
+
+    @classmethod
+    def from_mask(cls, mask: npt.ArrayLike) -> Self:
+        """Return the region of the non-zero pixels of a mask or label image.
+
+        Parameters
+        ----------
+        mask : array_like of bool or int, spatial shape of the image
+
+        Raises
+        ------
+        RoiError
+            If nothing is selected.
+        """
+        inside = np.asarray(mask) != 0
+        return cls._shrunk(inside.shape, tuple((0, n) for n in inside.shape), inside)
+
+    @classmethod
+    def from_polygons(cls, polygons: Iterable[npt.ArrayLike], shape: Sequence[int]) -> Self:
+        """Return the union of filled polygons, each by the even-odd rule.
+
+        Parameters
+        ----------
+        polygons : iterable of array_like, shape (N, 2), float
+            (y, x) vertices; a pixel is inside when its centre is, edges included.
+        shape : sequence of int
+            (Y, X) of the image, px.
+
+        Raises
+        ------
+        RoiError
+            If a polygon has fewer than three vertices or a vertex that is not finite,
+            or if no pixel of the image is inside.
+        """
+        height, width = shape
+        parts: list[tuple[Box, BoolArray]] = []
+        kept: list[npt.NDArray[np.float64]] = []
+        for number, polygon in enumerate(polygons, start=1):
+            vertices = _checked_vertices(polygon, number)
+            kept.append(vertices)
+            if part := fill_polygon(vertices, (height, width)):
+                parts.append(part)
+        if not parts:
+            raise RoiError(
+                f"The ROI selects no pixel of the image of {height} x {width} px; "
+                "draw it over the image."
+            )
+        box = tuple(
+            (min(b[axis][0] for b, _ in parts), max(b[axis][1] for b, _ in parts))
+            for axis in range(2)
+        )
+        origin = [start for start, _ in box]
+        mask = np.zeros([stop - start for start, stop in box], bool)
+        for part_box, inside in parts:
+            mask[slices(part_box, origin)] |= inside
+        shrunk = cls._shrunk((height, width), box, mask)
+        return dataclasses.replace(shrunk, vertices=tuple(kept))
+
+    @classmethod
+    def _shrunk(cls, shape: Sequence[int], box: Box, mask: BoolArray) -> Self:
+        """Return the region with its box as tight as the mask allows."""
+        if not mask.any():
+            raise RoiError("The ROI selects no pixel of the image; draw it over the image.")
+        tight = []
+        for axis, (start, _) in enumerate(box):
+            others = tuple(a for a in range(mask.ndim) if a != axis)
+            hit = np.flatnonzero(mask.any(axis=others))
+            tight.append((start + int(hit[0]), start + int(hit[-1]) + 1))
+        inner = mask[slices(tuple(tight), [start for start, _ in box])]
+        return cls(tuple(shape), tuple(tight), None if inner.all() else inner)
+
+    @property
+    def origin(self) -> tuple[int, ...]:
+        """First pixel of the bounding box."""
+        return tuple(start for start, _ in self.box)
+
+    @cached_property
+    def pixels(self) -> int:
+        """Number of pixels in the region."""
+        if self.mask is not None:
+            return int(np.count_nonzero(self.mask))
+        return int(np.prod([stop - start for start, stop in self.box]))
+
+    def crop(self, box: Box) -> BoolArray:
+        """Return which pixels of a box belong; those beyond the image do not.
+
+        Returns
+        -------
+        ndarray of bool, shape of the box
+        """
+        inside = np.zeros([stop - start for start, stop in box], bool)
+        if common := intersect(box, self.box):
+            here = slices(common, [start for start, _ in box])
+            inside[here] = True if self.mask is None else self.mask[slices(common, self.origin)]
+        return inside
+
+    def dilated(self, px: int) -> "Region":
+        """Return the region grown by a square of ``2 * px + 1``, cut at the image border."""
+        if px == 0:
+            return self
+        from scipy.ndimage import maximum_filter1d
+
+        box = tuple(
+            (max(0, a - px), min(n, b + px)) for (a, b), n in zip(self.box, self.shape, strict=True)
+        )
+        if self.mask is None:
+            return dataclasses.replace(self, box=box)
+        grown = self.crop(box).view(np.uint8)
+        for axis in range(grown.ndim):
+            grown = maximum_filter1d(grown, 2 * px + 1, axis=axis, mode="constant")
+        mask = grown.view(bool)
+        return dataclasses.replace(self, box=box, mask=None if mask.all() else mask)
+
+    def weights(self, feather: int) -> npt.NDArray[np.float32] | None:
+        """Return the share of the enhanced value for each pixel of the bounding box.
+
+        The weight rises linearly from the ROI's edge over `feather` pixels inwards. The
+        image border is no edge. None when `feather` is 0.
+
+        Returns
+        -------
+        ndarray, shape of the box, float32, range [0, 1]
+        """
+        if feather == 0:
+            return None
+        from scipy.ndimage import distance_transform_edt
+
+        around = tuple((a - 1, b + 1) for a, b in self.box)
+        inside = self.crop(around)
+        for axis, ((a, b), n) in enumerate(zip(self.box, self.shape, strict=True)):
+            first, last = np.moveaxis(inside, axis, 0)[[0, -1]]
+            if a == 0:
+                first[...] = True
+            if b == n:
+                last[...] = True
+            np.moveaxis(inside, axis, 0)[[0, -1]] = first, last
+        if inside.all():
+            return np.ones([b - a for a, b in self.box], np.float32)
+        distance = distance_transform_edt(inside)[tuple(slice(1, -1) for _ in self.box)]
+        return np.asarray(np.minimum(1, distance / (feather + 1)), np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the region as plain JSON: polygons where it has them, else runs.
+
+        Runs are (start, length) pairs over the box in C order.
+        """
+        record: dict[str, Any] = {
+            "pixels": self.pixels,
+            "box": [list(r) for r in self.box],
+            "whole_image": self.mask is None
+            and all(r == (0, n) for r, n in zip(self.box, self.shape, strict=True)),
+        }
+        if self.vertices:
+            record["vertices"] = [v.tolist() for v in self.vertices]
+        elif self.mask is not None:
+            flat = np.concatenate([[0], self.mask.ravel().view(np.int8), [0]])
+            edges = np.flatnonzero(np.diff(flat))
+            record["runs"] = np.stack([edges[::2], edges[1::2] - edges[::2]], axis=1).tolist()
+            record["runs_sha256"] = hashlib.sha256(np.packbits(self.mask).tobytes()).hexdigest()
+        return record
+
+
+def _checked_vertices(polygon: npt.ArrayLike, number: int) -> npt.NDArray[np.float64]:
+    """Return (N, 2) float vertices or raise."""
+    try:
+        vertices = np.array(polygon, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise RoiError(f"ROI polygon {number} is not a list of (y, x) numbers.") from error
+    if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
+        raise RoiError(
+            f"ROI polygon {number} has shape {vertices.shape}; "
+            "it needs at least three (y, x) vertices."
+        )
+    if not np.isfinite(vertices).all():
+        raise RoiError(f"ROI polygon {number} has a vertex that is not a finite number.")
+    return vertices
+
+
+def fill_polygon(
+    vertices: npt.NDArray[np.float64], shape: tuple[int, int]
+) -> tuple[Box, BoolArray] | None:
+    """Fill one closed polygon by the even-odd rule, centres on an edge included.
+
+    Each edge toggles every pixel centre to the right of it in the rows it crosses;
+    a running parity along the row then gives inside and outside. The cost is the
+    length of the outline plus the area of the box, not their product.
+
+    Parameters
+    ----------
+    vertices : ndarray, shape (N, 2), float64
+        (y, x), px.
+    shape : tuple of int
+        (Y, X) of the image, px.
+
+    Returns
+    -------
+    tuple of Box and ndarray of bool, or None
+        The polygon's box inside the image and its mask; None when they do not meet.
+    """
+    low = np.ceil(vertices.min(axis=0) - 1e-9)
+    high = np.floor(vertices.max(axis=0) + 1e-9) + 1
+    start = np.clip(low, 0, shape).astype(int)
+    stop = np.clip(high, 0, shape).astype(int)
+    if (start >= stop).any():
+        return None
+    (top, left), (bottom, right) = start.tolist(), stop.tolist()
+    toggles = np.zeros((bottom - top, right - left + 1), np.uint8)
+    edge = np.zeros((bottom - top, right - left), bool)
+    y0, x0 = vertices.T
+    y1, x1 = np.roll(vertices, -1, axis=0).T
+    for ay, ax, by, bx in zip(y0, x0, y1, x1, strict=True):
+        if ay == by:
+            if ay.is_integer() and top <= ay < bottom:
+                a = max(int(np.ceil(min(ax, bx))), left)
+                b = min(int(np.floor(max(ax, bx))) + 1, right)
+                edge[int(ay) - top, max(0, a - left) : max(0, b - left)] = True
+            continue
+        (ay, ax), (by, bx) = sorted([(ay, ax), (by, bx)])
+        rows = np.arange(max(top, int(np.ceil(ay))), min(bottom, int(np.floor(by)) + 1))
+        cross = ax + (rows - ay) * ((bx - ax) / (by - ay))
+        whole = np.rint(cross)
+        on = (np.abs(cross - whole) < 1e-9) & (whole >= left) & (whole < right)
+        edge[rows[on] - top, whole[on].astype(int) - left] = True
+        # Half open in y, so that a vertex shared by two edges toggles once.
+        half = rows < by
+        columns = np.clip(np.ceil(cross[half]), left, right).astype(int) - left
+        toggles[rows[half] - top, columns] ^= 1
+    inside = np.bitwise_xor.accumulate(toggles[:, :-1], axis=1).view(bool)
+    return ((top, bottom), (left, right)), inside | edge

@@ -1,0 +1,98 @@
+"""ModelSpec: what a network wants and what it gives."""
+
+import dataclasses
+from typing import Any, Literal
+
+__all__ = ["GLOBAL", "ModelSpec", "Radius", "SizeRule"]
+
+GLOBAL: Literal["global"] = "global"
+"""The radius of a network whose every output depends on the whole tile."""
+
+Radius = int | Literal["global"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SizeRule:
+    """The lengths a network accepts along one axis: `fixed`, or ``minimum + n * step``."""
+
+    minimum: int = 1
+    step: int = 1
+    fixed: int | None = None
+
+    def round_up(self, length: int) -> int:
+        """Return the smallest accepted length that holds `length`, or `fixed`."""
+        if self.fixed is not None:
+            return self.fixed
+        return self.minimum + -(-max(0, length - self.minimum) // self.step) * self.step
+
+    def round_down(self, length: int) -> int:
+        """Return the largest accepted length within `length`, or the least accepted one."""
+        if self.fixed is not None:
+            return self.fixed
+        return self.minimum + max(0, length - self.minimum) // self.step * self.step
+
+    def __str__(self) -> str:
+        if self.fixed is not None:
+            return f"{self.fixed}"
+        return "any" if self.minimum == self.step == 1 else f"{self.minimum} + n x {self.step}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Everything the engine needs to know about a network; a value, not an object.
+
+    Parameters
+    ----------
+    name : str
+        Shown to the user and used in layer names.
+    task : {"image", "labels"}
+        What the output is.
+    axes_in, axes_out : str
+        Letters of the network's tensors in order, of "N", "C", "Z", "Y", "X".
+    channels_in, channels_out : int
+    value_range : tuple of float
+        (low, high) the network was trained on, both ends of its input and output.
+    units : {"input", "relative"}
+        "relative": the output is not in the input's units but fills its range.
+    dtype : str
+        NumPy name of the tensor type.
+    size : tuple of SizeRule
+        One per spatial axis.
+    shift_step : int
+        Tile starts that are multiples of it leave a result unchanged, px.
+    scale : float
+        Output pixels per input pixel.
+    border_loss : int
+        Pixels lost on each side by valid convolutions, input px.
+    radius : int or "global"
+        How far an input pixel reaches, px, the maximum over all phases and axes.
+    batch : int or None
+        Tiles per call the file prescribes; None: any.
+    bytes_per_pixel : float
+        Working memory of the network per input pixel, measured.
+    """
+
+    name: str
+    task: Literal["image", "labels"] = "image"
+    axes_in: str = "NCYX"
+    axes_out: str = "NCYX"
+    channels_in: int = 1
+    channels_out: int = 1
+    value_range: tuple[float, float] = (0.0, 1.0)
+    value_range_source: str = "default"
+    units: Literal["input", "relative"] = "input"
+    dtype: str = "float32"
+    size: tuple[SizeRule, ...] = (SizeRule(), SizeRule())
+    shift_step: int = 1
+    scale: float = 1.0
+    border_loss: int = 0
+    radius: Radius = GLOBAL
+    batch: int | None = None
+    bytes_per_pixel: float = 0.0
+    licence: str = ""
+    citation: str = ""
+    card: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as plain JSON values."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,211 @@
+"""Toy networks with a known receptive field, built with onnx.helper."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FREE = ("n", "h", "w")
+
+
+class Graph:
+    """A small ONNX graph under construction; each method adds one node."""
+
+    def __init__(self, channels: int = 1, seed: int = 0) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.channels = channels
+        self._rng = np.random.default_rng(seed)
+        self._count = 0
+
+    def _name(self) -> str:
+        self._count += 1
+        return f"t{self._count}"
+
+    def constant(self, value: np.ndarray) -> str:
+        name = self._name()
+        self.weights.append(numpy_helper.from_array(value, name))
+        return name
+
+    def node(self, kind: str, *inputs: str, **attributes: object) -> str:
+        name = self._name()
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def conv(
+        self, x: str, cin: int, cout: int, kernel: int = 3, *, dilation: int = 1, stride: int = 1
+    ) -> str:
+        scale = 1 / np.sqrt(cin * kernel * kernel)
+        w = self._rng.normal(0, scale, (cout, cin, kernel, kernel)).astype(np.float32)
+        b = self._rng.normal(0, 0.1, cout).astype(np.float32)
+        pad = dilation * (kernel // 2)
+        return self.node(
+            "Conv",
+            x,
+            self.constant(w),
+            self.constant(b),
+            pads=[pad] * 4,
+            dilations=[dilation] * 2,
+            strides=[stride] * 2,
+        )
+
+    def relu(self, x: str) -> str:
+        return self.node("Relu", x)
+
+    def up(self, x: str) -> str:
+        scales = self.constant(np.array([1, 1, 2, 2], np.float32))
+        return self.node(
+            "Resize",
+            x,
+            "",
+            scales,
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+
+    def save(
+        self,
+        path: Path,
+        output: str,
+        *,
+        shape: tuple = ("n", None, "h", "w"),
+        channels_out: int | None = None,
+        metadata: dict[str, str] | None = None,
+        nhwc: bool = False,
+    ) -> Path:
+        def info(name: str, channels: int) -> onnx.ValueInfoProto:
+            n, _, h, w = shape
+            dims = [n, h, w, channels] if nhwc else [n, channels, h, w]
+            return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+
+        if nhwc:
+            self.nodes.insert(0, helper.make_node("Transpose", ["x"], ["xc"], perm=[0, 3, 1, 2]))
+            for node in self.nodes[1:]:
+                for i, name in enumerate(node.input):
+                    if name == "x":
+                        node.input[i] = "xc"
+            output = self.node("Transpose", output, perm=[0, 2, 3, 1])
+        self.nodes.append(helper.make_node("Identity", [output], ["y"]))
+        graph = helper.make_graph(
+            self.nodes,
+            "toy",
+            [info("x", self.channels)],
+            [info("y", channels_out or self.channels)],
+            self.weights,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+        model.ir_version = 9
+        helper.set_model_props(model, metadata or {})
+        onnx.save(model, path)
+        return path
+
+
+def plain(
+    path: Path,
+    *,
+    convs: int = 2,
+    width: int = 4,
+    channels: int = 1,
+    kernel: int = 3,
+    dilation: int = 1,
+    seed: int = 0,
+    **save: object,
+) -> Path:
+    """A stack of convolutions; radius convs * dilation * (kernel // 2)."""
+    g = Graph(channels, seed)
+    x, cin = "x", channels
+    for i in range(convs):
+        cout = channels if i == convs - 1 else width
+        x = g.conv(x, cin, cout, kernel, dilation=dilation)
+        if i < convs - 1:
+            x = g.relu(x)
+        cin = cout
+    return g.save(path, x, **save)
+
+
+def unet(
+    path: Path, *, depth: int = 2, width: int = 4, channels: int = 1, seed: int = 0, **save: object
+) -> Path:
+    """A U-Net with max pooling and nearest up-sampling; step 2 ** depth."""
+    g = Graph(channels, seed)
+    skips: list[tuple[str, int]] = []
+    x, cin = "x", channels
+    for level in range(depth):
+        cout = width * (level + 1)
+        x = g.relu(g.conv(x, cin, cout))
+        skips.append((x, cout))
+        x = g.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+        cin = cout
+    x = g.relu(g.conv(x, cin, cin))
+    for skip, cout in reversed(skips):
+        x = g.node("Concat", g.up(x), skip, axis=1)
+        x = g.relu(g.conv(x, cin + cout, cout))
+        cin = cout
+    return g.save(path, g.conv(x, cin, channels, 1), **save)
+
+
+def instance_norm(path: Path, **save: object) -> Path:
+    """A network that couples the whole tile."""
+    g = Graph(1)
+    x = g.conv("x", 1, 4)
+    one, zero = (g.constant(np.full(4, v, np.float32)) for v in (1.0, 0.0))
+    x = g.node("InstanceNormalization", x, one, zero, epsilon=1e-5)
+    return g.save(path, g.conv(g.relu(x), 4, 1), **save)
+
+
+def pix2pix(path: Path, *, size: int = 512, depth: int = 6, width: int = 4, seed: int = 0) -> Path:
+    """A generator shaped like pix2pix: 3 channels, strided down, up, tanh, fixed size."""
+    g = Graph(3, seed)
+    x, cin = "x", 3
+    skips = []
+    for level in range(depth):
+        cout = min(width * 2**level, 16)
+        x = g.node("LeakyRelu", g.conv(x, cin, cout, stride=2), alpha=0.2)
+        skips.append((x, cout))
+        cin = cout
+    for skip, cout in reversed(skips[:-1]):
+        x = g.relu(g.conv(g.up(x), cin, cout))
+        x = g.node("Concat", x, skip, axis=1)
+        cin = 2 * cout
+    x = g.node("Tanh", g.conv(g.up(x), cin, 3))
+    return g.save(path, x, shape=(1, None, size, size))
+
+
+def classifier(path: Path) -> Path:
+    """A network that gives ten numbers, not an image."""
+    g = Graph(1)
+    pooled = g.node("GlobalAveragePool", g.conv("x", 1, 10))
+    g.nodes.append(helper.make_node("Flatten", [pooled], ["y"]))
+    graph = helper.make_graph(
+        g.nodes,
+        "toy",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, "h", "w"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 10])],
+        g.weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.save(model, path)
+    return path
+
+
+def run_whole(path: Path, image: np.ndarray) -> np.ndarray:
+    """The oracle: onnxruntime on the whole (C, Y, X) image."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return session.run(None, {name: image[None].astype(np.float32)})[0][0]
+
+
+def residual(
+    path: Path, *, blocks: int = 8, width: int = 32, seed: int = 0, **save: object
+) -> Path:
+    """A residual network of 3 x 3 convolutions; radius 2 * blocks + 2."""
+    g = Graph(1, seed)
+    x = g.conv("x", 1, width)
+    for _ in range(blocks):
+        x = g.node("Add", x, g.conv(g.relu(g.conv(x, width, width)), width, width))
+    return g.save(path, g.conv(x, width, 1), **save)

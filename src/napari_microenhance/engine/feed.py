@@ -1,0 +1,168 @@
+"""Feed: the network's outputs for all tiles of a run, in order, while the next are read."""
+
+import dataclasses
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.intensity import IntensityMap, Palette
+from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.session import Inference
+from napari_microenhance.engine.source import Source
+from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.tiling import Plan, Tile
+from napari_microenhance.errors import ModelError
+
+__all__ = ["Feed", "Lane"]
+
+POLL_SECONDS = 0.02
+"""How often the caller is asked whether to stop while a network call is in flight."""
+
+AHEAD = 2
+"""Threads: one waits for the network, the other reads and normalises the next tiles."""
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Lane:
+    """One plane and the channels that the network sees of it together."""
+
+    plane: tuple[int, ...]
+    palette: Palette
+    maps: tuple[IntensityMap, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Feed:
+    """Reads, normalises and infers.
+
+    Use it as a context manager: on leaving, no network call is in flight any more.
+
+    Parameters
+    ----------
+    source : Source
+    region : Region
+        Outside it the network sees white where `context` is "white".
+    spec : ModelSpec
+    inference : Inference
+    layout : Plan
+    context : {"image", "white"}
+    batch : int
+        Tiles per network call, at most; they must have one shape.
+    """
+
+    source: Source
+    region: Region
+    spec: ModelSpec
+    inference: Inference
+    layout: Plan
+    context: str
+    batch: int = 1
+    _pool: ThreadPoolExecutor = dataclasses.field(
+        default_factory=lambda: ThreadPoolExecutor(AHEAD, thread_name_prefix="microenhance")
+    )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.inference.stop()
+        self._pool.shutdown(cancel_futures=True)
+
+    def outputs(
+        self, lanes: list[Lane], check_stop: Callable[[], None]
+    ) -> Iterator[tuple[Lane, int, FloatArray]]:
+        """Yield the network's output for each tile of each lane, in order.
+
+        Parameters
+        ----------
+        lanes : list of Lane
+        check_stop : callable
+            Called every 20 ms; raises to end the run.
+
+        Yields
+        ------
+        tuple of Lane, int and ndarray
+            The lane, the tile's index in the layout, and its base channels in the
+            network's range, shape (B, Y, X), float32.
+
+        Raises
+        ------
+        ModelError
+            If the network fails or gives values that are not finite.
+        """
+        todo = itertools.product(lanes, _groups(self.layout.tiles, self.batch))
+        waiting: deque[tuple[Lane, list[int], Future[FloatArray]]] = deque()
+
+        def submit(count: int) -> None:
+            for lane, group in itertools.islice(todo, count):
+                waiting.append((lane, group, self._pool.submit(self._infer, lane, group)))
+
+        submit(AHEAD)
+        while waiting:
+            lane, group, future = waiting.popleft()
+            outputs = _wait(future, check_stop)
+            submit(1)
+            for index, output in zip(group, outputs, strict=True):
+                yield lane, index, output
+
+    def _infer(self, lane: Lane, group: list[int]) -> FloatArray:
+        """Read, normalise and run some tiles; return base channels, shape (N, B, Y, X)."""
+        tensors = [self._network_input(self.layout.tiles[i], lane) for i in group]
+        # A file that prescribes its batch gets copies of the last tile.
+        tensors += [tensors[-1]] * ((self.spec.batch or len(tensors)) - len(tensors))
+        tensor = np.stack(tensors)
+        if self.spec.axes_in == "NYXC":
+            tensor = np.moveaxis(tensor, 1, -1)
+        output = np.asarray(self.inference.run(tensor))
+        if self.spec.axes_out == "NYXC":
+            output = np.moveaxis(output, -1, 1)
+        if not np.isfinite(output).all():
+            raise ModelError(
+                f"The network {self.spec.name} gave values that are not finite; check that "
+                "intensity and value_range fit what it was trained on."
+            )
+        return np.stack([lane.palette.collapse(o) for o in output[: len(group)]])
+
+    def _network_input(self, tile: Tile, lane: Lane) -> FloatArray:
+        """Return what the network reads of a tile, shape (C, Y, X), in its own range."""
+        base = lane.palette.base(self.source.read(lane.plane, lane.palette.channels, tile.read))
+        if self.context == "white":
+            white = np.asarray(lane.maps[0].white(self.source.dtype)).astype(base.dtype)
+            base = np.where(self.region.crop(tile.read), base, white)
+        forward = [m.forward(channel) for m, channel in zip(lane.maps, base, strict=True)]
+        return lane.palette.expand(np.stack(forward))
+
+
+def _wait(future: "Future[FloatArray]", check_stop: Callable[[], None]) -> FloatArray:
+    """Return a future's result, asking all the while whether to stop."""
+    while True:
+        check_stop()
+        with suppress(TimeoutError):
+            return future.result(timeout=POLL_SECONDS)
+
+
+def _groups(tiles: tuple[Tile, ...], batch: int) -> list[list[int]]:
+    """Return consecutive tiles of one shape, at most `batch` together."""
+    groups: list[list[int]] = []
+    for index, tile in enumerate(tiles):
+        last = groups[-1] if groups else []
+        if last and len(last) < batch and tiles[last[0]].shape == tile.shape:
+            last.append(index)
+        else:
+            groups.append([index])
+    return groups

@@ -1,0 +1,288 @@
+"""Reversible intensity and colour maps, fitted once per run.
+
+A lane is what the network sees of one plane at a time: a `Palette` picks the image's
+channels and turns them into base channels (one grey, or several), an `IntensityMap`
+per base channel takes them to the network's range and back.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.source import Source
+from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.errors import ModelError
+
+__all__ = ["REC601", "IntensityMap", "Palette", "fit", "palettes", "to_dtype"]
+
+FloatArray = npt.NDArray[np.float32]
+
+SAMPLE = 1 << 16
+"""Pixels that tell about where a percentile lies."""
+
+EXACT = 1 << 20
+"""Image values up to here keep at least 4 bits behind the point in float32."""
+
+REC601 = np.array([0.299, 0.587, 0.114], np.float32)
+"""Luma weights of R, G, B: ITU-R Recommendation BT.601."""
+
+
+@dataclasses.dataclass(frozen=True)
+class IntensityMap:
+    """A straight line from image values to the network's range.
+
+    Parameters
+    ----------
+    low, high : float
+        Image values that meet the ends of the network's range.
+    net_low, net_high : float
+        The network's range.
+    back_low, back_high : float
+        Image values that the ends of the network's range come back to; other than
+        `low` and `high` only for a network with ``units: relative``.
+    source : str
+        The rule that gave the numbers.
+    """
+
+    low: float
+    high: float
+    net_low: float
+    net_high: float
+    back_low: float
+    back_high: float
+    source: str
+
+    def forward(self, values: npt.NDArray[Any]) -> FloatArray:
+        """Return values in the network's range, float32; nothing is clipped."""
+        if self.source == "none":
+            return values.astype(np.float32)
+        gain = (self.net_high - self.net_low) / (self.high - self.low)
+        # 32-bit integers do not fit a float32: take the offset off in float64 first.
+        fits = values.dtype.itemsize <= 2 or values.dtype == np.float32
+        out = values.astype(np.float32 if fits else np.float64)
+        np.subtract(out, out.dtype.type(self.low), out=out)
+        np.multiply(out, out.dtype.type(gain), out=out)
+        np.add(out, out.dtype.type(self.net_low), out=out)
+        return out.astype(np.float32, copy=False)
+
+    def backward(self, values: FloatArray) -> npt.NDArray[Any]:
+        """Return image values of the network's output, neither rounded nor clipped.
+
+        float32, or float64 where the image's values need more than its 24 bits.
+        """
+        if self.source == "none":
+            return values
+        gain = (self.back_high - self.back_low) / (self.net_high - self.net_low)
+        offset = self.back_low - self.net_low * gain
+        if max(abs(self.back_low), abs(self.back_high)) > EXACT:
+            return np.asarray(values.astype(np.float64) * gain + offset)
+        return np.asarray(values * np.float32(gain) + np.float32(offset))
+
+    def white(self, dtype: np.dtype[Any]) -> float:
+        """Return what is white in an image of this type: its maximum, for floats the high."""
+        return float(np.iinfo(dtype).max) if dtype.kind in "ui" else self.high
+
+    def black(self, dtype: np.dtype[Any]) -> float:
+        """Return what is black in an image of this type: zero, for floats the low."""
+        return 0.0 if dtype.kind in "ui" else self.low
+
+
+@dataclasses.dataclass(frozen=True)
+class Palette:
+    """How image channels meet the network's channels.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Image channels that are read, and written where `kind` is not "grey".
+    kind : {"direct", "luminance", "grey"}
+        "direct": the channels are the base. "luminance": their Rec.601 grey is, and the
+        change in grey is added to each channel, which keeps the chroma. "grey": the
+        Rec.601 grey is the base and the result.
+    repeat : int
+        A base of one channel is shown to the network so often; its outputs are made
+        grey again.
+    """
+
+    channels: tuple[int, ...]
+    kind: Literal["direct", "luminance", "grey"]
+    repeat: int = 1
+
+    def base(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the base channels, shape (B, ...), in image units."""
+        if self.kind == "direct":
+            return raw
+        grey = np.tensordot(REC601, raw[:3].astype(np.float32), axes=1)[None]
+        # A grey image of whole numbers is one: the luma is rounded as any converter does.
+        whole = self.kind == "grey" and raw.dtype.kind in "ui"
+        return to_dtype(grey, raw.dtype)[0] if whole else grey
+
+    def expand(self, base: FloatArray) -> FloatArray:
+        """Return what the network reads, shape (C, Y, X)."""
+        return np.repeat(base, self.repeat, axis=0) if self.repeat > 1 else base
+
+    def collapse(self, output: FloatArray) -> FloatArray:
+        """Return base channels from what the network gave, shape (B, Y, X)."""
+        if self.repeat == 1 or len(output) == 1:
+            return output
+        return np.tensordot(REC601, output[:3], axes=1)[None]
+
+    def merge(self, raw: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the enhanced channels from the raw ones and the enhanced base, image units."""
+        if self.kind != "luminance":
+            return new
+        return np.asarray(raw + (new - self.base(raw)))
+
+
+def palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ...]:
+    """Decide how the channels of an image meet those of a network.
+
+    Parameters
+    ----------
+    source : Source
+    spec : ModelSpec
+    colour : {"auto", "luminance", "per-channel", "joint", "grey"}
+
+    Returns
+    -------
+    tuple of Palette
+        The channels of each run on their own.
+
+    Raises
+    ------
+    ModelError
+        If the choice does not fit the network.
+    """
+    wants, has = spec.channels_in, source.channels
+    repeat = wants if wants == 3 else 1
+    if not source.is_colour:
+        if has == wants > 1:
+            return (Palette(tuple(range(has)), "direct"),)
+        if wants not in (1, 3):
+            raise ModelError(
+                f"The network {spec.name} takes {wants} channels, the image has {has}."
+            )
+        return tuple(Palette((c,), "direct", repeat) for c in range(has))
+    if wants not in (1, 3):
+        raise ModelError(f"The network {spec.name} takes {wants} channels, the image is RGB.")
+    rule = ("joint" if wants == 3 else "luminance") if colour == "auto" else colour
+    if rule == "joint":
+        if wants != 3:
+            raise ModelError(
+                f"colour=joint needs a network of 3 channels; {spec.name} takes {wants}, "
+                "use luminance or per-channel."
+            )
+        return (Palette((0, 1, 2), "direct"),)
+    if rule == "per-channel":
+        return tuple(Palette((c,), "direct", repeat) for c in range(3))
+    return (Palette((0, 1, 2), "grey" if rule == "grey" else "luminance", repeat),)
+
+
+def fit(
+    source: Source, palette: Palette, spec: ModelSpec, options: Options
+) -> tuple[IntensityMap, ...]:
+    """Fit one intensity map per base channel on the whole image or stack.
+
+    Parameters
+    ----------
+    source : Source
+    palette : Palette
+    spec : ModelSpec
+    options : Options
+        `intensity` and `value_range` are used.
+
+    Returns
+    -------
+    tuple of IntensityMap
+        One per base channel. A constant image gets a range of one.
+    """
+    net = spec.value_range if options.value_range == "auto" else options.value_range
+    rule = options.intensity
+    if rule == "auto":
+        rule = "dtype" if source.dtype == np.uint8 else "percentile"
+    bases = len(palette.channels) if palette.kind == "direct" else 1
+    if rule == "none":
+        lows, highs = [net[0]] * bases, [net[1]] * bases
+    elif not isinstance(rule, str):
+        lows, highs = [rule[0]] * bases, [rule[1]] * bases
+        rule = "given"
+    elif rule == "dtype" and source.dtype.kind in "ui":
+        info = np.iinfo(source.dtype)
+        lows, highs = [float(info.min)] * bases, [float(info.max)] * bases
+    elif rule == "dtype":
+        lows, highs = [0.0] * bases, [1.0] * bases
+    else:
+        sample = palette.base(source.sample(palette.channels))
+        percent = (0.1, 99.9) if rule == "percentile" else (0.0, 100.0)
+        pairs = [percentiles(channel, percent) for channel in sample]
+        lows, highs = [p[0] for p in pairs], [p[1] for p in pairs]
+    maps = []
+    for low, high in zip(lows, highs, strict=True):
+        top = high if high > low else low + 1.0
+        back = (low, top)
+        if spec.units == "relative" and source.dtype.kind in "ui" and rule != "none":
+            info = np.iinfo(source.dtype)
+            back = (float(info.min), float(info.max))
+        maps.append(IntensityMap(low, top, *net, *back, rule))
+    return tuple(maps)
+
+
+def percentiles(values: npt.NDArray[Any], percent: Sequence[float]) -> tuple[float, float]:
+    """Return two percentiles of the finite values, exactly as numpy.percentile does.
+
+    Sorting all pixels would delay the first tile. A thinned sample says about where the
+    two lie, and only the few pixels beyond are sorted.
+    """
+    flat = values.ravel()
+    if flat.dtype.kind == "f":
+        flat = flat[np.isfinite(flat)]
+    if not flat.size:
+        return 0.0, 1.0
+    thinned = flat[:: max(1, flat.size // SAMPLE)]
+    guess = np.percentile(thinned, [2 * percent[0], 2 * percent[1] - 100])
+    ranks = [p / 100 * (flat.size - 1) for p in (percent[0], 100 - percent[1])]
+    low = _rank(flat[flat <= guess[0]], ranks[0])
+    if low is None:
+        low = float(np.percentile(flat, percent[0]))
+    high = _rank(-flat[flat >= guess[1]].astype(np.float64), ranks[1])
+    return low, float(np.percentile(flat, percent[1])) if high is None else 0.0 - high
+
+
+def _rank(tail: npt.NDArray[Any], rank: float) -> float | None:
+    """Return the value at a fractional rank of a tail; None if the tail is too short."""
+    below = int(rank)
+    if below + 1 >= tail.size:
+        return None
+    first, second = np.partition(tail, [below, below + 1])[below : below + 2].astype(np.float64)
+    return float(first + (second - first) * (rank - below))
+
+
+def to_dtype(
+    values: npt.NDArray[Any], dtype: np.dtype[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Round and clip values to a number type.
+
+    Parameters
+    ----------
+    values : ndarray, float32 or float64
+        Image units.
+    dtype : dtype
+
+    Returns
+    -------
+    tuple of ndarray
+        The values as `dtype`, and which of them were clipped.
+    """
+    if dtype.kind == "f":
+        return values.astype(dtype), np.zeros(values.shape, bool)
+    info = np.iinfo(dtype)
+    # float64 holds both ends of every integer type up to 53 bits; float32 does not.
+    wide = values if dtype.itemsize <= 2 else values.astype(np.float64)
+    rounded = np.rint(wide)
+    clipped = (rounded < info.min) | (rounded > info.max)
+    top = info.max if dtype.itemsize < 8 else np.nextafter(float(info.max), 0)
+    return np.clip(rounded, info.min, top).astype(dtype), clipped

@@ -1,0 +1,122 @@
+"""Choose tile size and halo from the network, the options and the memory at hand."""
+
+import math
+
+import psutil
+
+from napari_microenhance.engine.axis import Axis
+from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.errors import MemoryBudgetError
+
+__all__ = ["memory_budget", "size_axes", "tiles_per_call"]
+
+CORE_PX = 384
+"""Least kept edge of an automatic tile; more where the halo is wide."""
+
+GLOBAL_TILE_PX = 512
+"""Automatic tile of a network that couples the whole tile: what most are trained on."""
+
+GLOBAL_HALO_PX = 32
+"""Half the overlap of such tiles."""
+
+ONE_TILE_PX = 1024
+"""Up to this edge such a network runs in one tile, without any seam."""
+
+TILE_BYTES = 160_000_000
+"""Working memory that an automatic tile aims at."""
+
+LEAST_CORE_PX = 64
+"""Kept edge that an automatic tile is not shrunk below to save memory."""
+
+
+def memory_budget(options: Options) -> int:
+    """Return the bytes that a run may add: the option, or half of what is free."""
+    if options.memory != "auto":
+        return int(options.memory)
+    return int(psutil.virtual_memory().available // 2)
+
+
+def size_axes(
+    spec: ModelSpec, region: Region, options: Options, *, blend: str, patch_bytes: int
+) -> tuple[Axis, ...]:
+    """Return how tiles may lie along each axis.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    region : Region
+        Already dilated.
+    options : Options
+        `tile`, `halo`, `memory` and `batch` are used.
+    blend : {"crop", "linear", "gaussian"}
+    patch_bytes : int
+        Memory that the result itself takes.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If one tile does not fit in the memory.
+    TilePlanError
+        If the tile is not larger than two halos.
+    """
+    halo = _halo(spec, options)
+    tiles: list[int]
+    budget = memory_budget(options) - patch_bytes
+    per_pixel = max(spec.bytes_per_pixel, 1.0) * tiles_per_call(spec, options)
+    if options.tile != "auto":
+        tiles = [int(options.tile)] * len(region.shape)
+    else:
+        edge = math.isqrt(max(1, int(min(budget, TILE_BYTES) / per_pixel)))
+        tiles = [_automatic(spec, region, axis, halo, edge) for axis in range(len(region.shape))]
+    tiles = [rule.fixed or rule.round_down(t) for rule, t in zip(spec.size, tiles, strict=True)]
+    axes = tuple(
+        Axis(length, rule, tile if options.tile == "auto" else int(options.tile), halo, shift)
+        if rule.fixed is not None
+        else Axis(length, rule, tile, halo, shift)
+        for length, rule, tile, shift in zip(
+            region.shape, spec.size, tiles, [spec.shift_step] * len(tiles), strict=True
+        )
+    )
+    need = math.prod(min(a.tile, a.padded) for a in axes) * per_pixel
+    if need > budget:
+        raise MemoryBudgetError(
+            f"One tile of {' x '.join(str(a.tile) for a in axes)} px needs about "
+            f"{need / 1e6:.0f} MB and the result {patch_bytes / 1e6:.0f} MB, but the run may "
+            f"add only {memory_budget(options) / 1e6:.0f} MB; use a smaller tile or region, "
+            "or raise memory."
+        )
+    return axes
+
+
+def tiles_per_call(spec: ModelSpec, options: Options) -> int:
+    """Return how many tiles one network call takes: what the file prescribes, or the option.
+
+    One by default: on a CPU more tiles a call are no faster and take more memory.
+    """
+    return spec.batch or (1 if options.batch == "auto" else int(options.batch))
+
+
+def _halo(spec: ModelSpec, options: Options) -> int:
+    """Return the real pixels that a kept pixel needs around it."""
+    if options.halo != "auto":
+        return int(options.halo)
+    if spec.radius == GLOBAL:
+        smallest = min((r.fixed or GLOBAL_TILE_PX) for r in spec.size)
+        tile = smallest if options.tile == "auto" else min(smallest, int(options.tile))
+        return min(GLOBAL_HALO_PX, tile // 8)
+    return -(-int(spec.radius) // spec.shift_step) * spec.shift_step
+
+
+def _automatic(spec: ModelSpec, region: Region, axis: int, halo: int, edge: int) -> int:
+    """Return the tile length along one axis for tile="auto"."""
+    if spec.radius == GLOBAL:
+        whole = max(
+            spec.size[a].round_up(min(n, stop - start + 2 * halo))
+            for a, (n, (start, stop)) in enumerate(zip(region.shape, region.box, strict=True))
+        )
+        return whole if whole <= min(ONE_TILE_PX, edge) else min(GLOBAL_TILE_PX, max(edge, 64))
+    core = CORE_PX + 4 * halo
+    least = 2 * halo + max(LEAST_CORE_PX, 2 * spec.shift_step)
+    return max(least, min(core + 2 * halo, edge), spec.size[axis].minimum)

@@ -1,0 +1,20 @@
+"""The benchmarks run; what they measure is for people to read."""
+
+import subprocess
+import sys
+
+
+def test_the_engine_benchmark_prints_its_figures(root):
+    command = [
+        sys.executable,
+        "benchmarks/engine.py",
+        "--edge",
+        "256",
+        "--blocks",
+        "1",
+        "--repeats",
+        "1",
+    ]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    for line in ("engine overhead", "first tile", "peak extra memory", "computed / ROI pixels"):
+        assert line in done.stdout

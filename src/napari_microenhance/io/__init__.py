@@ -1,0 +1,1 @@
+"""Files: images, regions of interest and napari's readers and writers."""

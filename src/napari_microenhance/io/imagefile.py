@@ -1,0 +1,88 @@
+"""ImageFile: an image with what its file says about it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy.typing as npt
+
+__all__ = ["RECORD_KEY", "ImageFile", "PixelSize", "canonical_unit", "json_object", "to_um"]
+
+RECORD_KEY: Final = "napari-microenhance"
+"""The name under which a file and a layer carry the record of a run."""
+
+PixelSize = Mapping[str, tuple[float, str]]
+"""Axis letter -> (step from one sample to the next, unit)."""
+
+_SPELLINGS = {
+    "um": "µm",
+    "μm": "µm",
+    "\\u00b5m": "µm",
+    "micron": "µm",
+    "microns": "µm",
+    "micrometer": "µm",
+    "micrometre": "µm",
+    "nanometer": "nm",
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "meter": "m",
+    "inch": "in",
+    "inches": "in",
+    "sec": "s",
+    "second": "s",
+    "seconds": "s",
+    "millisecond": "ms",
+    "minute": "min",
+    "hour": "h",
+    "pixels": "pixel",
+}
+
+_UM = {"nm": 1e-3, "µm": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "in": 25_400.0}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageFile:
+    """An image and what its file says about it.
+
+    Parameters
+    ----------
+    pixels : ndarray, any shape and dtype, native byte order
+        As many dimensions as `axes` has letters.
+    axes : str
+        Letters of "TCZYX" in the file's order; a "C" after "YX" is colour (3 samples)
+        or colour with alpha (4).
+    pixel_size : mapping of str to (float, str)
+        Axis letter -> (step, unit), units as in the OME schema ("µm", "in", "s").
+        Axes of unknown step are absent.
+    channel_names : tuple of str
+        One per channel of a leading "C" axis, or empty.
+    notes : tuple of str
+        One sentence for everything that was interpreted or left out on the way.
+    """
+
+    pixels: npt.NDArray[Any]
+    axes: str
+    pixel_size: PixelSize = dataclasses.field(default_factory=dict)
+    channel_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def canonical_unit(text: str) -> str:
+    """Return a unit of length or time as the OME schema spells it."""
+    unit = text.strip()
+    return _SPELLINGS.get(unit.lower(), unit)
+
+
+def to_um(step: float, unit: str) -> float | None:
+    """Return a length in micrometres, or None where the unit is no length."""
+    return step * _UM[unit] if unit in _UM else None
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """Return a JSON object; an empty one where the text is something else."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,123 @@
+"""Outlines: curved and painted regions as polygons."""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Points", "around_centre", "circle", "ellipse_in_box", "mask_outline"]
+
+Points = npt.NDArray[np.float64]
+"""Shape (N, 2), (y, x), px; pixel centres are at integers."""
+
+_TOLERANCE_PX: Final = 0.005  # half of what an ROI edge may be off
+
+
+def circle(centre: Points, radius: float) -> Points:
+    """Return a polygon that stays within 0.005 px of a circle.
+
+    Parameters
+    ----------
+    centre : ndarray, shape (2,)
+        (y, x), px.
+    radius : float
+        px, above zero.
+    """
+    box = centre + radius * np.array([(-1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (1.0, -1.0)])
+    return ellipse_in_box(box)
+
+
+def ellipse_in_box(corners: Points) -> Points:
+    """Return a polygon that stays within 0.005 px of the ellipse that fills a box.
+
+    Parameters
+    ----------
+    corners : ndarray, shape (4, 2)
+        In order around the box, which may be rotated, px.
+    """
+    centre = corners.mean(axis=0)
+    first, second = (corners[1] - corners[0]) / 2, (corners[2] - corners[1]) / 2
+    longest = max(float(np.hypot(*first)), float(np.hypot(*second)))
+    # A chord of n leaves the arc by longest * (1 - cos(pi / n)).
+    sides = 16
+    if longest > _TOLERANCE_PX:
+        sides = max(sides, math.ceil(math.pi / math.acos(1 - _TOLERANCE_PX / longest)))
+    angle = np.arange(sides) * (2 * math.pi / sides)
+    return np.asarray(centre + np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second))
+
+
+def around_centre(corners: Points) -> Points:
+    """Return corners of a convex shape in order around it, whatever order they came in."""
+    y, x = (corners - corners.mean(axis=0)).T
+    return corners[np.argsort(np.arctan2(y, x), kind="stable")]
+
+
+def mask_outline(mask: npt.NDArray[Any], origin: tuple[int, int] = (0, 0)) -> Points:
+    """Return one closed polygon that encloses, by the even-odd rule, exactly a mask.
+
+    It runs along pixel edges; parts and holes are joined by paths that go there
+    and back along pixel edges, which encloses nothing.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (Y, X), bool
+    origin : tuple of int
+        (y, x) of the mask's first pixel, px.
+
+    Returns
+    -------
+    ndarray, shape (N, 2)
+        Empty for an empty mask.
+    """
+    loops = _edge_loops(np.asarray(mask, dtype=bool))
+    if not loops:
+        return np.zeros((0, 2))
+    start = loops[0][0]
+    path: list[tuple[int, int]] = list(loops[0])
+    for loop in loops[1:]:
+        corner = (loop[0][0], start[1])
+        path += [corner, *loop, corner, start]
+    return np.asarray(path, dtype=np.float64) - 0.5 + origin
+
+
+def _edge_loops(mask: npt.NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
+    """Return closed loops of pixel corners, first equal to last, straight runs merged."""
+    padded = np.pad(mask, 1).astype(np.int8)
+    following: dict[tuple[int, int], list[tuple[int, int]]] = {}
+
+    def add(start: npt.NDArray[Any], stop: npt.NDArray[Any]) -> None:
+        for a, b in zip(map(tuple, start.tolist()), map(tuple, stop.tolist()), strict=True):
+            following.setdefault(a, []).append(b)
+
+    # Edges have the mask on their right, so that at every corner one can go on.
+    down, right = np.diff(padded, axis=0)[:, 1:-1], np.diff(padded, axis=1)[1:-1]
+    for sign in (1, -1):
+        y, x = np.nonzero(down == sign)
+        ends = np.stack([y, x], 1), np.stack([y, x + 1], 1)
+        add(*ends[::sign])
+        y, x = np.nonzero(right == sign)
+        ends = np.stack([y + 1, x], 1), np.stack([y, x], 1)
+        add(*ends[::sign])
+    loops = []
+    while following:
+        start = here = next(iter(following))
+        loop = [start]
+        while True:
+            exits = following[here]
+            there = exits.pop()
+            if not exits:
+                del following[here]
+            if len(loop) > 1 and _straight(loop[-2], here, there):
+                loop.pop()
+            loop.append(there)
+            here = there
+            if here == start:
+                break
+        loops.append(loop)
+    return loops
+
+
+def _straight(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> bool:
+    """Tell whether three corners lie on one pixel edge line."""
+    return a[0] == b[0] == c[0] or a[1] == b[1] == c[1]

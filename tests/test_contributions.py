@@ -1,0 +1,245 @@
+"""What napari's manifest names: readers and writers, through npe2 and real layers."""
+
+import json
+import subprocess
+import sys
+
+import npe2
+import numpy as np
+import pytest
+import tifffile
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Points, Shapes
+from skimage.measure import points_in_poly
+
+from napari_microenhance.errors import OutputError
+from napari_microenhance.io.contributions import (
+    get_labelme_reader,
+    write_labelme,
+    write_ome_tiff,
+)
+from napari_microenhance.io.images import read_image, read_record
+from napari_microenhance.io.labelme import LabelmeShape, read_labelme
+from napari_microenhance.io.labelme import write_labelme as write_labelme_file
+
+MASK = np.array([[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]], dtype=bool)
+SHAPES = [
+    LabelmeShape("polygon", np.array([[1.0, 2], [3, 30], [20, 8]]), "cell", None, 3),
+    LabelmeShape("rectangle", np.array([[1.0, 2], [5, 9]]), "box"),
+    LabelmeShape("circle", np.array([[10.0, 20], [13, 24]]), "ring"),
+    LabelmeShape("line", np.array([[1.0, 2], [3, 4]]), "line"),
+    LabelmeShape("linestrip", np.array([[1.0, 2], [3, 4], [3, 9]]), "strip"),
+    LabelmeShape("point", np.array([[5.0, 6]]), "dot"),
+    LabelmeShape("points", np.array([[5.0, 6], [7, 8]]), "dots"),
+    LabelmeShape("mask", np.array([[6.0, 7], [9, 10]]), "painted", MASK),
+]
+
+
+@pytest.fixture
+def labelme_path(tmp_path):
+    path = tmp_path / "cells.json"
+    write_labelme_file(path, SHAPES, (40, 50), "cells.png")
+    return path
+
+
+@pytest.fixture
+def plugin(root, npe2pm):
+    manifest = npe2.PluginManifest.from_file(root / "napari.yaml")
+    with npe2pm.tmp_plugin(manifest=manifest) as plugin:
+        yield plugin
+
+
+def test_the_reader_wants_labelme_only(tmp_path, labelme_path):
+    assert get_labelme_reader(str(labelme_path)) is not None
+    assert get_labelme_reader([str(labelme_path)] * 2) is not None
+    other = tmp_path / "other.json"
+    for content in ('{"type": "FeatureCollection"}', "{", '{"shapes": [1]}', ""):
+        other.write_text(content)
+        assert get_labelme_reader(str(other)) is None
+    assert get_labelme_reader(str(tmp_path / "missing.json")) is None
+    assert get_labelme_reader(str(tmp_path)) is None
+    assert get_labelme_reader([str(labelme_path), str(other)]) is None
+    assert get_labelme_reader([]) is None
+
+
+def test_every_shape_type_becomes_a_layer(labelme_path):
+    layers = get_labelme_reader(str(labelme_path))(str(labelme_path))
+    viewer = ViewerModel()
+    for data, attributes, kind in layers:
+        viewer._add_layer_from_data(data, attributes, kind)
+    shapes, points = viewer.layers
+    assert isinstance(shapes, Shapes)
+    assert shapes.shape_type == [
+        "polygon", "rectangle", "ellipse", "line", "path", "polygon"
+    ]  # fmt: skip
+    assert list(shapes.features["label"]) == ["cell", "box", "ring", "line", "strip", "painted"]
+    assert shapes.features["group_id"][0] == 3
+    np.testing.assert_allclose(shapes.data[0], SHAPES[0].points)
+    np.testing.assert_allclose(shapes.data[2], [[5, 15], [5, 25], [15, 25], [15, 15]])
+    y, x = np.indices((4, 4))
+    centres = np.stack([y.ravel() + 6, x.ravel() + 7], axis=1)
+    inside = points_in_poly(centres, shapes.data[5]).reshape(4, 4)
+    np.testing.assert_array_equal(inside, MASK)
+    assert isinstance(points, Points)
+    np.testing.assert_array_equal(points.data, [[5, 6], [5, 6], [7, 8]])
+    assert shapes.name == "cells"
+
+
+def test_an_empty_labelme_file_is_an_empty_layer(tmp_path):
+    write_labelme_file(tmp_path / "a.json", [], (4, 5), "a.png")
+    ((data, attributes, kind),) = get_labelme_reader(str(tmp_path / "a.json"))(
+        str(tmp_path / "a.json")
+    )
+    assert kind == "shapes"
+    assert Shapes(data, **attributes).nshapes == 0
+
+
+def test_reading_and_writing_through_npe2_keeps_shapes(plugin, labelme_path, tmp_path):
+    layers = npe2.read([str(labelme_path)], stack=False, plugin_name="napari-microenhance")
+    shapes = Shapes(layers[0][0], **layers[0][1])
+    target = str(tmp_path / "out.json")
+    written = npe2.write(target, [shapes], plugin_name="napari-microenhance")
+    assert written == [target]
+    found = read_labelme(target)
+    assert (found.image_shape, found.image_path) == ((40, 50), "cells.png")
+    kinds = [s.kind for s in found.shapes]
+    assert kinds == ["polygon", "rectangle", "circle", "line", "linestrip", "polygon"]
+    assert [s.label for s in found.shapes] == ["cell", "box", "ring", "line", "strip", "painted"]
+    assert [s.group for s in found.shapes] == [3, None, None, None, None, None]
+    for a, b in zip(found.shapes[:2], SHAPES[:2], strict=True):
+        np.testing.assert_allclose(a.points, b.points, rtol=0, atol=1e-6)
+    ring, original = found.shapes[2].points, SHAPES[2].points
+    np.testing.assert_allclose(ring[0], original[0], atol=1e-6)
+    assert np.hypot(*(ring[1] - ring[0])) == pytest.approx(5, abs=1e-6)
+
+
+def test_shapes_that_labelme_does_not_know_become_polygons(tmp_path):
+    ellipse = np.array([[0.0, 0], [0, 20], [10, 20], [10, 0]])
+    turned = np.array([[0.0, 5], [5, 10], [10, 5], [5, 0]])
+    in_a_stack = np.array([[7.0, 1, 1], [7, 1, 9], [7, 9, 9]])
+    path = str(tmp_path / "a.json")
+    kinds = ["ellipse", "rectangle", "polygon"]
+    assert write_labelme(path, [ellipse, turned, in_a_stack], {"shape_type": kinds}) == [path]
+    found = read_labelme(path).shapes
+    assert [s.kind for s in found] == ["polygon"] * 3
+    y, x = (found[0].points - (5, 10)).T
+    np.testing.assert_allclose((y / 5) ** 2 + (x / 10) ** 2, 1)
+    np.testing.assert_allclose(found[1].points, turned)
+    np.testing.assert_allclose(found[2].points, in_a_stack[:, 1:])
+
+
+def test_points_layers_are_written_as_points(tmp_path):
+    layer = Points([[1.0, 2.0], [3.0, 4.0]], features={"label": ["a", "b"]})
+    data, attributes, _ = layer.as_layer_data_tuple()
+    write_labelme(str(tmp_path / "a.json"), data, attributes)
+    found = read_labelme(tmp_path / "a.json").shapes
+    assert [(s.kind, s.label, s.points.tolist()) for s in found] == [
+        ("point", "a", [[1.0, 2.0]]),
+        ("point", "b", [[3.0, 4.0]]),
+    ]
+
+
+# --- OME-TIFF --------------------------------------------------------------------
+
+
+def test_an_image_layer_keeps_scale_units_axes_and_record(plugin, tmp_path):
+    record = {"model": {"name": "x"}, "image": {"axes": "ZYX"}}
+    pixels = np.arange(2 * 5 * 6, dtype=np.uint16).reshape(2, 5, 6)
+    layer = Image(
+        pixels,
+        scale=(2, 0.5, 0.25),
+        units=("um", "um", "um"),
+        axis_labels=("z", "y", "x"),
+        metadata={"napari-microenhance": record},
+    )
+    path = str(tmp_path / "a.ome.tif")
+    assert npe2.write(path, [layer], plugin_name="napari-microenhance") == [path]
+    found = read_image(path)
+    np.testing.assert_array_equal(found.pixels, pixels)
+    assert found.axes == "ZYX"
+    assert found.pixel_size == {"Z": (2.0, "µm"), "Y": (0.5, "µm"), "X": (0.25, "µm")}
+    assert read_record(path) == record
+
+
+def test_a_name_without_suffix_gets_one(plugin, tmp_path):
+    layer = Image(np.zeros((5, 6), np.uint8))
+    (path,) = npe2.write(
+        str(tmp_path / "a"), [layer], plugin_name="napari-microenhance.write_ome_tiff"
+    )
+    assert path.endswith("a.ome.tif")
+    assert read_record(path) is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "axes"),
+    [
+        (Image(np.zeros((5, 6, 3), np.uint8), rgb=True), "YXC"),
+        (Image(np.zeros((2, 5, 6, 3), np.uint8), rgb=True), "ZYXC"),
+        (Image(np.zeros((2, 5, 6), np.float32)), "ZYX"),
+        (Image(np.zeros((2, 5, 6), np.uint8), axis_labels=("t", "y", "x")), "TYX"),
+        (Image(np.zeros((2, 3, 4, 5, 6), np.uint8)), "TCZYX"),
+        (
+            Image(
+                np.zeros((2, 5, 6), np.uint8),
+                metadata={"napari-microenhance": {"image": {"axes": "CYX"}}},
+            ),
+            "CYX",
+        ),
+    ],
+)
+def test_axes_come_from_labels_then_record_then_count(tmp_path, layer, axes):
+    data, attributes, _ = layer.as_layer_data_tuple()
+    path = str(tmp_path / "a.ome.tiff")
+    write_ome_tiff(path, data, attributes)
+    found = read_image(path)
+    assert (found.axes, found.pixels.shape) == (axes, layer.data.shape)
+    assert found.pixel_size == {}
+
+
+def test_a_multiscale_layer_is_written_at_full_resolution(tmp_path):
+    levels = [np.ones((40, 50), np.uint8), np.ones((20, 25), np.uint8)]
+    data, attributes, _ = Image(levels, multiscale=True).as_layer_data_tuple()
+    write_ome_tiff(str(tmp_path / "a.ome.tif"), data, attributes)
+    assert read_image(tmp_path / "a.ome.tif").pixels.shape == (40, 50)
+
+
+def test_sixty_four_bit_labels_are_written_small_enough(tmp_path):
+    layer = Labels(np.array([[0, 1], [70_000, 2]], dtype=np.int64))
+    data, attributes, _ = layer.as_layer_data_tuple()
+    write_ome_tiff(str(tmp_path / "a.ome.tif"), data, attributes)
+    found = read_image(tmp_path / "a.ome.tif").pixels
+    np.testing.assert_array_equal(found, layer.data)
+    with pytest.raises(OutputError, match="32 bits"):
+        write_ome_tiff(str(tmp_path / "b.ome.tif"), np.array([[2**40]]), {})
+    assert not (tmp_path / "b.ome.tif").exists()
+
+
+def test_other_names_are_refused(tmp_path):
+    with pytest.raises(OutputError, match=r"\.ome\.tif"):
+        write_ome_tiff(str(tmp_path / "a.tif"), np.zeros((4, 5)), {})
+
+
+def test_other_readers_see_a_valid_ome_tiff(tmp_path):
+    path = str(tmp_path / "a.ome.tif")
+    write_ome_tiff(path, np.zeros((4, 5), np.uint8), {"metadata": {}})
+    with tifffile.TiffFile(path) as tif:
+        assert tif.is_ome
+        assert tif.series[0].axes == "YX"
+
+
+def test_contributions_need_no_napari():
+    code = (
+        "import sys, napari_microenhance.io.contributions;"
+        "print([m for m in ('napari', 'qtpy', 'onnxruntime', 'dask') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_layers_of_a_file_know_their_image(labelme_path):
+    ((_, attributes, _), _) = get_labelme_reader(str(labelme_path))(str(labelme_path))
+    assert json.loads(json.dumps(attributes["metadata"])) == {
+        "labelme": {"image_shape": [40, 50], "image_path": "cells.png"}
+    }

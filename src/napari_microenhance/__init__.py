@@ -1,6 +1,17 @@
 """Enhance a drawn region of a microscope image with any ONNX network."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_microenhance.api import enhance
+    from napari_microenhance.engine.options import Options
+    from napari_microenhance.engine.report import Report
+    from napari_microenhance.engine.result import Result
+    from napari_microenhance.engine.run import Progress
+    from napari_microenhance.errors import Cancelled, MicroEnhanceError
+    from napari_microenhance.models import Model, list_models, load_model
+    from napari_microenhance.presets import load_preset
 
 _HOME = {
     "Cancelled": "errors",
@@ -9,13 +20,25 @@ _HOME = {
     "Options": "engine.options",
     "Progress": "engine.run",
     "Report": "engine.report",
-    "Result": "engine.run",
+    "Result": "engine.result",
     "enhance": "api",
     "list_models": "models",
     "load_model": "models",
     "load_preset": "presets",
 }
-__all__ = sorted(_HOME)
+__all__ = [
+    "Cancelled",
+    "MicroEnhanceError",
+    "Model",
+    "Options",
+    "Progress",
+    "Report",
+    "Result",
+    "enhance",
+    "list_models",
+    "load_model",
+    "load_preset",
+]
 
 
 def __getattr__(name: str) -> object:

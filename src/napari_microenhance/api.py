@@ -78,8 +78,7 @@ def enhance(
     network = load_model(model)
     chosen = options or Options()
     source = Source(image, axes)
-    region = _region(roi, source)
-    warnings = network.findings
+    region, remarks = _region(roi, source)
     job = Job(
         source=source,
         region=region,
@@ -88,29 +87,29 @@ def enhance(
         options=chosen,
         model={"name": network.name, "sha256": network.sha256, "source": network.source},
         window=window,
-        warnings=warnings,
+        warnings=(*network.findings, *remarks),
         probe_seconds=network.probe_seconds,
     )
     return run(job, on_progress=on_progress, should_stop=should_stop)
 
 
-def _region(roi: Any, source: Source) -> Region:  # noqa: ANN401 - several kinds
-    """Return the region that any of the accepted kinds of ROI selects."""
+def _region(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
+    """Return the region that any of the accepted kinds of ROI selects, and remarks on it."""
     shape = source.spatial_shape
     if roi is None:
-        return Region.whole(shape)
+        return Region.whole(shape), ()
     if isinstance(roi, str | os.PathLike):
         from napari_microenhance.io.rois import read_roi
 
         found = read_roi(Path(roi), image_shape=shape)
         if found.mask is not None:
-            return _from_mask(found.mask, shape)
-        return Region.from_polygons(found.polygons, shape)
+            return _from_mask(found.mask, shape), found.notes
+        return Region.from_polygons(found.polygons, shape), found.notes
     if isinstance(roi, Sequence):
         if not roi:
-            return Region.whole(shape)
-        return Region.from_polygons(roi, shape)
-    return _from_mask(np.asarray(roi), shape)
+            return Region.whole(shape), ("The ROI is empty; the whole image is enhanced.",)
+        return Region.from_polygons(roi, shape), ()
+    return _from_mask(np.asarray(roi), shape), ()
 
 
 def _from_mask(mask: Any, shape: tuple[int, int]) -> Region:  # noqa: ANN401 - an array

@@ -1,0 +1,180 @@
+"""The import arrows of docs/architecture.md, and a few habits a linter cannot see."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "napari_microenhance"
+SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
+
+# room -> the rooms it may import; everything may import `errors`.
+ARROWS: dict[str, set[str]] = {
+    "errors": set(),
+    "engine": set(),
+    "io": {"engine"},
+    "models": {"engine"},
+    "measure": {"engine"},
+    "presets": {"engine"},
+    "api": {"engine", "io", "models", "measure", "presets"},
+    "jobs": {"api", "engine", "io"},
+    "widgets": {"api", "jobs", "measure", "engine", "io"},
+    "training": {"engine", "models", "measure"},
+    "cli": {"api", "engine", "io", "jobs", "measure", "models", "presets", "training", "widgets"},
+    "__main__": {"cli"},
+    # Its lazy names point at rooms by string; type checkers follow real imports.
+    "__init__": {"api", "engine", "models", "presets"},
+}
+# `microenhance --help` must not pay for a run: only inside the function that needs them.
+INSIDE_FUNCTIONS = {("cli", room) for room in ARROWS["cli"] - {"engine"}} | {
+    ("__init__", room) for room in (*ARROWS["__init__"], "errors")
+}
+# A package that only one room may import; elsewhere it may be missing.
+OWNERS = {
+    "napari": "widgets",
+    "qtpy": "widgets",
+    "superqt": "widgets",
+    "magicgui": "widgets",
+    "onnxruntime": "engine/session.py",
+    "torch": "training",
+}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    """Return the first part of a file's place in the package."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def _absolute(node: ast.ImportFrom, path: Path) -> str:
+    """Return the module that an import statement names, relative ones resolved."""
+    if node.level == 0:
+        return node.module or ""
+    parts = [PACKAGE, *path.relative_to(SOURCE).parent.parts]
+    base = parts[: len(parts) - node.level + 1]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def _modules(node: ast.AST, path: Path) -> Iterator[str]:
+    """Yield the modules that one import statement or `import_module` call names."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        module = _absolute(node, path)
+        # `from package import room` names the room in the list, not in the module.
+        yield from (f"{module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name in {"import_module", "__import__"} and isinstance(node.args[0].value, str):
+            yield node.args[0].value
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _imports(path: Path) -> Iterator[tuple[str, bool, bool, int]]:
+    """Yield (module, stands inside a function, is for type checkers only, line)."""
+
+    def visit(node: ast.AST, *, inside: bool, types: bool) -> Iterator[tuple[str, bool, bool, int]]:
+        for module in _modules(node, path):
+            yield module, inside, types, node.lineno
+        deeper = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inside=deeper, types=types or _is_type_checking(node))
+
+    yield from visit(ast.parse(path.read_text("utf-8")), inside=False, types=False)
+
+
+def _own_rooms(path: Path) -> Iterator[tuple[str, bool, bool, int]]:
+    """Yield the imports of one file that lead into another room of the package."""
+    for module, inside, types, line in _imports(path):
+        parts = module.split(".")
+        if parts[0] == PACKAGE and len(parts) > 1 and parts[1] != _room(path):
+            yield parts[1], inside, types, line
+
+
+def test_there_is_something_to_check() -> None:
+    assert {"engine", "api", "widgets", "cli"} <= {_room(path) for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_imports_follow_the_arrows(path: Path) -> None:
+    room = _room(path)
+    assert room in ARROWS, f"{room} has no arrows yet: add it here and in docs/architecture.md"
+    for target, inside, types, line in _own_rooms(path):
+        # Public names of the top package, such as `__version__`, are not rooms.
+        if target not in ARROWS:
+            continue
+        where = f"{path.name}:{line} imports {target}"
+        assert target in ARROWS[room] | {"errors"}, f"{where}, which {room} must not"
+        if (room, target) in INSIDE_FUNCTIONS:
+            assert inside or types, f"{where} at module level"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_heavy_packages_stay_with_their_owner(path: Path) -> None:
+    place = path.relative_to(SOURCE).as_posix()
+    for module, _inside, types, line in _imports(path):
+        owner = OWNERS.get(module.split(".")[0])
+        if owner and not types:
+            assert place == owner or place.startswith(f"{owner}/"), (
+                f"{place}:{line} imports {module}, which belongs to {owner}"
+            )
+
+
+def test_no_circle_between_rooms() -> None:
+    edges = {room: set[str]() for room in ARROWS}
+    for path in FILES:
+        for target, _inside, _types, _line in _own_rooms(path):
+            if target in ARROWS:
+                edges[_room(path)].add(target)
+
+    done: set[str] = set()
+
+    def walk(room: str, trail: tuple[str, ...]) -> None:
+        assert room not in trail, " -> ".join([*trail, room])
+        if room not in done:
+            for target in sorted(edges[room]):
+                walk(target, (*trail, room))
+            done.add(room)
+
+    for room in edges:
+        walk(room, ())
+
+
+def test_only_the_command_line_prints() -> None:
+    found = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in FILES
+        if _room(path) != "cli"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "typer.echo"}
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from napari_microenhance.engine import spec", {"engine"}),
+        ("from napari_microenhance import api", {"api"}),
+        ("import napari_microenhance.cli as c", {"cli"}),
+        ("from .. import widgets", {"widgets"}),
+        ("from ..engine.spec import ModelSpec", {"engine"}),
+        ("def f():\n    from ..jobs import run", {"jobs"}),
+        ('import_module("napari_microenhance.cli")', {"cli"}),
+        ("from . import beside", set()),
+        ("import numpy", set()),
+    ],
+)
+def test_every_way_to_import_is_seen(source: str, expected: set[str]) -> None:
+    path = SOURCE / "io" / "some.py"
+    found = {
+        parts[1]
+        for node in ast.walk(ast.parse(source))
+        for parts in [m.split(".") for m in _modules(node, path)]
+        if parts[0] == PACKAGE and len(parts) > 1 and parts[1] != _room(path)
+    }
+    assert found == expected

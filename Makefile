@@ -1,0 +1,87 @@
+# Everything runs in one virtual environment beside this file; a stamp in it says what is
+# installed, and an install happens only when pyproject.toml is newer than the stamp.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+# What Qt, OpenGL and a virtual display need on Debian and its children.
+SYSTEM_LIBRARIES := libdbus-1-3 libegl1 libfontconfig1 libgl1 libgl1-mesa-dri libglib2.0-0 \
+	libopengl0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 \
+	libxcb-shape0 libxcb-xinerama0 libxkbcommon-x11-0 xauth xvfb
+
+# A desktop's own Wayland session must not win over the virtual display.
+VIRTUAL_DISPLAY := env -u WAYLAND_DISPLAY QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1920x1200x24"
+WITH_DISPLAY = $(if $(filter Linux,$(shell uname -s)),$(VIRTUAL_DISPLAY))
+
+.PHONY: help
+help:
+	@echo "make demo   set up, then show napari with a sample, an ROI and its enhancement"
+	@echo "make test   set up, then run the linters, the type checker and every test"
+	@echo "make lint   the linters and the type checker alone"
+	@echo "make bench  the benchmarks; prints ratios"
+	@echo "make clean  remove the environment and everything generated"
+
+.PHONY: demo
+demo: system $(VENV)/.demo
+	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || [ "$$(uname -s)" = Darwin ]; then \
+		$(BIN)/microenhance demo --out demo; \
+	else \
+		$(VIRTUAL_DISPLAY) $(BIN)/microenhance demo --out demo --no-window; \
+	fi
+
+.PHONY: test
+test: system lint
+	$(WITH_DISPLAY) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: system $(VENV)/.test
+	@set -e; for program in benchmarks/*.py; do \
+		echo "== $$program"; $(WITH_DISPLAY) $(BIN)/python $$program; \
+	done
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) build demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.demo $(VENV)/.test: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV); the first time this takes some minutes."
+	@$(PIP) install --quiet --upgrade "pip>=25.1"
+	@$(PIP) install --quiet --editable . --group $(subst .,,$(@F))
+	@touch $@
+
+# The "t64" names are those of Debian 13 and Ubuntu 24.04.
+.PHONY: system
+system:
+	@missing=""; \
+	if command -v dpkg-query >/dev/null; then \
+		for name in $(SYSTEM_LIBRARIES); do \
+			dpkg-query -W -f '$${db:Status-Status}\n' $$name $${name}t64 2>/dev/null \
+				| grep -qx installed || missing="$$missing $$name"; \
+		done; \
+	elif [ "$$(uname -s)" = Linux ] && ! command -v xvfb-run >/dev/null; then \
+		echo "Install xvfb-run and the libraries that Qt's xcb plugin and OpenGL need," >&2; \
+		echo "on Debian these are: $(SYSTEM_LIBRARIES)" >&2; \
+		exit 2; \
+	fi; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" -ne 0 ]; then \
+		echo "System libraries are missing. Run this command, then make again:" >&2; \
+		echo "  sudo apt-get update && sudo apt-get install --yes$$missing" >&2; \
+		exit 2; \
+	fi; \
+	echo "Installing system libraries:$$missing"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && \
+	apt-get install -qq --yes --no-install-recommends $$missing >/dev/null

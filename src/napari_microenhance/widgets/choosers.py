@@ -1,0 +1,163 @@
+"""The part of the dock widget that follows the viewer's layers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels, Layer, Shapes
+
+from napari_microenhance.errors import ImageError
+from napari_microenhance.widgets.layers import (
+    RECORD_KEY,
+    level_zero,
+    mixes,
+    part_of,
+    read_placement,
+)
+from napari_microenhance.widgets.live import is_live
+from napari_microenhance.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+__all__ = ["LayerChoosers"]
+
+_LINES = 250
+"""An outline is as thick as this part of the image's longer side."""
+
+
+class LayerChoosers(Panel):
+    """Offers the viewer's layers, chooses sensible ones, and adds layers to draw on.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    """
+
+    def __init__(self, viewer: "ViewerModel") -> None:
+        self._viewer = viewer
+        self._defaulting = False
+        self._chosen: set[str] = set()
+        super().__init__()
+        self.image.changed.connect(self._on_image)
+        self.roi.changed.connect(self._on_roi)
+        layers = viewer.layers
+        layers.events.inserted.connect(self._on_inserted)
+        layers.events.removed.connect(self._on_removed)
+        layers.events.reordered.connect(self.reset_choices)
+        layers.events.renamed.connect(self.reset_choices)
+        layers.selection.events.active.connect(self._on_active)
+        self._set_defaults()
+        self._show_planes()
+
+    def reset_choices(self, *_: Any) -> None:  # noqa: ANN401 - events of several kinds
+        """Offer the layers that are there now."""
+        self.image.reset_choices()
+        self.roi.reset_choices()
+
+    def _image_choices(self, _: Any) -> list[tuple[str, Layer]]:  # noqa: ANN401 - a magicgui callback
+        """Return the image layers."""
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [(layer.name, layer) for layer in images if not is_live(layer)]
+
+    def _roi_choices(self, _: Any) -> list[tuple[str, Layer]]:  # noqa: ANN401 - a magicgui callback
+        """Return the layers that can hold an ROI."""
+        layers = [x for x in self._viewer.layers if isinstance(x, Shapes | Labels)]
+        return [(layer.name, layer) for layer in layers if not is_live(layer)]
+
+    def add_roi_layer(self) -> Shapes:
+        """Add a Shapes layer whose coordinates are the image's pixels, and draw on it.
+
+        Returns
+        -------
+        napari.layers.Shapes
+
+        Raises
+        ------
+        ImageError
+            If there is no image to draw on.
+        """
+        image = self.image.value
+        if image is None:
+            raise ImageError("No image layer is chosen; add an image to draw on.")
+        placement = read_placement(image)
+        spatial = (image.ndim - 2, image.ndim - 1)
+        # On a stack, shapes of y and x alone are seen on every plane.
+        if not mixes(placement, spatial):
+            placement = part_of(placement, spatial)
+        shapes = Shapes(
+            ndim=len(placement.scale),
+            name=f"ROI of {image.name}",
+            edge_color="yellow",
+            face_color="transparent",
+            edge_width=max(1, round(max(level_zero(image).shape[: image.ndim][-2:]) / _LINES)),
+            **placement.to_kwargs(),
+        )
+        self._viewer.add_layer(shapes)
+        shapes.mode = "add_polygon"
+        self._viewer.layers.selection.active = shapes
+        self.roi.value = shapes
+        return shapes
+
+    @contextmanager
+    def _by_default(self) -> Iterator[None]:
+        """Mark choices made meanwhile as ours, not the user's."""
+        before, self._defaulting = self._defaulting, True
+        try:
+            yield
+        finally:
+            self._defaulting = before
+
+    def _set_defaults(self) -> None:
+        """Choose the active image and the most recent Shapes layer, unless the user chose."""
+        with self._by_default():
+            if "image" not in self._chosen:
+                active = self._viewer.layers.selection.active
+                images = [layer for _, layer in self._image_choices(None)]
+                ours = [layer for layer in images if RECORD_KEY not in layer.metadata]
+                pick = active if any(active == layer for layer in ours) else self.image.value
+                if pick is None and ours:
+                    pick = ours[-1]
+                if pick is not None:
+                    self.image.value = pick
+            if "roi" not in self._chosen and self.roi.value is None:
+                shapes = [s for _, s in self._roi_choices(None) if isinstance(s, Shapes)]
+                if shapes:
+                    self.roi.value = shapes[-1]
+
+    def _on_inserted(self, event: Any) -> None:  # noqa: ANN401 - a napari event
+        """Offer a new layer; a new Shapes layer is the ROI unless the user chose one."""
+        with self._by_default():
+            self.reset_choices()
+            if isinstance(event.value, Shapes) and "roi" not in self._chosen:
+                self.roi.value = event.value
+
+    def _on_removed(self, event: Any) -> None:  # noqa: ANN401 - a napari event
+        """Forget a layer."""
+        for name in ("image", "roi"):
+            if getattr(self, name).value == event.value:
+                self._chosen.discard(name)
+        if self._side.holds(event.value):
+            self.side_by_side.value = False
+        with self._by_default():
+            self.reset_choices()
+
+    def _on_active(self, _: Any) -> None:  # noqa: ANN401 - a napari event
+        """Follow the user to another image."""
+        self._set_defaults()
+
+    def _on_image(self, _: Any) -> None:  # noqa: ANN401 - the value
+        """Note the user's choice."""
+        if not self._defaulting:
+            self._chosen.add("image")
+        self._show_planes()
+
+    def _on_roi(self, _: Any) -> None:  # noqa: ANN401 - the value
+        """Note the user's choice."""
+        if not self._defaulting:
+            self._chosen.add("roi")
+
+    def _show_planes(self) -> None:
+        """Offer planes only where there are some."""
+        image = self.image.value
+        self.planes.enabled = image is not None and image.ndim > 2

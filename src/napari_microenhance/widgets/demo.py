@@ -1,0 +1,90 @@
+"""The main job in a real window: a sample, its ROI, the result beside the original."""
+
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_microenhance.errors import MicroEnhanceError
+from napari_microenhance.widgets.commands import PLUGIN, WIDGET
+from napari_microenhance.widgets.enhance import EnhanceWidget
+
+__all__ = ["run_demo"]
+
+SAMPLE = "histology"
+SIZE_PX = (1500, 820)
+
+_PATIENCE_MS = 180_000
+_SETTLE_MS = 1500
+
+
+def run_demo(out: Path, *, window: bool) -> Path:
+    """Open napari with a sample, enhance its ROI, and save a picture of the window.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for ``napari.png``; made if missing.
+    window : bool
+        Whether napari stays open until the user closes it. It needs a display either way,
+        real or virtual.
+
+    Returns
+    -------
+    Path
+        Of the picture.
+
+    Raises
+    ------
+    MicroEnhanceError
+        If the run fails.
+    """
+    viewer = napari.Viewer(title="napari-microenhance", show=True)
+    viewer.window.resize(*SIZE_PX)
+    viewer.open_sample(PLUGIN, SAMPLE)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+    viewer.reset_view()
+    _settle()
+    _run(widget)
+    widget.side_by_side.value = True
+    viewer.reset_view()
+    _settle()
+    out.mkdir(parents=True, exist_ok=True)
+    picture = out / "napari.png"
+    viewer.window.screenshot(str(picture), flash=False, canvas_only=False)
+    if window:
+        napari.run()
+    else:
+        viewer.close()
+        QApplication.processEvents()
+    return picture
+
+
+def _run(widget: EnhanceWidget) -> None:
+    """Press Run and wait for the result, the window staying alive."""
+    loop = QEventLoop()
+    ended: list[object] = []
+
+    def end(what: object) -> None:
+        ended.append(what)
+        loop.quit()
+
+    widget.completed.connect(end)
+    widget.failed.connect(end)
+    QTimer.singleShot(_PATIENCE_MS, loop.quit)
+    QTimer.singleShot(0, widget.run.native.click)
+    loop.exec()
+    widget.completed.disconnect(end)
+    widget.failed.disconnect(end)
+    if not ended:
+        raise MicroEnhanceError(f"The demonstration took longer than {_PATIENCE_MS // 1000} s.")
+    if isinstance(ended[0], Exception):
+        raise ended[0]
+
+
+def _settle() -> None:
+    """Let the window draw itself."""
+    loop = QEventLoop()
+    QTimer.singleShot(_SETTLE_MS, loop.quit)
+    loop.exec()

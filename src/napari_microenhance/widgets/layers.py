@@ -1,0 +1,306 @@
+"""What a run needs from an image layer, and where its result belongs in the viewer.
+
+A layer is read once, on the main thread, into frozen values; the worker sees only
+those. Arrays are handed on as they are, never copied here.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.utils.transforms import Affine
+
+from napari_microenhance.errors import AxesError
+
+if TYPE_CHECKING:
+    from napari.components import LayerList
+    from napari.layers import Image, Layer
+
+__all__ = [
+    "RECORD_KEY",
+    "ImageSource",
+    "Placement",
+    "axes_of",
+    "bare",
+    "level_zero",
+    "mixes",
+    "part_of",
+    "place",
+    "place_in",
+    "read_image",
+    "read_placement",
+    "restore_selection",
+]
+
+RECORD_KEY = "napari-microenhance"
+"""Key of the record in the metadata of every layer that a run makes."""
+
+_LETTERS = {
+    "t": "T",
+    "time": "T",
+    "frame": "T",
+    "frames": "T",
+    "z": "Z",
+    "depth": "Z",
+    "slice": "Z",
+    "c": "C",
+    "ch": "C",
+    "channel": "C",
+    "channels": "C",
+}
+_STACK_AXES = "TCZ"
+_UNNAMED = {1: "Z", 2: "TZ", 3: "TCZ"}
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Placement:
+    """Where an array lies in the world: everything napari composes it from.
+
+    Parameters
+    ----------
+    scale, translate : ndarray, shape (ndim,), float64
+    rotate, shear : ndarray
+        As the layer gives them.
+    affine : ndarray, shape (ndim + 1, ndim + 1), float64
+        The extra transform from physical to world coordinates.
+    units : tuple of pint.Unit
+    axis_labels : tuple of str
+    """
+
+    scale: FloatArray
+    translate: FloatArray
+    rotate: FloatArray
+    shear: FloatArray
+    affine: FloatArray
+    units: tuple[Any, ...]
+    axis_labels: tuple[str, ...]
+
+    def to_kwargs(self) -> dict[str, Any]:
+        """Return the keyword arguments of a napari layer that lies here."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageSource:
+    """An image layer as the engine and the result layer need it.
+
+    Parameters
+    ----------
+    name : str
+    data : array-like
+        Level 0 of a multiscale layer; lazy arrays stay lazy.
+    axes : str
+        One letter per array dimension, such as "ZYX" or "YXC".
+    rgb : bool
+        Whether the last dimension is colour and no dimension of the layer.
+    placement : Placement
+    look : mapping
+        Colormap, contrast limits, gamma and interpolation as keyword arguments.
+    contrast_range : tuple of float
+        Ends of the contrast slider.
+    """
+
+    name: str
+    data: Any
+    axes: str
+    rgb: bool
+    placement: Placement
+    look: Mapping[str, Any]
+    contrast_range: tuple[float, float]
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions of the layer, colour not counted."""
+        return len(self.axes) - self.rgb
+
+    @property
+    def spatial_shape(self) -> tuple[int, int]:
+        """(Y, X), px."""
+        y, x = self.data.shape[self.ndim - 2 : self.ndim]
+        return int(y), int(x)
+
+
+def bare(layer: "Layer") -> "Layer":
+    """Return the layer behind the proxy that napari gives to plugins.
+
+    napari's own methods unwrap their arguments; its free functions compare identities.
+    """
+    unwrapped: Layer = getattr(layer, "__wrapped__", layer)
+    return unwrapped
+
+
+def level_zero(layer: "Layer") -> Any:  # noqa: ANN401 - any array-like
+    """Return the array of a layer, of a multiscale layer its finest level."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def axes_of(layer: "Image") -> str:
+    """Name the axes of an image layer's array.
+
+    The last two dimensions are Y and X, as napari shows them. The axis labels name the
+    ones before where they say t, z or c; else these are stacks of planes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+
+    Returns
+    -------
+    str
+        One letter of "TCZYX" per array dimension.
+
+    Raises
+    ------
+    AxesError
+        If the layer has more stack axes than there are letters.
+    """
+    free = [a for a in _STACK_AXES if not (layer.rgb and a == "C")]
+    lead: list[str] = []
+    for label in layer.axis_labels[: layer.ndim - 2]:
+        letter = _LETTERS.get(str(label).strip().lower(), "")
+        lead.append(letter if letter in free and letter not in lead else "")
+    unnamed = [i for i, letter in enumerate(lead) if not letter]
+    left = [a for a in free if a not in lead]
+    if len(unnamed) > len(left):
+        raise AxesError(
+            f"Image layer {layer.name!r} has {layer.ndim - 2} axes before y and x; "
+            f"at most {len(free)} are understood ({', '.join(free)})."
+        )
+    # A plain stack is planes, not channels, unless time and depth are spoken for.
+    wished = [a for a in _UNNAMED.get(len(unnamed), "") if a in left]
+    if len(wished) < len(unnamed):
+        wished = sorted(sorted(left, key="ZTC".index)[: len(unnamed)], key=_STACK_AXES.index)
+    for i, letter in zip(unnamed, wished, strict=True):
+        lead[i] = letter
+    return "".join(lead) + "YX" + ("C" if layer.rgb else "")
+
+
+def read_placement(layer: "Layer") -> Placement:
+    """Return where a layer lies, detached from the layer."""
+    return Placement(
+        scale=np.array(layer.scale, float),
+        translate=np.array(layer.translate, float),
+        rotate=np.array(layer.rotate, float),
+        shear=np.array(layer.shear, float),
+        affine=np.array(layer.affine.affine_matrix, float),
+        units=tuple(layer.units),
+        axis_labels=tuple(layer.axis_labels),
+    )
+
+
+def read_image(layer: "Image") -> ImageSource:
+    """Read what a run needs from an image layer; main thread only, no pixel is touched.
+
+    Raises
+    ------
+    AxesError
+        If the layer has more stack axes than can be named.
+    """
+    return ImageSource(
+        name=str(layer.name),
+        data=level_zero(layer),
+        axes=axes_of(layer),
+        rgb=bool(layer.rgb),
+        placement=read_placement(layer),
+        look={
+            "colormap": layer.colormap.model_dump(),
+            "contrast_limits": tuple(float(v) for v in layer.contrast_limits),
+            "gamma": float(layer.gamma),
+            "interpolation2d": str(layer.interpolation2d),
+        },
+        contrast_range=(
+            float(layer.contrast_limits_range[0]),
+            float(layer.contrast_limits_range[1]),
+        ),
+    )
+
+
+def place(
+    placement: Placement, start: Sequence[float], factor: Sequence[float] | float = 1.0
+) -> Placement:
+    """Return where a part of an image lies that has its own pixel size.
+
+    Parameters
+    ----------
+    placement : Placement
+        Of the whole image.
+    start : sequence of float
+        First pixel of the part, image px, one per layer dimension.
+    factor : float or sequence of float
+        Pixels of the part per image pixel. Pixel centres are at whole numbers, so a
+        finer part begins before the centre of the pixel it begins with.
+
+    Returns
+    -------
+    Placement
+    """
+    ndim = len(placement.scale)
+    per_axis = np.broadcast_to(np.asarray(factor, float), (ndim,))
+    origin = np.asarray(start, float) + (1 / per_axis - 1) / 2
+    to_physical = Affine(
+        scale=placement.scale,
+        translate=placement.translate,
+        rotate=placement.rotate,
+        shear=placement.shear,
+        ndim=ndim,
+    )
+    return dataclasses.replace(
+        placement,
+        scale=placement.scale / per_axis,
+        translate=np.asarray(to_physical(origin), float),
+    )
+
+
+def place_in(layers: "LayerList", below: "Layer | None") -> int:
+    """Return where a new layer goes: on top, but below the ROI, whose outline stays in sight."""
+    return int(layers.index(below)) if below is not None and below in layers else len(layers)
+
+
+def restore_selection(layers: "LayerList", selected: Iterable["Layer"]) -> None:
+    """Select what was selected before a layer of ours came."""
+    layers.selection.clear()
+    layers.selection.update({layer for layer in selected if layer in layers})
+
+
+def part_of(placement: Placement, keep: Sequence[int]) -> Placement:
+    """Return the placement along some axes only, the others cut away."""
+    ndim = len(placement.scale)
+    axes = np.ix_(keep, keep)
+    affine = np.eye(len(keep) + 1)
+    affine[:-1, :-1] = placement.affine[axes]
+    affine[:-1, -1] = placement.affine[list(keep), -1]
+    return Placement(
+        scale=placement.scale[list(keep)],
+        translate=placement.translate[list(keep)],
+        rotate=placement.rotate[axes],
+        shear=_shear_matrix(placement.shear, ndim)[axes],
+        affine=affine,
+        units=tuple(placement.units[i] for i in keep),
+        axis_labels=tuple(placement.axis_labels[i] for i in keep),
+    )
+
+
+def mixes(placement: Placement, keep: Sequence[int]) -> bool:
+    """Return whether a transform turns the kept axes into others or the other way round."""
+    ndim = len(placement.scale)
+    kept = np.isin(np.arange(ndim), keep)
+    across = kept[:, None] != kept[None, :]
+    matrices = (
+        placement.rotate,
+        _shear_matrix(placement.shear, ndim),
+        placement.affine[:-1, :-1],
+    )
+    return any(np.abs(matrix[across]).max(initial=0) > 1e-12 for matrix in matrices)
+
+
+def _shear_matrix(shear: FloatArray, ndim: int) -> FloatArray:
+    """Return a shear as a matrix; napari gives an upper one as its row-wise triangle."""
+    if shear.ndim == 2:
+        return shear
+    matrix = np.eye(ndim)
+    matrix[np.triu_indices(ndim, 1)] = shear
+    return matrix

@@ -1,0 +1,112 @@
+"""The networks a widget offers: built-in ones, and files as they are opened."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from psygnal import Signal
+
+import napari_microenhance
+from napari_microenhance.widgets.worker import ModelWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from napari_microenhance.api import Model
+
+__all__ = ["SUFFIXES", "Networks"]
+
+SUFFIXES = (".onnx",)
+"""Files that hold a network, lower case."""
+
+
+class Networks:
+    """Choices of the network field, and the models behind them; main thread only.
+
+    A choice's key is a built-in name or a file's path. A file is opened in a thread of
+    its own; a built-in network by the run that first needs it.
+    """
+
+    opened = Signal(str)
+    """A file's key: its network can be used."""
+
+    failed = Signal(str, object)
+    """A file's key and the exception: it is no choice any more."""
+
+    def __init__(self) -> None:
+        list_models = cast("Callable[[], Iterable[Any]]", napari_microenhance.list_models)
+        self._builtin = {info.name: info for info in list_models()}
+        self._files: list[str] = []
+        self._models: dict[str, Model] = {}
+        self._worker: ModelWorker | None = None
+
+    @property
+    def opening(self) -> str | None:
+        """Key of the file that is being opened."""
+        return None if self._worker is None else str(self._worker.path)
+
+    def choices(self) -> list[tuple[str, str]]:
+        """Return (text, key) pairs; every text once."""
+        pairs = [(name, name) for name in self._builtin]
+        for key in self._files:
+            path, taken = Path(key), {text for text, _ in pairs}
+            texts = (path.name, f"{path.name} ({path.parent.name})", key)
+            pairs.append((next(t for t in texts if t not in taken), key))
+        return pairs
+
+    def __getitem__(self, key: str) -> "Model | str":
+        """Return the open network, or what opens it."""
+        return self._models.get(key, key)
+
+    def keep(self, key: str, model: "Model") -> None:
+        """Remember a network that a run has opened."""
+        self._models[key] = model
+
+    def about(self, key: str | None) -> str:
+        """Return one line on a choice."""
+        if key in self._builtin:
+            return str(self._builtin[key].summary)
+        if key is None or key not in self._models:
+            return ""
+        spec = self._models[key].spec
+        low, high = spec.value_range
+        reach = "the whole tile" if spec.radius == "global" else f"{spec.radius} px"
+        colours = "colour" if spec.channels_in == 3 else "greyscale"
+        sizes = [str(rule) for rule in spec.size]
+        size = "of any size" if set(sizes) == {"any"} else f"of {' by '.join(sizes)} px"
+        return f"Takes {colours} {size}, {low:g} to {high:g}; each pixel sees {reach}."
+
+    def findings(self, key: str) -> tuple[str, ...]:
+        """Return what was found when a file was opened."""
+        return tuple(self._models[key].findings) if key in self._models else ()
+
+    def open(self, path: Path) -> str:
+        """Begin to open a file and offer it as a choice; return its key."""
+        self.drop()
+        key = str(path)
+        if key not in self._files:
+            self._files.append(key)
+        self._models.pop(key, None)
+        self._worker = ModelWorker(path)
+        self._worker.finished.connect(self._on_finished)
+        self._worker.start()
+        return key
+
+    def drop(self) -> None:
+        """Stop listening to the file that is being opened, and forget it."""
+        if self.opening is not None:
+            self._files.remove(self.opening)
+        self._worker = None
+
+    def _on_finished(self, _: None = None) -> None:
+        """Tell how opening went."""
+        worker = self._worker
+        if worker is None or not worker.done:
+            return  # a dropped worker's late word
+        key = str(worker.path)
+        self._worker = None
+        if worker.model is not None:
+            self._models[key] = worker.model
+            self.opened.emit(key)
+        else:
+            self._files.remove(key)
+            self.failed.emit(key, worker.error)

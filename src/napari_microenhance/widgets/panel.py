@@ -1,0 +1,286 @@
+"""The look of the dock widget: its fields, buttons and lines, without behaviour."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton, Widget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_microenhance.widgets.options_form import ADVANCED, SHOWN, let_shrink, make_field
+
+if TYPE_CHECKING:
+    from napari_microenhance.api import Progress
+
+__all__ = ["LayerBox", "Panel"]
+
+WIDTH_PX = 340
+
+
+class LayerBox(ComboBox):
+    """A chooser that keeps its layer when layers are renamed or move."""
+
+    null_string = "Whole image"
+
+    def reset_choices(self, *_: Any) -> None:  # noqa: ANN401 - events of several kinds
+        """Offer what is there now; a layer that is gone gives way to the first."""
+        native = self.native
+        before = native.itemData(native.currentIndex())
+        with self.changed.blocked():
+            super().reset_choices()
+            # magicgui keeps the text; after a renaming the text is another one.
+            if before is not None and any(before == choice for choice in self.choices):
+                self.value = before
+        if not _same(before, self.value):
+            self.changed.emit(self.value)
+
+
+class FieldArea(QScrollArea):
+    """Scrolls its content only where the window is too low for it, and never sideways."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        content.installEventFilter(self)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Ask for the height that the content has at this width."""
+        content = self.widget()
+        layout = content.layout() if content is not None else None
+        if content is None or layout is None:
+            return super().sizeHint()
+        hint: QSize = content.sizeHint()
+        least = max(hint.height(), content.minimumSizeHint().height())
+        # napari's theme draws a border here that frameWidth() does not know of.
+        inner = self.maximumViewportSize()
+        height = max(least, layout.totalHeightForWidth(inner.width()))
+        return QSize(hint.width(), height + self.height() - inner.height())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Be as low as the window wants, but never narrower than the content."""
+        content = self.widget()
+        width = content.minimumSizeHint().width() if content is not None else 0
+        return QSize(width, 120)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Ask again: text wraps differently at another width."""
+        super().resizeEvent(event)
+        self.updateGeometry()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Follow the content's height."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
+class Panel(Container[Any]):
+    """All parts of the dock widget, top to bottom.
+
+    The fields of a run are attributes under the names that `Options` and the run give
+    them: `image`, `roi`, `model`, `background` and so on.
+    """
+
+    def __init__(self) -> None:
+        choosers = [
+            LayerBox(
+                name="image",
+                label="Image",
+                choices=self._image_choices,
+                tooltip="The image layer to enhance; it is never changed.",
+            ),
+            LayerBox(
+                name="roi",
+                label="ROI",
+                choices=self._roi_choices,
+                nullable=True,
+                tooltip="The Shapes or Labels layer that marks what to enhance; "
+                "everything outside stays as it is.",
+            ),
+            ComboBox(
+                name="model",
+                label="Network",
+                choices=self._model_choices,
+                tooltip="A built-in network, or an ONNX file that was opened here.",
+            ),
+        ]
+        for chooser in choosers:
+            let_shrink(chooser)
+        side_buttons = [
+            _button("draw_roi", "Draw", "Add a layer over the image and draw a polygon on it."),
+            _button("open_file", "Open…", "Open an ONNX file; dropping one here does the same."),
+        ]
+        about = _text("about")
+        shown = [make_field(name) for name in SHOWN]
+        advanced = [make_field(name) for name in ADVANCED]
+        actions = [
+            _button("run", "Run", "Enhance the whole ROI."),
+            _button("preview", "Preview", "Enhance the part of the ROI that is in sight."),
+            _button("cancel", "Cancel", "Stop the run; nothing of it is kept."),
+        ]
+        lines = [
+            ProgressBar(name="progress", min=0, max=1, value=0),
+            CheckBox(
+                name="side_by_side",
+                text="Side by side",
+                tooltip="Original and result in two cells of the canvas that move together.",
+            ),
+            _text("status"),
+            _text("remarks"),
+        ]
+        parts = [*choosers, *side_buttons, about, *shown, *advanced, *actions, *lines]
+        super().__init__(widgets=parts, labels=False)
+        self._fold = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
+        self._lay_out()
+        self.cancel.enabled = False
+
+    def show_progress(self, progress: "Progress") -> None:
+        """Show tiles done and time left."""
+        text = f"{progress.done} of {progress.total} tiles"
+        if progress.seconds_left is not None and progress.done:
+            text += f", {_clock(progress.seconds_left)} left"
+        self._set_bar(progress.done, max(1, progress.total), text)
+
+    def show_busy(self, text: str) -> None:
+        """Show that something goes on whose end is not known."""
+        self._set_bar(0, 0, "")
+        self.say(text)
+
+    def show_idle(self) -> None:
+        """Empty the bar."""
+        self._set_bar(0, 1, "")
+
+    def say(self, status: str, remarks: Iterable[str] = ()) -> None:
+        """Write the line that says what ran, and remarks below it."""
+        self.status.value = status
+        # The same remark may come from two rooms.
+        self.remarks.value = "\n".join(f"• {r}" for r in dict.fromkeys(remarks))
+        self.status.visible = bool(status)
+        self.remarks.visible = bool(self.remarks.value)
+
+    def _image_choices(self, _: Any) -> list[Any]:  # noqa: ANN401 - a magicgui callback
+        return []
+
+    def _roi_choices(self, _: Any) -> list[Any]:  # noqa: ANN401 - a magicgui callback
+        return []
+
+    def _model_choices(self, _: Any) -> list[Any]:  # noqa: ANN401 - a magicgui callback
+        return []
+
+    def _lay_out(self) -> None:
+        """Put the fields into an area that scrolls, the rest below it.
+
+        magicgui stacks all parts in one column; here they move into forms, whose labels
+        line up whatever the font.
+        """
+        form = _form()
+        form.addRow(self.image.label, self.image.native)
+        form.addRow(self.roi.label, _beside(self.roi, self.draw_roi))
+        form.addRow(self.model.label, _beside(self.model, self.open_file))
+        form.addRow(self.about.native)
+        for name in SHOWN:
+            form.addRow(self[name].label, self[name].native)
+        advanced = QWidget()
+        advanced.setLayout(_form(*(self[name] for name in ADVANCED)))
+        self._fold.setDuration(0)
+        self._fold.addWidget(advanced)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 6, 0)
+        column.addLayout(form)
+        column.addWidget(self._fold)
+        column.addStretch()
+        layout = self.native.layout()
+        layout.insertWidget(0, FieldArea(content))
+        layout.insertWidget(1, _beside(self.run, self.preview, self.cancel))
+        self.native.setMinimumWidth(WIDTH_PX)
+        self.margins = (8, 4, 8, 8)
+        bar = self._bar()
+        bar.setTextVisible(True)
+        bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.show_idle()
+
+    def _set_bar(self, value: int, total: int, text: str) -> None:
+        """Set the bar; it is drawn when the event loop comes to it, not once per setter."""
+        bar = self._bar()
+        bar.setUpdatesEnabled(False)
+        bar.setRange(0, total)
+        bar.setValue(value)
+        bar.setFormat(text)
+        bar.setUpdatesEnabled(True)
+
+    def _bar(self) -> QProgressBar:
+        """Return Qt's progress bar, for a text of our own."""
+        native = self.progress.native
+        bar: QProgressBar = (
+            native if isinstance(native, QProgressBar) else native.findChild(QProgressBar)
+        )
+        return bar
+
+
+def _same(a: object, b: object) -> bool:
+    """Compare two choices, either of which may be None."""
+    return a is b or (a is not None and b is not None and bool(a == b))
+
+
+def _button(name: str, text: str, tooltip: str) -> PushButton:
+    """Return a button that is never narrower than a word."""
+    button = PushButton(name=name, text=text, tooltip=tooltip)
+    button.native.setMinimumWidth(64)
+    return button
+
+
+def _form(*fields: Widget) -> QFormLayout:
+    """Return fields below each other, their labels in a column of their own."""
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    for field in fields:
+        form.addRow(field.label, field.native)
+    return form
+
+
+def _beside(*parts: Widget) -> QWidget:
+    """Return parts in a row, the first ones taking the room."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for part in parts:
+        layout.addWidget(part.native)
+    return row
+
+
+def _text(name: str) -> Label:
+    """Return an empty text that wraps."""
+    text = Label(name=name, label="", value="")
+    native = text.native
+    if isinstance(native, QLabel):
+        native.setWordWrap(True)
+        native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        native.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        native.setMinimumWidth(WIDTH_PX - 100)
+    return text
+
+
+def _clock(seconds: float) -> str:
+    """Return a time as m:ss, or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

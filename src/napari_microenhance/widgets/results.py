@@ -1,0 +1,117 @@
+"""From the engine's result to a layer: which pixels, where, and how they are shown."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.errors import RoiError
+from napari_microenhance.widgets.layers import RECORD_KEY, ImageSource, part_of, place
+
+if TYPE_CHECKING:
+    from napari_microenhance.api import Model, Result
+
+__all__ = ["WHOLE_BYTES", "LayerPlan", "plan_layer"]
+
+WHOLE_BYTES = 512 << 20
+"""A larger result is shown as its patch, laid over the image."""
+
+_SINGLE_SCALE_PX = 4096
+_COARSEST_PX = 1024
+_SAMPLE_PX = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LayerPlan:
+    """A napari layer in the making; nothing about it needs a look at its pixels any more.
+
+    Parameters
+    ----------
+    data : ndarray or list of ndarray
+        A list is a pyramid, finest first.
+    meta : dict
+        Keyword arguments of the layer.
+    kind : {"image", "labels"}
+    contrast_range : tuple of float or None
+        Ends of the contrast slider.
+    """
+
+    data: Any
+    meta: dict[str, Any]
+    kind: Literal["image", "labels"]
+    contrast_range: tuple[float, float] | None = None
+
+
+def plan_layer(
+    source: ImageSource, result: "Result", model: "Model", *, preview: bool = False
+) -> LayerPlan:
+    """Lay out the result of a run as a layer; worker thread, for it touches pixels.
+
+    Parameters
+    ----------
+    source : ImageSource
+    result : Result
+    model : Model
+    preview : bool
+        A preview is always the patch alone.
+
+    Returns
+    -------
+    LayerPlan
+
+    Raises
+    ------
+    RoiError
+        If the patch is empty: a preview of a part without ROI.
+    """
+    if result.patch.size == 0:
+        raise RoiError("No pixel of the ROI is visible; move the view over it, or press Run.")
+    pixels, start = result.patch, result.start
+    if not preview and _whole_bytes(source, result) <= WHOLE_BYTES:
+        pixels = result.pixels
+        start = start if pixels is result.patch else (0,) * len(start)
+    rgb = source.rgb and "C" in result.axes
+    # A colour stack that was made grey has no axis of channels any more.
+    kept = [i for i, letter in enumerate(source.axes[: source.ndim]) if letter in result.axes]
+    placement = part_of(source.placement, kept)
+    factor = [float(result.scale) if source.axes[i] in "YX" else 1.0 for i in kept]
+    meta: dict[str, Any] = {
+        **place(placement, start[: len(kept)], factor).to_kwargs(),
+        "name": f"{source.name} · {model.name}" + (" (preview)" if preview else ""),
+        "metadata": {RECORD_KEY: result.report.to_dict()},
+    }
+    levels = _pyramid(pixels, spatial_axis=len(kept) - 2)
+    meta["multiscale"] = len(levels) > 1
+    data = levels if len(levels) > 1 else levels[0]
+    if model.spec.task == "labels":
+        return LayerPlan(data, meta, "labels")
+    same = model.spec.units == "input" and rgb == source.rgb
+    limits = source.look["contrast_limits"] if same else _limits(pixels)
+    meta |= {**source.look, "contrast_limits": limits, "rgb": rgb}
+    return LayerPlan(data, meta, "image", source.contrast_range if same else limits)
+
+
+def _whole_bytes(source: ImageSource, result: "Result") -> int:
+    """Return the size of a result that spans the whole image."""
+    pixels = int(np.prod(source.data.shape, dtype=np.int64))
+    return int(pixels * result.scale**2) * result.patch.dtype.itemsize
+
+
+def _pyramid(pixels: npt.NDArray[Any], *, spatial_axis: int) -> list[npt.NDArray[Any]]:
+    """Return ever coarser levels of a large image, so that napari never uploads it whole."""
+    levels = [pixels]
+    halve = (slice(None),) * spatial_axis + (slice(None, None, 2),) * 2
+    if max(pixels.shape[spatial_axis : spatial_axis + 2]) > _SINGLE_SCALE_PX:
+        while max(levels[-1].shape[spatial_axis : spatial_axis + 2]) > _COARSEST_PX:
+            levels.append(np.ascontiguousarray(levels[-1][halve]))
+    return levels
+
+
+def _limits(pixels: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return contrast limits for values that are not in the image's units."""
+    if pixels.dtype == np.uint8:
+        return 0.0, 255.0
+    sample = pixels.ravel()[:: max(1, pixels.size // _SAMPLE_PX)]
+    low, high = float(np.nanmin(sample)), float(np.nanmax(sample))
+    return (low, high) if low < high else (low, low + 1.0)

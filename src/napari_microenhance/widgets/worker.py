@@ -1,0 +1,203 @@
+"""The thread beside the window: opens networks, runs the engine, keeps the tiles coming."""
+
+import dataclasses
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from superqt.utils import WorkerBase
+
+from napari_microenhance.api import Model, enhance, load_model
+from napari_microenhance.widgets.layers import ImageSource
+from napari_microenhance.widgets.live import LiveTiles
+from napari_microenhance.widgets.results import LayerPlan, plan_layer
+from napari_microenhance.widgets.roi import Roi
+
+if TYPE_CHECKING:
+    from napari_microenhance.api import Options, Progress
+
+__all__ = ["EngineWorker", "ModelWorker", "Outcome", "Task"]
+
+_SHOW_SECONDS = 0.4
+
+Box = tuple[tuple[int, int], ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """Everything a run needs, read from the viewer beforehand.
+
+    Parameters
+    ----------
+    source : ImageSource
+    model : Model, str or Path
+        An open network, or what `load_model` takes.
+    roi : Roi
+    options : Options
+    preview : bool
+    window : tuple of (start, stop) for y and x, or None
+        The part that a preview computes, px.
+    """
+
+    source: ImageSource
+    model: Model | str | Path
+    roi: Roi
+    options: "Options"
+    preview: bool = False
+    window: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a finished run hands to the window."""
+
+    plan: LayerPlan
+    model: Model
+    summary: str
+    remarks: tuple[str, ...]
+
+
+class EngineWorker(WorkerBase[Outcome]):
+    """Runs one task; the main thread looks at `progress` and `tiles` when it likes.
+
+    Polling instead of a signal per tile keeps the window's thread free however fast the
+    tiles come, and loses none: their pixels are written here.
+
+    Parameters
+    ----------
+    task : Task
+
+    Attributes
+    ----------
+    progress : Progress or None
+        The latest, without pixels.
+    tiles : LiveTiles or None
+        What is finished; None before the run is planned, and for previews.
+    shown : threading.Event
+        To be set when `tiles` has its layer: the run waits for it, though not for long.
+    outcome : Outcome or None
+    error : Exception or None
+    done : bool
+        Whether `work` is over; exactly one of the two above is set then.
+    """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self._task = task
+        self.progress: Progress | None = None
+        self.tiles: LiveTiles | None = None
+        self.shown = threading.Event()
+        self.outcome: Outcome | None = None
+        self.error: Exception | None = None
+        self.done = False
+
+    def work(self) -> Outcome:
+        """Do the task and keep what came of it."""
+        try:
+            self.outcome = self._run()
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            self.done = True
+        return self.outcome
+
+    def _run(self) -> Outcome:
+        """Open the network, run the engine, lay out the result."""
+        task = self._task
+        model = load_model(task.model)
+        roi, box, remarks = _resolve(task)
+        result = enhance(
+            task.source.data,
+            model,
+            roi=roi,
+            axes=task.source.axes,
+            options=task.options,
+            on_progress=self._recorder(box, labels=model.spec.task == "labels"),
+            should_stop=lambda: self.abort_requested,
+            window=task.window,
+        )
+        return Outcome(
+            plan=plan_layer(task.source, result, model, preview=task.preview),
+            model=model,
+            summary=result.report.summary(),
+            remarks=(*remarks, *result.report.warnings),
+        )
+
+    def _recorder(self, box: Box, *, labels: bool) -> Callable[["Progress"], None]:
+        """Return the callback that takes over each finished tile."""
+        task, source = self._task, self._task.source
+
+        def record(progress: "Progress") -> None:
+            if not task.preview and self.tiles is None:
+                rgb = source.rgb and task.options.colour != "grey"
+                same = task.options.dtype == "same"
+                dtype = np.dtype(source.data.dtype if same else np.float32)
+                self.tiles = LiveTiles(box, dtype, rgb=rgb, labels=labels)
+                # A layer is added in half the time before the network takes every core.
+                self.shown.wait(_SHOW_SECONDS)
+            if self.tiles is not None and progress.box is not None and progress.pixels is not None:
+                self.tiles.write(progress.box, progress.pixels)
+            self.progress = dataclasses.replace(progress, pixels=None)
+
+        return record
+
+
+class ModelWorker(WorkerBase[Model]):
+    """Opens and measures one network file.
+
+    Attributes
+    ----------
+    model : Model or None
+    error : Exception or None
+    done : bool
+        Whether `work` is over; exactly one of the two above is set then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.model: Model | None = None
+        self.error: Exception | None = None
+        self.done = False
+
+    def work(self) -> Model:
+        """Open it and keep what came of it."""
+        try:
+            self.model = load_model(self.path)
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            self.done = True
+        return self.model
+
+
+def _resolve(task: Task) -> tuple[Any, Box, tuple[str, ...]]:
+    """Return the ROI for the engine, the box it lies in, and remarks; reads a Labels ROI."""
+    source, roi = task.source, task.roi
+    lead: Box = tuple((0, int(n)) for n in source.data.shape[: source.ndim - 2])
+    height, width = source.spatial_shape
+    whole: Box = (*lead, (0, height), (0, width))
+    if roi.polygons is not None:
+        vertices = np.concatenate(roi.polygons)
+        low, high = vertices.min(axis=0), vertices.max(axis=0)
+    elif roi.labels is not None:
+        mask = roi.labels.mask()
+        if mask is None:
+            remark = "The ROI layer holds no label: the whole image is processed."
+            return None, whole, (*roi.remarks, remark)
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        low, high = np.array([rows[0], columns[0]]), np.array([rows[-1], columns[-1]])
+    else:
+        return None, whole, roi.remarks
+    grow = task.options.dilate
+    spatial = tuple(
+        (max(0, math.floor(a) - grow), min(n, math.ceil(b) + 1 + grow))
+        for a, b, n in zip(low.tolist(), high.tolist(), (height, width), strict=True)
+    )
+    chosen = list(roi.polygons) if roi.polygons is not None else mask
+    return chosen, (*lead, *spatial), roi.remarks

@@ -21,14 +21,15 @@ def parse(name: str, text: str) -> Any:  # noqa: ANN401 - of the type its field 
     name : str
         Of a field of `Options`.
     text : str
-        One of its words, a number, numbers with commas, or a size such as 1.5GiB.
+        One of its words, a number (px may follow), numbers with commas, or a size such as
+        1.5 GiB. Upper and lower case are the same.
 
     Raises
     ------
     OptionsError
         If it is none of these.
     """
-    text = text.strip()
+    text = text.strip().lower()
     kinds = _kinds(name)
     if text in CHOICES.get(name, ()) or text in kinds or kinds == (str,):
         return text
@@ -38,7 +39,7 @@ def parse(name: str, text: str) -> Any:  # noqa: ANN401 - of the type its field 
             return low, high
         if tuple[int, ...] in kinds:
             return tuple(int(part) for part in text.split(","))
-        return _bytes(text) if name == "memory" else int(text)
+        return _bytes(text) if name == "memory" else int(text.removesuffix("px"))
     except ValueError as error:
         raise OptionsError(f"{name} {text!r} is not understood; give {takes(name)}.") from error
 

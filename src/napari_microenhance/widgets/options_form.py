@@ -1,13 +1,14 @@
 """Fields for every option of a run, made from the dataclass that defines them."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from magicgui.widgets import ComboBox, Container, SpinBox
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_microenhance.api import Options
+from napari_microenhance.engine.option_text import parse, show
 from napari_microenhance.engine.options import CHOICES
 from napari_microenhance.errors import OptionsError
 
@@ -39,6 +40,7 @@ _LABELS: Final = {
     "batch": "Batch (tiles)",
 }
 _SUGGESTIONS: Final = {
+    "intensity": CHOICES["intensity"],
     "tile": ("auto", 128, 256, 512, 1024),
     "halo": ("auto", 0, 16, 32, 64),
     "value_range": ("auto", (0.0, 1.0), (-1.0, 1.0)),
@@ -47,7 +49,6 @@ _SUGGESTIONS: Final = {
     "memory": ("auto", 1 << 30, 4 << 30, 16 << 30),
 }
 _MOST_PX: Final = 100_000
-_SIZES: Final = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
 
 OptionField = ComboBox | SpinBox
 
@@ -59,12 +60,10 @@ class WordBox(ComboBox):
 
     Parameters
     ----------
+    name : str
+        Of a field of `Options`.
     choices : sequence
         Words, numbers or pairs to offer, the default first.
-    parse : callable
-        From text to a value; raises `OptionsError`.
-    show : callable
-        From a value to its text.
     **kwargs
         Of the magicgui widget.
     """
@@ -72,14 +71,12 @@ class WordBox(ComboBox):
     def __init__(
         self,
         *,
+        name: str,
         choices: Sequence[Any],
-        parse: Callable[[str], Any],
-        show: Callable[[Any], str] = str,
         **kwargs: Any,  # noqa: ANN401 - passed on
     ) -> None:
-        self._parse = parse
-        self._show = show
-        super().__init__(choices=[(show(c), c) for c in choices], value=choices[0], **kwargs)
+        shown = [(show(name, c), c) for c in choices]
+        super().__init__(name=name, choices=shown, value=choices[0], **kwargs)
         box = self._box()
         box.setEditable(True)
         box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -88,12 +85,12 @@ class WordBox(ComboBox):
     @property
     def value(self) -> Any:  # noqa: ANN401 - several types
         """What is typed or chosen."""
-        return self._parse(self._box().currentText())
+        return parse(self.name, self._box().currentText() or "auto")
 
     @value.setter
     def value(self, value: Any) -> None:  # noqa: ANN401 - several types
         box = self._box()
-        text = self._show(self._parse(value) if isinstance(value, str) else value)
+        text = show(self.name, parse(self.name, value) if isinstance(value, str) else value)
         at = box.findText(text)
         if at >= 0:
             box.setCurrentIndex(at)
@@ -107,7 +104,7 @@ class WordBox(ComboBox):
     def _on_text(self, text: str) -> None:
         """Tell listeners about typed text once it means something."""
         try:
-            self.changed.emit(self._parse(text))
+            self.changed.emit(parse(self.name, text))
         except OptionsError:
             return
 
@@ -141,26 +138,10 @@ def make_field(name: str) -> OptionField:
     elif name == "planes":
         choices = [("all planes", "all"), ("current plane", CURRENT_PLANE)]
         field = ComboBox(value="all", choices=choices, **common)
-    elif name == "intensity":
-        field = WordBox(
-            choices=CHOICES[name],
-            parse=_pair_parser(name, CHOICES[name]),
-            show=_show_pair,
-            **common,
-        )
-    elif name == "value_range":
-        field = WordBox(
-            choices=_SUGGESTIONS[name],
-            parse=_pair_parser(name, ("auto",)),
-            show=_show_pair,
-            **common,
-        )
-    elif name == "memory":
-        field = WordBox(choices=_SUGGESTIONS[name], parse=_parse_size, show=_show_size, **common)
-    elif name in CHOICES:
+    elif name in CHOICES and name not in _SUGGESTIONS:
         field = ComboBox(value=option.default, choices=CHOICES[name], **common)
     else:
-        field = WordBox(choices=_SUGGESTIONS[name], parse=_int_parser(name), **common)
+        field = WordBox(choices=_SUGGESTIONS[name], **common)
     let_shrink(field)
     return field
 
@@ -198,64 +179,3 @@ def let_shrink(field: OptionField) -> None:
     if isinstance(native, QComboBox):
         native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         native.setMinimumContentsLength(8)
-
-
-def _int_parser(name: str) -> Callable[[str], Any]:
-    """Return the parser of an option that is "auto" or a whole number."""
-
-    def parse(text: str) -> int | str:
-        word = text.strip().lower().removesuffix("px").strip()
-        if word in ("", "auto"):
-            return "auto"
-        try:
-            return int(word)
-        except ValueError as error:
-            raise OptionsError(f'{name}={text!r} is neither "auto" nor a whole number.') from error
-
-    return parse
-
-
-def _pair_parser(name: str, words: Sequence[str]) -> Callable[[str], Any]:
-    """Return the parser of an option that is a word or LOW, HIGH."""
-
-    def parse(text: str) -> tuple[float, float] | str:
-        word = text.strip().lower()
-        if word in ("", *words):
-            return word or words[0]
-        try:
-            low, high = (float(part) for part in word.strip("()[] ").split(","))
-        except ValueError as error:
-            raise OptionsError(
-                f"{name}={text!r} is neither one of {', '.join(words)} nor LOW, HIGH."
-            ) from error
-        return low, high
-
-    return parse
-
-
-def _show_pair(value: object) -> str:
-    """Return a word as it is and a pair as LOW, HIGH."""
-    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple | list) else str(value)
-
-
-def _parse_size(text: str) -> int | str:
-    """Return bytes from text such as 4 GB."""
-    word = text.strip().lower().replace(",", "")
-    if word in ("", "auto"):
-        return "auto"
-    unit = next((u for u in _SIZES if word.endswith(u)), "")
-    number = word.removesuffix(unit) if unit else word.removesuffix("b")
-    try:
-        return int(float(number) * _SIZES.get(unit, 1))
-    except ValueError as error:
-        raise OptionsError(f'memory={text!r} is neither "auto" nor a size such as 4 GB.') from error
-
-
-def _show_size(value: object) -> str:
-    """Return bytes in the largest unit that divides them."""
-    if not isinstance(value, int):
-        return str(value)
-    for unit, size in reversed(_SIZES.items()):
-        if value >= size and value % size == 0:
-            return f"{value // size} {unit.upper()}"
-    return str(value)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
+from napari_microenhance.io.outlines import ellipse_in_box
 from napari_microenhance.widgets.layers import level_zero
 from napari_microenhance.widgets.view import View, map_points
 
@@ -157,7 +158,7 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View, *, plane: Plane | 
         if np.ptp(lead, axis=0).max(initial=0) > _FLATNESS:
             turned += 1
             continue
-        outline = _round(corners[:, -2:]) if str(kind) == "ellipse" else corners[:, -2:]
+        outline = _outline(str(kind), corners[:, -2:])
         drawn.append((tuple(np.rint(lead.mean(axis=0)).astype(int).tolist()), outline))
     remarks = []
     if open_shapes:
@@ -224,13 +225,9 @@ def _snap(points: FloatArray) -> FloatArray:
     return np.where(np.abs(points - near) < _SNAP_PX, near, points)
 
 
-def _round(corners: FloatArray) -> FloatArray:
-    """Return an ellipse's outline from its four bounding corners, within 0.05 px."""
-    centre = corners.mean(axis=0)
-    a, b = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
-    radius = max(float(np.hypot(*a)), float(np.hypot(*b)))
-    angles = np.linspace(0, 2 * np.pi, int(np.clip(10 * radius**0.5, 32, 4096)), endpoint=False)
-    return np.asarray(centre + np.cos(angles)[:, None] * a + np.sin(angles)[:, None] * b, float)
+def _outline(kind: str, corners: FloatArray) -> FloatArray:
+    """Return the polygon that a shape's vertices stand for."""
+    return ellipse_in_box(corners) if kind == "ellipse" else corners
 
 
 def _name_planes(planes: Iterable[Plane]) -> str:

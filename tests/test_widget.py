@@ -18,7 +18,7 @@ from napari.components import ViewerModel
 from napari.experimental import link_layers
 from napari.layers import Image, Labels, Shapes
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QProgressBar
 
@@ -1001,6 +1001,19 @@ def test_nothing_is_left_behind(qtbot, viewer, image):
     gc.collect()
     assert ref() is None
     viewer.add_shapes()
+
+
+def test_a_deleted_widget_ends_its_run(qtbot, viewer, image, engine):
+    widget = EnhanceWidget(viewer)
+    click(widget.run)
+    qtbot.waitUntil(lambda: bool(engine.calls), timeout=WAIT_MS)
+    widget.native.deleteLater()
+    del widget
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    # The engine never goes on; only a request to stop ends it.
+    assert QThreadPool.globalInstance().waitForDone(WAIT_MS)
+    qtbot.wait(50)
 
 
 def test_the_package_of_widgets_loads_qt_late():

@@ -14,8 +14,8 @@ from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
-from napari_microenhance.models import Model, load_model
-from napari_microenhance.presets import load_preset
+from napari_microenhance.models import Model, list_models, load_model
+from napari_microenhance.presets import list_presets, load_preset
 
 __all__ = [
     "Model",
@@ -24,6 +24,8 @@ __all__ = [
     "Report",
     "Result",
     "enhance",
+    "list_models",
+    "list_presets",
     "load_model",
     "load_preset",
 ]

@@ -62,6 +62,7 @@ class EnhanceWidget(LayerChoosers):
         self._networks = Networks()
         self._waiting: bool | None = None
         self._busy = self._previewing = False
+        self._key = ""
         self._image: Layer | None = None
         self._preview_layer: Layer | None = None
         self._results: list[tuple[Layer, Layer]] = []
@@ -69,7 +70,8 @@ class EnhanceWidget(LayerChoosers):
         self._side = SideBySide(napari_viewer)
         self._runner = Runner(napari_viewer, self.native)
         self._events = WidgetEvents(self.native, SUFFIXES)
-        when_destroyed(self.native, self._runner.handle.quit)
+        for handle in (self._runner.handle, self._networks.handle):
+            when_destroyed(self.native, handle.drop)
         self._connect()
         self._on_model(self.model.value)
         self.say("")
@@ -170,7 +172,7 @@ class EnhanceWidget(LayerChoosers):
         except Exception as error:  # noqa: BLE001 - the edge: every mistake reaches the user
             self._tell(error)
             return
-        self._previewing, self._image = preview, image
+        self._previewing, self._image, self._key = preview, image, self.model.value
         self._show_state(busy=True)
         self.show_busy("Preparing…")
         self.say("Preparing…", task.roi.remarks)
@@ -307,6 +309,7 @@ class EnhanceWidget(LayerChoosers):
     def _finish(self, outcome: Outcome, layer: Layer) -> None:
         """Clear up and say what ran."""
         self._runner.tidy()
+        self._networks.keep(self._key, outcome.model)
         self._show_state(busy=False)
         self.say(outcome.summary, outcome.remarks)
         if self._previewing:

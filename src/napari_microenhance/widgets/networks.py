@@ -1,16 +1,14 @@
 """The networks a widget offers: built-in ones, and files as they are opened."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-import napari_microenhance
-from napari_microenhance.widgets.worker import ModelWorker
+from napari_microenhance.api import list_models
+from napari_microenhance.widgets.worker import Handle, ModelWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from napari_microenhance.api import Model
 
 __all__ = ["SUFFIXES", "Networks"]
@@ -33,16 +31,16 @@ class Networks:
     """A file's key and the exception: it is no choice any more."""
 
     def __init__(self) -> None:
-        list_models = cast("Callable[[], Iterable[Any]]", napari_microenhance.list_models)
         self._builtin = {info.name: info for info in list_models()}
         self._files: list[str] = []
         self._models: dict[str, Model] = {}
-        self._worker: ModelWorker | None = None
+        self.handle = Handle[ModelWorker]()
 
     @property
     def opening(self) -> str | None:
         """Key of the file that is being opened."""
-        return None if self._worker is None else str(self._worker.path)
+        worker = self.handle.worker
+        return None if worker is None else str(worker.path)
 
     def choices(self) -> list[tuple[str, str]]:
         """Return (text, key) pairs; every text once."""
@@ -86,24 +84,25 @@ class Networks:
         if key not in self._files:
             self._files.append(key)
         self._models.pop(key, None)
-        self._worker = ModelWorker(path)
-        self._worker.finished.connect(self._on_finished)
-        self._worker.start()
+        worker = ModelWorker(path)
+        self.handle.worker = worker
+        worker.finished.connect(self._on_finished)
+        worker.start()
         return key
 
     def drop(self) -> None:
         """Stop listening to the file that is being opened, and forget it."""
         if self.opening is not None:
             self._files.remove(self.opening)
-        self._worker = None
+        self.handle.drop()
 
     def _on_finished(self, _: None = None) -> None:
         """Tell how opening went."""
-        worker = self._worker
+        worker = self.handle.worker
         if worker is None or not worker.done:
             return  # a dropped worker's late word
         key = str(worker.path)
-        self._worker = None
+        self.handle.worker = None
         if worker.model is not None:
             self._models[key] = worker.model
             self.opened.emit(key)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerBox", "Panel"]
 
-WIDTH_PX = 340
+WIDTH_PX = 364
 
 
 class LayerBox(ComboBox):
@@ -123,8 +123,8 @@ class Panel(Container[Any]):
         for chooser in choosers:
             let_shrink(chooser)
         side_buttons = [
-            _button("draw_roi", "Draw", "Add a layer over the image and draw a polygon on it."),
-            _button("open_file", "Open…", "Open an ONNX file; dropping one here does the same."),
+            _button("draw_roi", "Draw ROI", "Add a layer over the image and draw a polygon on it."),
+            _button("open_file", "Open file…", "Open an ONNX file; dropping one here does the same."),
         ]
         about = _text("about")
         shown = [make_field(name) for name in SHOWN]
@@ -242,7 +242,7 @@ def _same(a: object, b: object) -> bool:
 def _button(name: str, text: str, tooltip: str) -> PushButton:
     """Return a button that is never narrower than a word."""
     button = PushButton(name=name, text=text, tooltip=tooltip)
-    button.native.setMinimumWidth(64)
+    button.native.setMinimumWidth(max(64, button.native.sizeHint().width()))
     return button
 
 

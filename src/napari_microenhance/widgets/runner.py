@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_microenhance.errors import Cancelled
 from napari_microenhance.widgets.live import LiveLayer
-from napari_microenhance.widgets.worker import EngineWorker, Task
+from napari_microenhance.widgets.worker import EngineWorker, Handle, Task
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -26,18 +26,6 @@ _TICK_MS = 30
 _PROGRESS_SECONDS = 0.1
 _REFRESH_SECONDS = 1 / 3
 _GRACE_MS = 400
-
-
-class Handle:
-    """The worker in flight, without any tie to the window: what a deleted widget may call."""
-
-    def __init__(self) -> None:
-        self.worker: EngineWorker | None = None
-
-    def quit(self) -> None:
-        """Ask the worker to stop."""
-        if self.worker is not None:
-            self.worker.quit()
 
 
 class Runner:
@@ -64,7 +52,7 @@ class Runner:
 
     def __init__(self, viewer: "ViewerModel", parent: QObject) -> None:
         self._viewer = viewer
-        self.handle = Handle()
+        self.handle = Handle[EngineWorker]()
         self._live: LiveLayer | None = None
         self._below: Layer | None = None
         self._task: Task | None = None
@@ -90,7 +78,7 @@ class Runner:
         self._task, self._below = task, below
         self._live, self._reported = None, None
         worker.finished.connect(self._on_finished)
-        worker.warned.connect(self._on_warned)
+        worker.warned.connect(_log_warning)
         self._ticks.start()
         worker.start()
 
@@ -100,13 +88,14 @@ class Runner:
         The engine stops inside a tile. What cannot be interrupted, such as opening a
         large network, is left to end by itself, unheard.
         """
-        if self.is_busy and not self._grace.isActive():
-            self.handle.quit()
+        worker = self.handle.worker
+        if worker is not None and not self._grace.isActive():
+            worker.quit()
             self._grace.start()
 
     def drop(self) -> None:
         """Stop without a word and without waiting: the widget is going away."""
-        self.handle.quit()
+        self.handle.drop()
         self._release()
         self.tidy()
 
@@ -150,7 +139,7 @@ class Runner:
         """Sort out how the run ended."""
         worker = self.handle.worker
         if worker is None or not worker.done:
-            return  # an abandoned worker's late word
+            return  # a dropped worker's late word
         self._release()
         if worker.outcome is not None and not worker.abort_requested:
             self.succeeded.emit(worker.outcome)
@@ -164,13 +153,8 @@ class Runner:
     def _on_grace_over(self) -> None:
         """Leave a worker alone that does not stop."""
         if self.is_busy:
-            self._release()
-            self.tidy()
+            self.drop()
             self.cancelled.emit()
-
-    def _on_warned(self, details: Any) -> None:  # noqa: ANN401 - what warnings.showwarning gets
-        """Keep a library's warning for the log; those for the user are in the report."""
-        LOGGER.warning("%s", details[0])
 
     def _release(self) -> None:
         """Forget the worker."""
@@ -178,3 +162,8 @@ class Runner:
         self._grace.stop()
         self.handle.worker = None
         self._task = self._below = None
+
+
+def _log_warning(details: Any) -> None:  # noqa: ANN401 - what warnings.showwarning gets
+    """Keep a library's warning for the log; those for the user are in the report."""
+    LOGGER.warning("%s", details[0])

@@ -5,7 +5,7 @@ import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from superqt.utils import WorkerBase
@@ -19,7 +19,7 @@ from napari_microenhance.widgets.roi import Roi
 if TYPE_CHECKING:
     from napari_microenhance.api import Options, Progress
 
-__all__ = ["EngineWorker", "ModelWorker", "Outcome", "Task"]
+__all__ = ["EngineWorker", "Handle", "ModelWorker", "Outcome", "Task"]
 
 _SHOW_SECONDS = 0.4
 
@@ -174,6 +174,26 @@ class ModelWorker(WorkerBase[Model]):
         finally:
             self.done = True
         return self.model
+
+
+WorkerT = TypeVar("WorkerT", EngineWorker, ModelWorker)
+
+
+class Handle(Generic[WorkerT]):
+    """A worker in flight, without any tie to the window: what a deleted widget may call."""
+
+    def __init__(self) -> None:
+        self.worker: WorkerT | None = None
+
+    def drop(self) -> None:
+        """Ask the worker to stop, and let nobody hear of its end.
+
+        Some versions of Qt's bindings crash in a slot whose object is gone by then.
+        """
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            worker.quit()
+            worker.finished.disconnect()
 
 
 def _resolve(task: Task) -> tuple[Any, Box, tuple[str, ...]]:

@@ -124,7 +124,9 @@ class Panel(Container[Any]):
             let_shrink(chooser)
         side_buttons = [
             _button("draw_roi", "Draw ROI", "Add a layer over the image and draw a polygon on it."),
-            _button("open_file", "Open file…", "Open an ONNX file; dropping one here does the same."),
+            _button(
+                "open_file", "Open file…", "Open an ONNX file; dropping one here does the same."
+            ),
         ]
         about = _text("about")
         shown = [make_field(name) for name in SHOWN]

@@ -87,7 +87,7 @@ def test_a_network_with_live_noise_is_told(tmp_path):
 
 def test_the_metadata_of_detail_classic_is_what_the_probe_measures():
     built_in = load_model("detail-classic")
-    measured = probe(Session(built_in.path, name="probe"), ModelSpec(name="probe")).spec
+    measured = probe(Session(built_in.path, name="probe"), {"name": "probe"}).spec
     for field in ("radius", "shift_step", "size", "channels_in", "axes_in"):
         assert getattr(measured, field) == getattr(built_in.spec, field), field
 

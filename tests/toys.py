@@ -34,24 +34,37 @@ class Graph:
         return name
 
     def conv(
-        self, x: str, cin: int, cout: int, kernel: int = 3, *, dilation: int = 1, stride: int = 1
+        self,
+        x: str,
+        cin: int,
+        cout: int,
+        kernel: int = 3,
+        *,
+        dilation: int = 1,
+        stride: int = 1,
+        pad: int | None = None,
+        rank: int = 2,
     ) -> str:
-        scale = 1 / np.sqrt(cin * kernel * kernel)
-        w = self._rng.normal(0, scale, (cout, cin, kernel, kernel)).astype(np.float32)
+        scale = 1 / np.sqrt(cin * kernel**rank)
+        w = self._rng.normal(0, scale, (cout, cin, *[kernel] * rank)).astype(np.float32)
         b = self._rng.normal(0, 0.1, cout).astype(np.float32)
-        pad = dilation * (kernel // 2)
+        pad = dilation * (kernel // 2) if pad is None else pad
         return self.node(
             "Conv",
             x,
             self.constant(w),
             self.constant(b),
-            pads=[pad] * 4,
-            dilations=[dilation] * 2,
-            strides=[stride] * 2,
+            pads=[pad] * 2 * rank,
+            dilations=[dilation] * rank,
+            strides=[stride] * rank,
         )
 
     def relu(self, x: str) -> str:
         return self.node("Relu", x)
+
+    def soft(self, x: str) -> str:
+        """An activation that never goes dead."""
+        return self.node("LeakyRelu", x, alpha=0.5)
 
     def up(self, x: str) -> str:
         scales = self.constant(np.array([1, 1, 2, 2], np.float32))
@@ -74,25 +87,54 @@ class Graph:
         channels_out: int | None = None,
         metadata: dict[str, str] | None = None,
         nhwc: bool = False,
+        nhwc_out: bool | None = None,
+        shape_out: tuple | None = None,
+        dtype: str = "float32",
+        scalars: tuple[str, ...] = (),
+        others: tuple[str, ...] = (),
     ) -> Path:
-        def info(name: str, channels: int) -> onnx.ValueInfoProto:
-            n, _, h, w = shape
-            dims = [n, h, w, channels] if nhwc else [n, channels, h, w]
-            return helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+        """Close the graph: `dtype` of both ends, `scalars` more inputs, `others` more outputs."""
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
-        if nhwc:
-            self.nodes.insert(0, helper.make_node("Transpose", ["x"], ["xc"], perm=[0, 3, 1, 2]))
-            for node in self.nodes[1:]:
+        def info(name: str, channels: int, dims: tuple, last: bool) -> onnx.ValueInfoProto:
+            n, _, *spatial = dims
+            dims = [n, *spatial, channels] if last else [n, channels, *spatial]
+            return helper.make_tensor_value_info(name, kind, dims)
+
+        rank = len(shape)
+        last_out = nhwc if nhwc_out is None else nhwc_out
+        if nhwc or dtype != "float32":
+            inner = "x"
+            first = []
+            if dtype != "float32":
+                first.append(helper.make_node("Cast", [inner], ["xf"], to=TensorProto.FLOAT))
+                inner = "xf"
+            if nhwc:
+                perm = [0, rank - 1, *range(1, rank - 1)]
+                first.append(helper.make_node("Transpose", [inner], ["xc"], perm=perm))
+                inner = "xc"
+            for node in self.nodes:
                 for i, name in enumerate(node.input):
                     if name == "x":
-                        node.input[i] = "xc"
-            output = self.node("Transpose", output, perm=[0, 2, 3, 1])
-        self.nodes.append(helper.make_node("Identity", [output], ["y"]))
+                        node.input[i] = inner
+            self.nodes[:0] = first
+        if last_out:
+            output = self.node("Transpose", output, perm=[0, *range(2, rank), 1])
+        if dtype.startswith("u"):
+            ends = [self.constant(np.float32(v)) for v in (0, np.iinfo(dtype).max)]
+            output = self.node("Clip", self.node("Round", output), *ends)
+        self.nodes.append(helper.make_node("Cast", [output], ["y"], to=kind))
         graph = helper.make_graph(
             self.nodes,
             "toy",
-            [info("x", self.channels)],
-            [info("y", channels_out or self.channels)],
+            [
+                info("x", self.channels, shape, nhwc),
+                *[helper.make_tensor_value_info(s, TensorProto.FLOAT, [1]) for s in scalars],
+            ],
+            [
+                *[helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in others],
+                info("y", channels_out or self.channels, shape_out or shape, last_out),
+            ],
             self.weights,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
@@ -209,3 +251,52 @@ def residual(
     for _ in range(blocks):
         x = g.node("Add", x, g.conv(g.relu(g.conv(x, width, width)), width, width))
     return g.save(path, g.conv(x, width, 1), **save)
+
+
+def espcn(path: Path, *, scale: int = 2, channels: int = 1, seed: int = 0, **save: object) -> Path:
+    """Sub-pixel super-resolution: two convolutions, then depth to space."""
+    g = Graph(channels, seed)
+    x = g.relu(g.conv("x", channels, 8))
+    x = g.conv(x, 8, channels * scale * scale)
+    x = g.node("DepthToSpace", x, blocksize=scale, mode="CRD")
+    return g.save(path, x, **{"shape_out": ("n", None, "a", "b"), **save})
+
+
+def valid(path: Path, *, convs: int = 3, kernel: int = 3, seed: int = 0, **save: object) -> Path:
+    """Convolutions without padding: each takes kernel // 2 px from every side."""
+    g = Graph(1, seed)
+    x = "x"
+    for i in range(convs):
+        x = g.conv(x, 1 if i == 0 else 4, 4 if i < convs - 1 else 1, kernel, pad=0)
+        x = g.relu(x) if i < convs - 1 else x
+    return g.save(path, x, shape_out=("n", None, "ho", "wo"), **save)
+
+
+def valid_unet(path: Path, *, width: int = 2, seed: int = 0, **save: object) -> Path:
+    """The original U-Net's geometry: depth 4, valid convolutions, 572 -> 388."""
+    g = Graph(1, seed)
+    x, cin, skips = "x", 1, []
+    for _ in range(4):
+        x = g.soft(g.conv(x, cin, width, pad=0))
+        x = g.soft(g.conv(x, width, width, pad=0))
+        skips.append(x)
+        cin = width
+        x = g.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    x = g.soft(g.conv(x, width, width, pad=0))
+    x = g.soft(g.conv(x, width, width, pad=0))
+    for skip, crop in zip(reversed(skips), (4, 16, 40, 88), strict=True):
+        ends = [g.constant(np.array(v, np.int64)) for v in ([crop] * 2, [-crop] * 2, [2, 3])]
+        x = g.node("Concat", g.up(x), g.node("Slice", skip, *ends), axis=1)
+        x = g.soft(g.conv(x, 2 * width, width, pad=0))
+        x = g.soft(g.conv(x, width, width, pad=0))
+    return g.save(path, g.conv(x, width, 1, 1), shape_out=("n", None, "ho", "wo"), **save)
+
+
+def volume(path: Path, *, convs: int = 2, seed: int = 0, **save: object) -> Path:
+    """A stack of 3 x 3 x 3 convolutions over volumes; radius `convs` in z, y and x."""
+    g = Graph(1, seed)
+    x = "x"
+    for i in range(convs):
+        x = g.conv(x, 1 if i == 0 else 3, 3 if i < convs - 1 else 1, rank=3)
+        x = g.soft(x) if i < convs - 1 else x
+    return g.save(path, x, shape=("n", None, "d", "h", "w"), **save)

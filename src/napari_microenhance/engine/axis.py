@@ -33,6 +33,9 @@ class Axis:
         Real pixels that a kept pixel needs on either side, px.
     shift : int
         Reads start at multiples of it, px.
+    lost : tuple of int
+        Pixels before and after that valid convolutions take away; at the image border
+        that many are mirrored, so reads begin as early as ``-lost[0]``.
     """
 
     length: int
@@ -40,6 +43,7 @@ class Axis:
     tile: int
     halo: int
     shift: int = 1
+    lost: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         if self.size.fixed is not None and self.tile != self.size.fixed:
@@ -55,10 +59,11 @@ class Axis:
 
     @property
     def padded(self) -> int:
-        """Length of the image once reflection has filled what the size rule forces, px."""
+        """Length of the image with what the network loses and the size rule forces, px."""
+        length = self.length + sum(self.lost)
         if self.size.fixed is None:
-            return self.size.round_up(self.length)
-        over = max(0, self.length - self.size.fixed)
+            return self.size.round_up(length)
+        over = max(0, length - self.size.fixed)
         return self.size.fixed + -(-over // self.shift) * self.shift
 
     @property
@@ -78,17 +83,25 @@ class Axis:
         Returns
         -------
         tuple of ndarray of int
-            (start, stop) of the reads, inside ``0 .. padded``. They may be longer
-            than the tile; the caller must split such ranges.
+            (start, stop) of the reads, inside ``-lost[0] .. padded - lost[0]``. They may be
+            longer than the tile; the caller must split such ranges.
         """
-        first = np.maximum(np.asarray(start, np.int64) - self.margin, 0)
-        last = np.minimum(np.asarray(stop, np.int64) + self.margin, self.padded)
+        before, _ = self.lost
+        begin, end = self._read(
+            np.maximum(np.asarray(start, np.int64) + before - self.margin, 0),
+            np.minimum(np.asarray(stop, np.int64) + before + self.margin, self.padded),
+        )
+        return begin - before, end - before
+
+    def _read(self, first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
+        """Return reads that hold first .. last, counted from the padded start."""
         begin = first // self.shift * self.shift
         if self.size.fixed is not None:
             begin = np.minimum(begin, self.padded - self.size.fixed)
             end = begin + self.size.fixed
             # A range that does not fit is shown by a read longer than the tile.
-            return begin, np.where(end < np.minimum(last, self.length), end + self.tile, end)
+            needed = np.minimum(last, self.length + sum(self.lost))
+            return begin, np.where(end < needed, end + self.tile, end)
         need = np.maximum(last - begin - self.size.minimum, 0)
         end = begin + self.size.minimum + -(-need // self.size.step) * self.size.step
         beyond = (end > self.padded) | (last >= self.padded)

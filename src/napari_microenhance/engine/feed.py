@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.intensity import IntensityMap, Palette
+from napari_microenhance.engine.prescription import LaneSteps
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.session import Inference
 from napari_microenhance.engine.source import Source
@@ -38,6 +39,7 @@ class Lane:
     plane: tuple[int, ...]
     palette: Palette
     maps: tuple[IntensityMap, ...]
+    steps: LaneSteps | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,18 +127,16 @@ class Feed:
         tensors = [self._network_input(self.layout.tiles[i], lane) for i in group]
         # A file that prescribes its batch gets copies of the last tile.
         tensors += [tensors[-1]] * ((self.spec.batch or len(tensors)) - len(tensors))
-        tensor = np.stack(tensors)
-        if self.spec.axes_in == "NYXC":
-            tensor = np.moveaxis(tensor, 1, -1)
-        output = np.asarray(self.inference.run(tensor))
-        if self.spec.axes_out == "NYXC":
-            output = np.moveaxis(output, -1, 1)
+        output = self.inference.run(np.stack(tensors))
         if not np.isfinite(output).all():
             raise ModelError(
                 f"The network {self.spec.name} gave values that are not finite; check that "
                 "intensity and value_range fit what it was trained on."
             )
-        return np.stack([lane.palette.collapse(o) for o in output[: len(group)]])
+        output = output[: len(group)]
+        if self.spec.task == "labels" or lane.steps is not None:
+            return output
+        return np.stack([lane.palette.collapse(o) for o in output])
 
     def _network_input(self, tile: Tile, lane: Lane) -> FloatArray:
         """Return what the network reads of a tile, shape (C, Y, X), in its own range."""
@@ -145,7 +145,8 @@ class Feed:
             white = np.asarray(lane.maps[0].white(self.source.dtype)).astype(base.dtype)
             base = np.where(self.region.crop(tile.read), base, white)
         forward = [m.forward(channel) for m, channel in zip(lane.maps, base, strict=True)]
-        return lane.palette.expand(np.stack(forward))
+        seen = lane.palette.expand(np.stack(forward))
+        return seen if lane.steps is None else lane.steps.before.apply(seen)
 
 
 def _wait(future: "Future[FloatArray]", check_stop: Callable[[], None]) -> FloatArray:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.fitting import in_input_units
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
@@ -26,6 +27,9 @@ SAMPLE = 1 << 16
 
 EXACT = 1 << 20
 """Image values up to here keep at least 4 bits behind the point in float32."""
+
+UNCHANGED = ("none", "package")
+"""Sources of maps that leave values as they are."""
 
 REC601 = np.array([0.299, 0.587, 0.114], np.float32)
 """Luma weights of R, G, B: ITU-R Recommendation BT.601."""
@@ -58,7 +62,7 @@ class IntensityMap:
 
     def forward(self, values: npt.NDArray[Any]) -> FloatArray:
         """Return values in the network's range, float32; nothing is clipped."""
-        if self.source == "none":
+        if self.source in UNCHANGED:
             return values.astype(np.float32)
         gain = (self.net_high - self.net_low) / (self.high - self.low)
         # 32-bit integers do not fit a float32: take the offset off in float64 first.
@@ -74,7 +78,7 @@ class IntensityMap:
 
         float32, or float64 where the image's values need more than its 24 bits.
         """
-        if self.source == "none":
+        if self.source in UNCHANGED:
             return values
         gain = (self.back_high - self.back_low) / (self.net_high - self.net_low)
         offset = self.back_low - self.net_low * gain
@@ -99,8 +103,9 @@ class Palette:
     ----------
     channels : tuple of int
         Image channels that are read, and written where `kind` is not "grey".
-    kind : {"direct", "luminance", "grey"}
-        "direct": the channels are the base. "luminance": their Rec.601 grey is, and the
+    kind : {"direct", "reduced", "luminance", "grey"}
+        "direct": the channels are the base. "reduced": so they are, and the result is one
+        grey channel. "luminance": their Rec.601 grey is, and the
         change in grey is added to each channel, which keeps the chroma. "grey": the
         Rec.601 grey is the base and the result.
     repeat : int
@@ -109,12 +114,12 @@ class Palette:
     """
 
     channels: tuple[int, ...]
-    kind: Literal["direct", "luminance", "grey"]
+    kind: Literal["direct", "luminance", "grey", "reduced"]
     repeat: int = 1
 
     def base(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the base channels, shape (B, ...), in image units."""
-        if self.kind == "direct":
+        if self.kind in ("direct", "reduced"):
             return raw
         grey = np.tensordot(REC601, raw[:3].astype(np.float32), axes=1)[None]
         # A grey image of whole numbers is one: the luma is rounded as any converter does.
@@ -124,6 +129,11 @@ class Palette:
     def expand(self, base: FloatArray) -> FloatArray:
         """Return what the network reads, shape (C, Y, X)."""
         return np.repeat(base, self.repeat, axis=0) if self.repeat > 1 else base
+
+    @property
+    def makes_grey(self) -> bool:
+        """Whether the result of a colour image has one channel."""
+        return self.kind in ("grey", "reduced")
 
     def collapse(self, output: FloatArray) -> FloatArray:
         """Return base channels from what the network gave, shape (B, Y, X)."""
@@ -161,6 +171,11 @@ def palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ...
     repeat = wants if wants == 3 else 1
     if not source.is_colour:
         if has == wants > 1:
+            if spec.channels_out != wants:
+                raise ModelError(
+                    f"The network {spec.name} makes {spec.channels_out} of {wants} channels; "
+                    "give it an RGB image."
+                )
             return (Palette(tuple(range(has)), "direct"),)
         if wants not in (1, 3):
             raise ModelError(
@@ -169,17 +184,28 @@ def palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ...
         return tuple(Palette((c,), "direct", repeat) for c in range(has))
     if wants not in (1, 3):
         raise ModelError(f"The network {spec.name} takes {wants} channels, the image is RGB.")
-    rule = ("joint" if wants == 3 else "luminance") if colour == "auto" else colour
+    rule = _automatic(spec) if colour == "auto" else colour
+    if spec.task == "labels" and rule != "joint":
+        rule = "grey"
     if rule == "joint":
         if wants != 3:
             raise ModelError(
                 f"colour=joint needs a network of 3 channels; {spec.name} takes {wants}, "
                 "use luminance or per-channel."
             )
-        return (Palette((0, 1, 2), "direct"),)
+        return (Palette((0, 1, 2), "reduced" if spec.channels_out == 1 else "direct"),)
     if rule == "per-channel":
         return tuple(Palette((c,), "direct", repeat) for c in range(3))
     return (Palette((0, 1, 2), "grey" if rule == "grey" else "luminance", repeat),)
+
+
+def _automatic(spec: ModelSpec) -> str:
+    """Return how a network meets a colour image where nobody says."""
+    if spec.channels_in == 3:
+        return "joint"
+    # The change in grey can be added to colours only if it is in their units.
+    same = in_input_units(spec.preprocessing, spec.postprocessing)
+    return "luminance" if same else "per-channel"
 
 
 def fit(
@@ -198,13 +224,16 @@ def fit(
     Returns
     -------
     tuple of IntensityMap
-        One per base channel. A constant image gets a range of one.
+        One per base channel. A constant image gets a range of one. Where the network has
+        steps of its own, the maps change nothing; they tell the image's own range.
     """
     net = spec.value_range if options.value_range == "auto" else options.value_range
     rule = options.intensity
     if rule == "auto":
         rule = "dtype" if source.dtype == np.uint8 else "percentile"
-    bases = len(palette.channels) if palette.kind == "direct" else 1
+    if spec.preprocessing:
+        rule = "package"
+    bases = len(palette.channels) if palette.kind in ("direct", "reduced") else 1
     if rule == "none":
         lows, highs = [net[0]] * bases, [net[1]] * bases
     elif not isinstance(rule, str):

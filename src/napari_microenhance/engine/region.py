@@ -6,7 +6,9 @@ its own bounding box only, so that a small ROI in a slide costs little.
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Self
 
@@ -15,7 +17,7 @@ import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
 
-__all__ = ["Box", "Region", "fill_polygon", "intersect"]
+__all__ = ["Box", "Region", "fill_polygon", "intersect", "resample", "scaled", "unscaled"]
 
 Box = tuple[tuple[int, int], ...]
 """One half-open (start, stop) range per axis, in pixels."""
@@ -27,6 +29,53 @@ def intersect(a: Box, b: Box) -> Box | None:
     """Return the common part of two boxes, or None."""
     box = tuple((max(p, r), min(q, s)) for (p, q), (r, s) in zip(a, b, strict=True))
     return box if all(start < stop for start, stop in box) else None
+
+
+def scaled(box: Box, ratio: Fraction) -> Box:
+    """Return a box of input pixels in output pixels.
+
+    An output pixel belongs to the input pixel that its first part lies in, so that boxes
+    which partition an axis still do.
+    """
+    if ratio == 1:
+        return box
+    return tuple((math.ceil(a * ratio), math.ceil(b * ratio)) for a, b in box)
+
+
+def resample(pixels: npt.NDArray[Any], box: Box, ratio: Fraction) -> npt.NDArray[Any]:
+    """Repeat or thin pixels to the output grid.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (..., *unscaled(box, ratio) shape)
+    box : Box
+        Output pixels that are wanted; they give the last axes.
+    ratio : Fraction
+        Output pixels per input pixel.
+
+    Returns
+    -------
+    ndarray, shape (..., *box shape)
+    """
+    if ratio == 1:
+        return pixels
+    for axis, (start, stop) in enumerate(box, start=pixels.ndim - len(box)):
+        if ratio > 1:
+            index = np.arange(start, stop) // ratio.numerator - start // ratio.numerator
+        else:
+            index = np.arange(stop - start) * ratio.denominator
+        pixels = pixels.take(index, axis=axis)
+    return pixels
+
+
+def unscaled(box: Box, ratio: Fraction) -> Box:
+    """Return the box of input pixels that a box of output pixels is made of."""
+    if ratio == 1:
+        return box
+    return tuple(
+        (math.floor(a / ratio), max(math.floor(a / ratio), math.floor((b - 1) / ratio) + 1))
+        for a, b in box
+    )
 
 
 def slices(box: Box, origin: Sequence[int] | None = None) -> tuple[slice, ...]:
@@ -156,19 +205,33 @@ class Region:
             inside[here] = True if self.mask is None else self.mask[slices(common, self.origin)]
         return inside
 
+    def swept(self, depth: int) -> "Region":
+        """Return this region of a plane in every plane of a stack."""
+        mask = self.mask
+        if mask is not None:
+            mask = np.broadcast_to(mask, (depth, *mask.shape))
+        shape, box = (depth, *self.shape), ((0, depth), *self.box)
+        return dataclasses.replace(self, shape=shape, box=box, mask=mask)
+
     def dilated(self, px: int) -> "Region":
-        """Return the region grown by a square of ``2 * px + 1``, cut at the image border."""
+        """Return the region grown by a square of ``2 * px + 1``, cut at the image border.
+
+        In a volume it grows within the planes.
+        """
         if px == 0:
             return self
         from scipy.ndimage import maximum_filter1d
 
         box = tuple(
-            (max(0, a - px), min(n, b + px)) for (a, b), n in zip(self.box, self.shape, strict=True)
+            (max(0, a - by), min(n, b + by))
+            for (a, b), n, by in zip(
+                self.box, self.shape, (0, px, px)[-len(self.shape) :], strict=True
+            )
         )
         if self.mask is None:
             return dataclasses.replace(self, box=box)
         grown = self.crop(box).view(np.uint8)
-        for axis in range(grown.ndim):
+        for axis in (-2, -1):
             grown = maximum_filter1d(grown, 2 * px + 1, axis=axis, mode="constant")
         mask = grown.view(bool)
         return dataclasses.replace(self, box=box, mask=None if mask.all() else mask)

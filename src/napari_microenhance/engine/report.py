@@ -30,7 +30,8 @@ class Report:
     model : dict
         name, sha256, source, and the `spec` that was used.
     provider : dict
-        asked, got.
+        asked, got, parity (of another provider than the CPU: max_difference from it on one
+        tile, in parts of the network's range, and whether all values were finite).
     versions : dict
     image : dict
         shape, axes, dtype, sha256 (of the pixels in C order; null where not taken).
@@ -41,7 +42,8 @@ class Report:
         tiles, tile_shape (largest, px), halo (px), blend, pixels_computed (network input
         pixels with halos, all planes), pixels_roi (all planes), planes.
     intensity : dict
-        low, high (a number, or one per channel), network_range, source of the numbers.
+        low, high (a number, or one per channel), network_range, source of the numbers;
+        where a package prescribes them, its steps with the numbers fitted for them.
     clipped : int
         Values in the ROI that were clipped to the result's number type.
     tile_mismatch : float or None
@@ -56,7 +58,7 @@ class Report:
     """
 
     model: dict[str, Any]
-    provider: dict[str, str]
+    provider: dict[str, Any]
     versions: dict[str, str]
     image: dict[str, Any]
     roi: dict[str, Any]

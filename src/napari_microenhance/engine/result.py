@@ -1,16 +1,28 @@
 """Result: enhanced pixels over a background, and the canvas they are painted on."""
 
 import dataclasses
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.classes import classify
+from napari_microenhance.engine.fitting import FittedSteps
 from napari_microenhance.engine.intensity import REC601, IntensityMap, Palette, to_dtype
-from napari_microenhance.engine.region import Box, Region, intersect, slices
+from napari_microenhance.engine.region import (
+    Box,
+    Region,
+    intersect,
+    resample,
+    scaled,
+    slices,
+    unscaled,
+)
 from napari_microenhance.engine.report import Report
 from napari_microenhance.engine.source import Source
+from napari_microenhance.engine.spec import ModelSpec
 
 __all__ = ["Canvas", "Result"]
 
@@ -23,15 +35,39 @@ class Page:
     dtype: np.dtype[Any]
     grey: bool
     value: float | None = None
+    ratio: Fraction = Fraction(1)
 
     @property
     def axes(self) -> str:
         """Axes of the result: those of the image, without C where it is made grey."""
         return self.source.axes.replace("C", "") if self.grey else self.source.axes
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape over all axes of the image, result px."""
+        full = [(0, n) for n in self.source.shape]
+        for axis in self.source.spatial_axes:
+            full[axis] = scaled((full[axis],), self.ratio)[0]
+        return tuple(stop for _, stop in full)
+
+    def in_source(self, box: Box) -> Box:
+        """Return the image pixels that a box of the result is made of."""
+        inner = list(box)
+        for axis in self.source.spatial_axes:
+            inner[axis] = unscaled((box[axis],), self.ratio)[0]
+        return tuple(inner)
+
     def cut(self, box: Box) -> npt.NDArray[Any]:
-        """Return a fresh copy of a box (one range per image axis) of the page."""
-        raw = np.asarray(self.source.data[tuple(slice(a, b) for a, b in box)])
+        """Return a fresh copy of a box (one range per image axis, result px) of the page.
+
+        With a scale the image's pixels are repeated, or thinned, never interpolated.
+        """
+        raw = np.asarray(self.source.data[slices(self.in_source(box))])
+        if self.ratio != 1:
+            axes = self.source.spatial_axes
+            last = tuple(range(-len(axes), 0))
+            moved = resample(np.moveaxis(raw, axes, last), tuple(box[a] for a in axes), self.ratio)
+            raw = np.moveaxis(moved, last, axes)
         if self.grey:
             luma = np.tensordot(raw[..., :3].astype(np.float32), REC601, axes=1)
             page, _ = to_dtype(luma, self.dtype)
@@ -53,10 +89,12 @@ class Canvas:
     region : Region
         Pixels outside it are never touched.
     box : Box
-        (Y, X) ranges of the patch, px.
+        Spatial ranges of the patch, image px.
     planes : tuple of tuple of int
         Planes that will be painted; the patch spans them.
     feather : int
+    classes : ModelSpec, optional
+        Of a segmentation network; its labels have no soft edge.
     """
 
     def __init__(
@@ -67,15 +105,17 @@ class Canvas:
         box: Box,
         planes: tuple[tuple[int, ...], ...],
         feather: int,
+        classes: ModelSpec | None = None,
     ) -> None:
         source = page.source
         self.page = page
         self._region = region
-        self._weights = region.weights(feather)
+        self._classes = classes
+        self._weights = region.weights(feather) if classes is None else None
         full: list[tuple[int, int]] = [(0, n) for n in source.shape]
         for axis, index in zip(source.plane_axes, zip(*planes, strict=True), strict=False):
             full[axis] = (min(index), max(index) + 1)
-        for axis, span in zip(source.spatial_axes, box, strict=True):
+        for axis, span in zip(source.spatial_axes, scaled(box, page.ratio), strict=True):
             full[axis] = span
         self.box: Box = tuple(full)
         self.patch = page.cut(self.box)
@@ -83,7 +123,16 @@ class Canvas:
 
     @property
     def start(self) -> tuple[int, ...]:
-        """First pixel of the patch, one index per axis of the result."""
+        """First pixel of the patch, one index per axis of the result, image px."""
+        page = self.page
+        return tuple(
+            int(a / page.ratio) if letter in page.source.spatial else a
+            for letter, a in zip(page.axes, self._origin, strict=True)
+        )
+
+    @property
+    def _origin(self) -> tuple[int, ...]:
+        """First pixel of the patch, one index per axis of the result, result px."""
         axes = zip(self.page.source.axes, self.box, strict=True)
         return tuple(a for letter, (a, _) in axes if letter in self.page.axes)
 
@@ -95,6 +144,7 @@ class Canvas:
         plane: tuple[int, ...],
         palette: Palette,
         maps: tuple[IntensityMap, ...],
+        after: FittedSteps | None = None,
     ) -> tuple[Box, npt.NDArray[Any]] | None:
         """Paint finished network output over the region's pixels.
 
@@ -103,10 +153,12 @@ class Canvas:
         values : ndarray, shape (B, *keep shape), float32
             Base channels in the network's range.
         keep : Box
-            Where they belong, image px.
+            Where they belong, result px.
         plane : tuple of int
         palette : Palette
         maps : tuple of IntensityMap
+        after : FittedSteps, optional
+            A package's steps; then the values are all channels that the network gave.
 
         Returns
         -------
@@ -120,38 +172,99 @@ class Canvas:
         if common is None:
             return None
         inner = values[(slice(None), *slices(common, [a for a, _ in keep]))]
-        base = np.stack([m.backward(v) for m, v in zip(maps, inner, strict=True)])
-        new = base
-        if palette.kind == "luminance":
-            new = palette.merge(source.read(plane, palette.channels, common), base)
+        if after is not None:
+            inner = after.apply(inner)
+            if self._classes is None:
+                inner = palette.collapse(inner)
+        new = self._in_image_units(inner, common, plane=plane, palette=palette, maps=maps)
         target, box = self._target(plane, palette, common)
-        inside = self._region.crop(common)
+        under = unscaled(common, self.page.ratio)
+        inside = resample(self._region.crop(under), common, self.page.ratio)
         if self._weights is not None:
-            weights = self._weights[slices(common, self._region.origin)]
+            weights = self._weights[slices(under, self._region.origin)]
+            weights = resample(weights, common, self.page.ratio)
             new = target + weights * (new - target.astype(np.float32))
         final, clipped = to_dtype(new, self.page.dtype)
         self.clipped += int(np.count_nonzero(clipped & inside))
         np.copyto(target, final, where=inside)
-        return box, self.patch[slices(box, self.start)].copy()
+        return box, self.patch[slices(box, self._origin)].copy()
+
+    def _in_image_units(
+        self,
+        values: npt.NDArray[np.float32],
+        box: Box,
+        *,
+        plane: tuple[int, ...],
+        palette: Palette,
+        maps: tuple[IntensityMap, ...],
+    ) -> npt.NDArray[Any]:
+        """Return what network output means: enhanced channels, or classes."""
+        if self._classes is not None:
+            return classify(values, self._classes, probabilities=self.page.dtype.kind == "f")
+        pairs = zip(maps, values, strict=not palette.makes_grey)
+        base = np.stack([m.backward(v) for m, v in pairs])
+        if palette.kind == "luminance":
+            return palette.merge(self._raw(plane, palette, box), base)
+        return base
+
+    def _raw(self, plane: tuple[int, ...], palette: Palette, box: Box) -> npt.NDArray[Any]:
+        """Return the image's channels at the result's pixels, between pixels interpolated."""
+        source, ratio = self.page.source, self.page.ratio
+        under = unscaled(box, ratio)
+        if ratio <= 1:
+            return resample(source.read(plane, palette.channels, under), box, ratio)
+        around = tuple((a - 1, b + 1) for a, b in under)
+        return enlarge(source.read(plane, palette.channels, around), box, ratio.numerator)
 
     def _target(
         self, plane: tuple[int, ...], palette: Palette, common: Box
     ) -> tuple[npt.NDArray[Any], Box]:
-        """Return the (C, Y, X) view of the patch to paint, and its box in the result's axes."""
+        """Return the (C, ...) view of the patch to paint, and its box in the result's axes."""
         source, page = self.page.source, self.page
         box: dict[str, tuple[int, int]] = {}
         for axis, index in zip(source.plane_axes, plane, strict=True):
             box[source.axes[axis]] = (index, index + 1)
-        box["Y"], box["X"] = common
+        box.update(zip(source.spatial, common, strict=True))
         if "C" in page.axes:
             box["C"] = (min(palette.channels), max(palette.channels) + 1)
         ordered = tuple(box[letter] for letter in page.axes)
-        view = self.patch[slices(ordered, self.start)]
-        picture = [i for i, letter in enumerate(page.axes) if letter in "CYX"]
+        view = self.patch[slices(ordered, self._origin)]
+        picture = [i for i, letter in enumerate(page.axes) if letter in "C" + source.spatial]
         view = view[tuple(slice(None) if i in picture else 0 for i in range(view.ndim))]
         if "C" not in page.axes:
             return view[None], ordered
         return np.moveaxis(view, [page.axes[i] for i in picture].index("C"), 0), ordered
+
+
+def enlarge(pixels: npt.NDArray[Any], box: Box, factor: int) -> npt.NDArray[np.float32]:
+    """Interpolate linearly between pixel centres.
+
+    The weights depend on a pixel's place in the result alone, so that tiles agree to the
+    last bit.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (C, Y, X)
+        The pixels under the box and one more on every side.
+    box : Box
+        Result px.
+    factor : int
+        Result pixels per pixel.
+
+    Returns
+    -------
+    ndarray, shape (C, *box shape), float32
+    """
+    out = pixels.astype(np.float32)
+    for axis, (start, stop) in enumerate(box, start=1):
+        index = np.arange(start, stop)
+        phase = (2 * (index % factor) + 1 - factor) / (2 * factor)
+        under = index // factor - start // factor + 1
+        share = np.abs(phase).astype(np.float32)
+        share = share.reshape([-1 if a == axis else 1 for a in range(out.ndim)])
+        beside = out.take(under + np.sign(phase).astype(int), axis=axis)
+        out = out.take(under, axis=axis) * (1 - share) + beside * share
+    return out
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -163,7 +276,7 @@ class Result:
     patch : ndarray, axes `axes`
         The ROI's bounding box (and the planes that were run).
     start : tuple of int
-        First pixel of the patch in the image, one per axis of `axes`.
+        First pixel of the patch in the image, one per axis of `axes`, input px.
     axes : str
         Those of the image, without C where a colour image was made grey.
     scale : float
@@ -181,15 +294,21 @@ class Result:
 
     @property
     def offset(self) -> tuple[int, ...]:
-        """First pixel of the patch along Y and X, input px."""
-        return tuple(s for s, a in zip(self.start, self.axes, strict=True) if a in "YX")
+        """First pixel of the patch along each spatial axis, input px."""
+        begin = zip(self.start, self.axes, strict=True)
+        return tuple(s for s, a in begin if a in self.page.source.spatial)
 
     @cached_property
     def pixels(self) -> npt.NDArray[Any]:
         """The whole image, the patch composed over its background (for "crop": the patch)."""
         if self.cropped:
             return self.patch
-        whole = self.page.cut(tuple((0, n) for n in self.page.source.shape))
-        here = tuple(slice(s, s + n) for s, n in zip(self.start, self.patch.shape, strict=True))
+        whole = self.page.cut(tuple((0, n) for n in self.page.shape))
+        spatial, ratio = self.page.source.spatial, self.page.ratio
+        first = [
+            int(s * ratio) if a in spatial else s
+            for s, a in zip(self.start, self.axes, strict=True)
+        ]
+        here = tuple(slice(s, s + n) for s, n in zip(first, self.patch.shape, strict=True))
         whole[here] = self.patch
         return whole

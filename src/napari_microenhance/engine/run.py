@@ -12,9 +12,11 @@ import numpy.typing as npt
 import psutil
 
 from napari_microenhance.engine.feed import Feed, Lane
+from napari_microenhance.engine.fitting import needs_values
 from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Box, Region, intersect
+from napari_microenhance.engine.prescription import fit_lane, remarks
+from napari_microenhance.engine.region import Box, Region, intersect, scaled
 from napari_microenhance.engine.report import Report, versions
 from napari_microenhance.engine.result import Canvas, Page, Result
 from napari_microenhance.engine.session import Inference, Session, runtime_version
@@ -22,6 +24,7 @@ from napari_microenhance.engine.sizing import size_axes, tiles_per_call
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.engine.stitching import Stitcher
+from napari_microenhance.engine.survey import survey
 from napari_microenhance.engine.tiling import Plan, context_box, plan
 from napari_microenhance.errors import Cancelled, ImageError, OptionsError
 
@@ -66,6 +69,8 @@ class Job:
         Before dilation.
     spec : ModelSpec
     session : Session
+    parity : dict or None
+        How far the session's provider is from the CPU, for the report.
     options : Options
     model : dict
         name, sha256, source for the report.
@@ -85,6 +90,7 @@ class Job:
     window: Box | None = None
     warnings: tuple[str, ...] = ()
     probe_seconds: float = 0.0
+    parity: dict[str, Any] | None = None
 
 
 def run(
@@ -138,7 +144,7 @@ class _Run:
         self._should_stop = should_stop
         self._memory = _MemoryWatch()
         self._warnings = list(job.warnings)
-        self._inference = Inference(job.session)
+        self._inference = Inference(job.session, job.spec)
         self._first_tile: float | None = None
 
     def result(self) -> Result:
@@ -174,10 +180,29 @@ class _Run:
         """Fit the intensity maps and pair them with the planes."""
         job = self._job
         fitted = []
+        self._warnings += remarks(job.source, job.spec, job.options)
         for palette in palettes(job.source, job.spec, job.options.colour):
             self._check_stop()
-            fitted.append((palette, fit(job.source, palette, job.spec, job.options)))
-        return [Lane(plane, *pair) for plane in planes for pair in fitted]
+            maps = fit(job.source, palette, job.spec, job.options)
+            lane = Lane((), palette, maps, fit_lane(job.source, palette, job.spec))
+            fitted.append(self._with_output_statistics(lane))
+        return [dataclasses.replace(lane, plane=p) for p in planes for lane in fitted]
+
+    def _with_output_statistics(self, lane: Lane) -> Lane:
+        """Run the whole image first where a package's last steps need its output."""
+        job = self._job
+        if not needs_values(job.spec.postprocessing):
+            return lane
+        outputs = survey(
+            lane,
+            source=job.source,
+            spec=job.spec,
+            inference=self._inference,
+            options=job.options,
+            check_stop=self._check_stop,
+        )
+        steps = fit_lane(job.source, lane.palette, job.spec, outputs)
+        return dataclasses.replace(lane, steps=steps)
 
     def _layout(self, region: Region, lanes: list[Lane]) -> Plan:
         """Lay the tiles, those that the window needs."""
@@ -185,11 +210,12 @@ class _Run:
         blend = options.blend
         if blend == "auto":
             blend = "linear" if spec.radius == GLOBAL else "crop"
-        channels = 1 if lanes[0].palette.kind == "grey" else job.source.channels
+        channels = 1 if lanes[0].palette.makes_grey else job.source.channels
         box_px = math.prod(stop - start for start, stop in region.box)
         per_px = channels * job.source.dtype.itemsize * len({lane.plane for lane in lanes})
         if blend != "crop":
             per_px += 4 * spec.channels_out
+        per_px = math.ceil(per_px * spec.ratio**2)
         axes = size_axes(spec, region, options, blend=blend, patch_bytes=box_px * per_px)
         if spec.radius == GLOBAL and blend == "crop":
             self._warnings.append("blend=crop shows seams: this network looks at the whole tile.")
@@ -199,7 +225,7 @@ class _Run:
                 f"{spec.radius} px; seams are possible."
             )
         domain = region.box if options.context == "white" else context_box(region, axes)
-        full = plan(region, axes, blend=blend, domain=domain)
+        full = plan(region, axes, blend=blend, domain=domain, ratio=spec.ratio)
         return full if job.window is None else full.touching(job.window)
 
     def _canvas(
@@ -207,13 +233,22 @@ class _Run:
     ) -> Canvas:
         """Allocate the patch, filled with the background."""
         job, options = self._job, self._job.options
-        dtype = np.dtype(np.float32) if options.dtype == "float32" else job.source.dtype
         palette, maps = lanes[0].palette, lanes[0].maps
+        labels = job.spec.task == "labels"
+        dtype = np.dtype(np.uint8) if labels else job.source.dtype
+        if options.dtype == "float32":
+            dtype = np.dtype(np.float32)
         values = {
             "white": maps[0].white(job.source.dtype),
             "black": maps[0].black(job.source.dtype),
         }
-        page = Page(job.source, dtype, palette.kind == "grey", values.get(options.background))
+        page = Page(
+            job.source,
+            dtype,
+            palette.makes_grey or (labels and job.source.is_colour),
+            0.0 if labels else values.get(options.background),
+            job.spec.ratio,
+        )
         box = region.box if job.window is None else intersect(region.box, job.window)
         return Canvas(
             page,
@@ -221,6 +256,7 @@ class _Run:
             box=box or tuple((start, start) for start, _ in region.box),
             planes=planes,
             feather=options.feather,
+            classes=job.spec if labels else None,
         )
 
     def _check_finite(self, layout: Plan, lanes: list[Lane]) -> None:
@@ -275,7 +311,12 @@ class _Run:
                 tile = layout.tiles[index]
                 finished = stitcher.add(index, output)
                 painted = canvas.paint(
-                    finished, tile.keep, plane=lane.plane, palette=lane.palette, maps=lane.maps
+                    finished,
+                    scaled(tile.keep, layout.ratio),
+                    plane=lane.plane,
+                    palette=lane.palette,
+                    maps=lane.maps,
+                    after=lane.steps.after if lane.steps else None,
                 )
                 pixels_done += math.prod(tile.shape)
                 elapsed = time.perf_counter() - self._started
@@ -303,13 +344,11 @@ class _Run:
             self._warnings.append(
                 f"{canvas.clipped:,} values were clipped to the range of {canvas.page.dtype}."
             )
-        if job.session.asked not in ("auto", job.session.got):
-            self._warnings.append(
-                f"provider={job.session.asked} is not available here; {job.session.got} ran."
-            )
+        self._warnings += self._inference.remarks
         planes = len({lane.plane for lane in lanes})
         maps = {lane.palette.channels: lane.maps for lane in lanes}
         flat = [m for group in maps.values() for m in group]
+        steps = {lane.palette.channels: lane.steps.to_dict() for lane in lanes if lane.steps}
         image = {
             "shape": list(source.shape),
             "axes": source.axes,
@@ -320,7 +359,11 @@ class _Run:
         self._memory.look()
         return Report(
             model={**job.model, "spec": job.spec.to_dict()},
-            provider={"asked": job.session.asked, "got": job.session.got},
+            provider={
+                "asked": job.options.provider,
+                "got": self._inference.got,
+                **({"parity": job.parity} if job.parity else {}),
+            },
             versions=versions(onnxruntime=runtime_version()),
             image=image,
             roi={**job.region.to_dict(), "pixels": region.pixels},
@@ -339,6 +382,7 @@ class _Run:
                 "high": _one_or_all([m.high for m in flat]),
                 "network_range": [flat[0].net_low, flat[0].net_high],
                 "source": flat[0].source,
+                **({"steps": list(steps.values())} if steps else {}),
             },
             clipped=canvas.clipped,
             tile_mismatch=mismatch,

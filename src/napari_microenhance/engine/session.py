@@ -12,9 +12,18 @@ import numpy.typing as npt
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.tensors import feeds, to_images
 from napari_microenhance.errors import Cancelled, MemoryBudgetError, ModelError
 
-__all__ = ["PROVIDERS", "Inference", "Session", "Tensor", "runtime_version"]
+__all__ = [
+    "PROVIDERS",
+    "Inference",
+    "Session",
+    "Tensor",
+    "available_providers",
+    "runtime_version",
+]
 
 PROVIDERS: Final = {
     "cpu": "CPUExecutionProvider",
@@ -26,8 +35,10 @@ PROVIDERS: Final = {
 }
 """Our word for each execution provider and onnxruntime's."""
 
-AUTO: Final = ("cuda", "directml", "openvino", "cpu")
-"""What "auto" tries, best first; the others need the user's word."""
+PROVIDER_OPTIONS: Final = {
+    # The exhaustive search would be repeated for every new tile shape.
+    "CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"},
+}
 
 RUNTIME_ERRORS: Final = (
     RuntimeError,
@@ -45,6 +56,8 @@ RUNTIME_ERRORS: Final = (
 )
 
 FATAL_ONLY: Final = 4
+
+FloatArray = npt.NDArray[np.float32]
 
 
 def runtime_version() -> str:
@@ -71,9 +84,11 @@ class Session:
     name : str
         For error texts.
     provider : str
-        A key of `PROVIDERS`, or "auto".
+        A key of `PROVIDERS`; operators that it does not know run on the CPU.
     threads : int or "auto"
         CPU threads; auto: all that this process may use.
+    assignment : bool
+        Whether to keep which provider got which operator, for `assignment`.
 
     Attributes
     ----------
@@ -91,20 +106,28 @@ class Session:
         model: Path | bytes,
         *,
         name: str,
-        provider: str = "auto",
+        provider: str = "cpu",
         threads: int | str = "auto",
+        assignment: bool = False,
     ) -> None:
         self.name = name
         self.asked = provider
+        self._model = model
+        self._threads = threads
         options = ort.SessionOptions()
         options.log_severity_level = FATAL_ONLY
         options.intra_op_num_threads = cpu_count() if threads == "auto" else int(threads)
-        available = ort.get_available_providers()
-        wanted = AUTO if provider == "auto" else (provider, "cpu")
-        chosen = [PROVIDERS[p] for p in dict.fromkeys(wanted) if PROVIDERS[p] in available]
+        if assignment:
+            options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        wanted = dict.fromkeys(word for word in (provider, "cpu") if word in available_providers())
+        chosen = [(PROVIDERS[w], PROVIDER_OPTIONS.get(PROVIDERS[w], {})) for w in wanted]
         try:
+            # onnxruntime would print, and go on with another provider, where one fails.
             self._session = ort.InferenceSession(
-                model if isinstance(model, bytes) else os.fspath(model), options, providers=chosen
+                model if isinstance(model, bytes) else os.fspath(model),
+                options,
+                providers=chosen,
+                enable_fallback=0,
             )
         except RUNTIME_ERRORS as error:
             text = _first_line(error)
@@ -115,47 +138,84 @@ class Session:
                     f"The network {name} is not an ONNX file, or it is cut short; fetch it again."
                 ) from error
             raise ModelError(f"onnxruntime cannot load the network {name}: {text}") from error
-        first = self._session.get_providers()[0]
-        self.got = next((word for word, theirs in PROVIDERS.items() if theirs == first), first)
+        self.got = _word(self._session.get_providers()[0])
         self.inputs = tuple(_tensor(t) for t in self._session.get_inputs())
         self.outputs = tuple(_tensor(t) for t in self._session.get_outputs())
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
-    def run(self, tensor: npt.NDArray[Any], options: "ort.RunOptions | None" = None) -> Any:  # noqa: ANN401 - any tensor
-        """Return the network's first output.
+    def on(self, provider: str) -> "Session":
+        """Return the same network loaded for another provider."""
+        return Session(self._model, name=self.name, provider=provider, threads=self._threads)
+
+    def assignment(self) -> dict[str, list[str]]:
+        """Return the operators that each provider got, where the session was asked to keep that.
+
+        Raises
+        ------
+        ModelError
+            If this onnxruntime does not tell.
+        """
+        found: dict[str, list[str]] = {}
+        try:
+            for part in self._session.get_provider_graph_assignment_info():
+                found.setdefault(_word(part.ep_name), []).extend(
+                    node.op_type for node in part.get_nodes()
+                )
+        except (AttributeError, *RUNTIME_ERRORS) as error:
+            raise ModelError(
+                f"onnxruntime {runtime_version()} does not tell which provider runs which operator."
+            ) from error
+        return found
+
+    def run(
+        self, images: FloatArray, spec: ModelSpec, options: "ort.RunOptions | None" = None
+    ) -> FloatArray:
+        """Run the network.
 
         Parameters
         ----------
-        tensor : ndarray
-            Of the shape and type of the first input.
+        images : ndarray, shape (N, C, ..., Y, X), float32
+            In the network's range.
+        spec : ModelSpec
+            Says how the network wants them.
         options : RunOptions, optional
+
+        Returns
+        -------
+        ndarray, shape (N, C, ..., Y, X), float32
 
         Raises
         ------
         MemoryBudgetError
             If onnxruntime says that it got no memory.
         ModelError
-            If it fails for another reason; the text holds its own words.
+            If it fails for another reason; the text holds its own words. If the output has
+            other axes than the spec says.
         """
         if options is None:
             options = ort.RunOptions()
             options.log_severity_level = FATAL_ONLY
+        names = [spec.output or self.outputs[0].name]
+        inputs = feeds(images, spec, [t.name for t in self.inputs])
         try:
-            return self._session.run(
-                [self.outputs[0].name],
-                {self.inputs[0].name: np.ascontiguousarray(tensor)},
-                options,
-            )[0]
+            tensor = self._session.run(names, inputs, options)[0]
         except RUNTIME_ERRORS as error:
             text = _first_line(error)
             if "allocate memory" in text or "bad_alloc" in text:
                 raise MemoryBudgetError(
                     f"The network {self.name} got no memory for a tile of shape "
-                    f"{tensor.shape}; use a smaller tile."
+                    f"{images.shape}; use a smaller tile."
                 ) from error
             raise ModelError(
-                f"The network {self.name} failed on an input of shape {tensor.shape}: {text}"
+                f"The network {self.name} failed on an input of shape {images.shape}: {text}"
             ) from error
+        if getattr(tensor, "ndim", 0) != len(spec.axes_out):
+            raise ModelError(
+                f"The network {self.name} gives an output of {getattr(tensor, 'ndim', 0)} "
+                "dimensions, so it is no image network (a classifier or detector?); use one "
+                "that returns an image."
+            )
+        return to_images(tensor, spec)
 
 
 class Inference:
@@ -166,16 +226,24 @@ class Inference:
     first tile in half the time.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, spec: ModelSpec) -> None:
         self._session = session
+        self._spec = spec
         self._one_at_a_time = threading.Lock()
         self._options: ort.RunOptions | None = None
         self._stopped = threading.Event()
         self.seconds = 0.0
         """Wall time with a call in flight, s."""
+        self.remarks: list[str] = []
+        """What its user should know of how it went."""
 
-    def run(self, tensor: npt.NDArray[Any]) -> Any:  # noqa: ANN401 - any tensor
-        """Return the output for one tensor; see `Session.run`.
+    @property
+    def got(self) -> str:
+        """The provider that runs it now."""
+        return self._session.got
+
+    def run(self, images: FloatArray) -> FloatArray:
+        """Return the output for one batch of images; see `Session.run`.
 
         Raises
         ------
@@ -189,7 +257,7 @@ class Inference:
             try:
                 if self._stopped.is_set():
                     raise Cancelled
-                return self._session.run(tensor, self._options)
+                return self._run(images)
             except (ModelError, MemoryBudgetError) as error:
                 if self._stopped.is_set():
                     raise Cancelled from error
@@ -197,6 +265,18 @@ class Inference:
             finally:
                 self.seconds += time.perf_counter() - started
                 self._options = None
+
+    def _run(self, images: FloatArray) -> FloatArray:
+        """Return the output; a provider that fails is replaced by the CPU for the rest."""
+        try:
+            return self._session.run(images, self._spec, self._options)
+        except (ModelError, MemoryBudgetError) as error:
+            if self._stopped.is_set() or self._session.got == "cpu":
+                raise
+            failed = self._session.got
+            self._session = self._session.on("cpu")
+            self.remarks.append(f"provider={failed} failed during the run, cpu went on: {error}")
+            return self._session.run(images, self._spec, self._options)
 
     def stop(self) -> None:
         """End the call in flight within its current operator, and refuse any further one."""
@@ -206,11 +286,22 @@ class Inference:
             options.terminate = True
 
 
+def available_providers() -> tuple[str, ...]:
+    """Return our words for the providers that this onnxruntime was built with."""
+    built = ort.get_available_providers()
+    return tuple(word for word, theirs in PROVIDERS.items() if theirs in built)
+
+
 def cpu_count() -> int:
     """Return how many CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _word(provider: str) -> str:
+    """Return our word for a provider."""
+    return next((word for word, theirs in PROVIDERS.items() if theirs == provider), provider)
 
 
 def _tensor(node: Any) -> Tensor:  # noqa: ANN401 - onnxruntime is untyped

@@ -68,16 +68,22 @@ def size_axes(
     if options.tile != "auto":
         tiles = [int(options.tile)] * len(region.shape)
     else:
-        edge = math.isqrt(max(1, int(min(budget, TILE_BYTES) / per_pixel)))
+        pixels = max(1, int(min(budget, TILE_BYTES) / per_pixel))
+        deep = len(region.shape) == 3
+        edge = math.floor(pixels ** (1 / 3)) if deep else math.isqrt(pixels)
         tiles = [_automatic(spec, region, axis, halo, edge) for axis in range(len(region.shape))]
     tiles = [rule.fixed or rule.round_down(t) for rule, t in zip(spec.size, tiles, strict=True)]
     axes = tuple(
-        Axis(length, rule, tile if options.tile == "auto" else int(options.tile), halo, shift)
-        if rule.fixed is not None
-        else Axis(length, rule, tile, halo, shift)
-        for length, rule, tile, shift in zip(
-            region.shape, spec.size, tiles, [spec.shift_step] * len(tiles), strict=True
+        Axis(
+            length,
+            rule,
+            # An explicit tile that a fixed network cannot take is for Axis to refuse.
+            tile if rule.fixed is None or options.tile == "auto" else int(options.tile),
+            halo,
+            spec.shift_step,
+            spec.border_loss,
         )
+        for length, rule, tile in zip(region.shape, spec.size, tiles, strict=True)
     )
     need = math.prod(min(a.tile, a.padded) for a in axes) * per_pixel
     if need > budget:
@@ -106,7 +112,8 @@ def _halo(spec: ModelSpec, options: Options) -> int:
         smallest = min((r.fixed or GLOBAL_TILE_PX) for r in spec.size)
         tile = smallest if options.tile == "auto" else min(smallest, int(options.tile))
         return min(GLOBAL_HALO_PX, tile // 8)
-    return -(-int(spec.radius) // spec.shift_step) * spec.shift_step
+    reach = max(int(spec.radius), *spec.border_loss)
+    return -(-reach // spec.shift_step) * spec.shift_step
 
 
 def _automatic(spec: ModelSpec, region: Region, axis: int, halo: int, edge: int) -> int:

@@ -38,6 +38,8 @@ class Source:
     axes : str, optional
         One letter of "TCZYX" per dimension, Y before X. Default: two dimensions are YX,
         three with a last length of 3 or 4 are YXC.
+    spatial : {"YX", "ZYX"}
+        What the network sees at once: planes or volumes.
 
     Raises
     ------
@@ -47,7 +49,12 @@ class Source:
         If the image is empty, boolean, complex or not of numbers.
     """
 
-    def __init__(self, data: Any, axes: str | None = None) -> None:  # noqa: ANN401 - any array-like
+    def __init__(
+        self,
+        data: Any,  # noqa: ANN401 - any array-like
+        axes: str | None = None,
+        spatial: str = "YX",
+    ) -> None:
         if not (hasattr(data, "shape") and hasattr(data, "dtype")):
             data = np.asarray(data)
         self.data = data
@@ -56,16 +63,21 @@ class Source:
         _check_numbers(self.shape, self.dtype)
         self.axes = _check_axes(axes, self.shape)
         self.is_colour = self.axes.endswith("C") and self.shape[-1] in (3, 4)
-        self.spatial_axes = (self.axes.index("Y"), self.axes.index("X"))
+        if spatial == "ZYX" and not 0 <= self.axes.find("Z") < self.axes.index("Y"):
+            raise AxesError(
+                f"The network takes volumes, the image has the axes {self.axes}; "
+                "give a stack with Z before Y."
+            )
+        self.spatial = spatial
+        self.spatial_axes = tuple(self.axes.index(a) for a in spatial)
         self.channel_axis = self.axes.find("C")
-        self.plane_axes = tuple(i for i, a in enumerate(self.axes) if a not in "CYX")
+        self.plane_axes = tuple(i for i, a in enumerate(self.axes) if a not in "C" + spatial)
         self.plane_shape = tuple(self.shape[i] for i in self.plane_axes)
 
     @property
-    def spatial_shape(self) -> tuple[int, int]:
-        """(Y, X), px."""
-        y, x = self.spatial_axes
-        return self.shape[y], self.shape[x]
+    def spatial_shape(self) -> tuple[int, ...]:
+        """(Y, X) or (Z, Y, X), px."""
+        return tuple(self.shape[a] for a in self.spatial_axes)
 
     @property
     def channels(self) -> int:
@@ -78,7 +90,7 @@ class Source:
         return tuple(np.ndindex(*self.plane_shape))
 
     def read(self, plane: Sequence[int], channels: Sequence[int], box: Box) -> npt.NDArray[Any]:
-        """Return pixels of one plane, mirrored where the box leaves the image.
+        """Return pixels of one plane or volume, mirrored where the box leaves the image.
 
         Parameters
         ----------
@@ -86,11 +98,11 @@ class Source:
             One index per plane axis.
         channels : sequence of int
         box : Box
-            (Y, X) ranges, px.
+            Spatial ranges, px.
 
         Returns
         -------
-        ndarray, shape (C, Y, X) of the box, dtype of the image
+        ndarray, shape (C, *box shape), dtype of the image
         """
         inner: list[slice] = []
         picks: list[npt.NDArray[np.int64] | None] = []
@@ -103,16 +115,16 @@ class Source:
                 low = int(index.min())
                 inner.append(slice(low, int(index.max()) + 1))
                 picks.append(index - low)
-        pixels = self._slice(plane, channels, (inner[0], inner[1]))
+        pixels = self._slice(plane, channels, tuple(inner))
         for axis, pick in enumerate(picks, start=1):
             if pick is not None:
                 pixels = pixels.take(pick, axis=axis)
         return pixels
 
     def _slice(
-        self, plane: Sequence[int], channels: Sequence[int], window: tuple[slice, slice]
+        self, plane: Sequence[int], channels: Sequence[int], window: tuple[slice, ...]
     ) -> npt.NDArray[Any]:
-        """Return (C, Y, X) pixels of slices inside the image."""
+        """Return (C, ...) pixels of slices inside the image."""
         key: list[int | slice] = [slice(None)] * len(self.shape)
         for axis, index in zip(self.plane_axes, plane, strict=True):
             key[axis] = index
@@ -123,23 +135,20 @@ class Source:
         first, last = min(channels), max(channels) + 1
         key[self.channel_axis] = slice(first, last)
         pixels = np.asarray(self.data[tuple(key)])
-        position = [a for a in self.axes if a in "CYX"].index("C")
+        position = [a for a in self.axes if a in "C" + self.spatial].index("C")
         moved: npt.NDArray[Any] = np.moveaxis(pixels, position, 0)
         return moved[[c - first for c in channels]]
 
     def sample(self, channels: Sequence[int]) -> npt.NDArray[Any]:
         """Return pixels of all planes, thinned evenly to at most 16 Mpx, shape (C, N)."""
-        height, width = self.spatial_shape
-        total = height * width * math.prod(self.plane_shape)
+        total = math.prod(self.spatial_shape) * math.prod(self.plane_shape)
         step = 1
-        while total / (step * step) > SAMPLE_PX:
+        while total / step**2 > SAMPLE_PX:
             step += 1
-        planes = self.planes
-        thin = max(1, math.ceil(len(planes) * height * width / step**2 / SAMPLE_PX))
-        window = (slice(None, None, step), slice(None, None, step))
-        parts = [
-            self._slice(p, channels, window).reshape(len(channels), -1) for p in planes[::thin]
-        ]
+        # Every step-th row and column of every plane.
+        thinned = slice(None, None, step)
+        window = (*[slice(None)] * (len(self.spatial) - 2), thinned, thinned)
+        parts = [self._slice(p, channels, window).reshape(len(channels), -1) for p in self.planes]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 

@@ -1,7 +1,10 @@
 """ModelSpec: what a network wants and what it gives."""
 
 import dataclasses
+from fractions import Fraction
 from typing import Any, Literal
+
+from napari_microenhance.engine.steps import AnyStep
 
 __all__ = ["GLOBAL", "ModelSpec", "Radius", "SizeRule"]
 
@@ -62,12 +65,24 @@ class ModelSpec:
         Tile starts that are multiples of it leave a result unchanged, px.
     scale : float
         Output pixels per input pixel.
-    border_loss : int
-        Pixels lost on each side by valid convolutions, input px.
+    border_loss : tuple of int
+        Pixels lost before and after by valid convolutions, input px.
     radius : int or "global"
         How far an input pixel reaches, px, the maximum over all phases and axes.
+    activation : {"none", "sigmoid", "softmax"}
+        What turns the output of a segmentation network into probabilities.
+    threshold : float
+        Probability from which on a pixel of a one-channel segmentation is foreground.
     batch : int or None
         Tiles per call the file prescribes; None: any.
+    input, output : str
+        Names of the image tensors; empty: the only ones.
+    output_channels : tuple of int
+        Which channels of a wider output are the image; empty: all.
+    constants : tuple of (str, float, str, tuple of int)
+        Name, value, dtype and shape of further scalar inputs.
+    preprocessing, postprocessing : tuple of Step
+        What a package prescribes in place of `Options.intensity`; empty: nothing.
     bytes_per_pixel : float
         Working memory of the network per input pixel, measured.
     """
@@ -85,13 +100,26 @@ class ModelSpec:
     size: tuple[SizeRule, ...] = (SizeRule(), SizeRule())
     shift_step: int = 1
     scale: float = 1.0
-    border_loss: int = 0
+    border_loss: tuple[int, int] = (0, 0)
     radius: Radius = GLOBAL
+    activation: Literal["none", "sigmoid", "softmax"] = "none"
+    threshold: float = 0.5
     batch: int | None = None
+    input: str = ""
+    output: str = ""
+    output_channels: tuple[int, ...] = ()
+    constants: tuple[tuple[str, float, str, tuple[int, ...]], ...] = ()
+    preprocessing: tuple[AnyStep, ...] = ()
+    postprocessing: tuple[AnyStep, ...] = ()
     bytes_per_pixel: float = 0.0
     licence: str = ""
     citation: str = ""
     card: str = ""
+
+    @property
+    def ratio(self) -> Fraction:
+        """The scale as a whole number or one over a whole number."""
+        return Fraction(self.scale).limit_denominator(64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as plain JSON values."""

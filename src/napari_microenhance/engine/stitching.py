@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box, slices
+from napari_microenhance.engine.region import Box, scaled, slices
 from napari_microenhance.engine.tiling import Plan
 
 __all__ = ["Stitcher"]
@@ -29,7 +29,7 @@ class Stitcher:
         self._neighbours = neighbours
         self._shared: dict[tuple[int, int], FloatArray] = {}
         self._sum: FloatArray | None = None
-        self._origin = [start for start, _ in plan.domain]
+        self._origin = [start for start, _ in scaled(plan.domain, plan.ratio)]
         self.mismatch: float | None = None
         """Largest difference between two tiles over the pixels they share; None: no seam yet."""
 
@@ -40,38 +40,43 @@ class Stitcher:
         ----------
         index : int
             Of the tile in the plan.
-        output : ndarray, shape (C, *tile shape), float32
-            In the network's range.
+        output : ndarray, shape (C, ...), float32
+            In the network's range, output pixels.
 
         Returns
         -------
-        ndarray, shape (C, *keep shape), float32
+        ndarray, shape (C, ...), float32
+            The output pixels of its `keep` box.
         """
         tile = self._plan.tiles[index]
-        begin = [start for start, _ in tile.read]
-        self._compare(index, output, begin)
+        keep = scaled(tile.keep, self._plan.ratio)
+        check = scaled(tile.check, self._plan.ratio)
+        self._compare(index, output)
         if not self._plan.ramps:
-            return output[(slice(None), *slices(tile.keep, begin))]
+            return output[(slice(None), *slices(keep, tile.output))]
         if self._sum is None:
-            shape = [stop - start for start, stop in self._plan.domain]
+            shape = [stop - start for start, stop in scaled(self._plan.domain, self._plan.ratio)]
             self._sum = np.zeros((len(output), *shape), np.float32)
-        inside = (slice(None), *slices(tile.check, begin))
+        inside = (slice(None), *slices(check, tile.output))
         weighted = output[inside]
         for axis, (ramps, position) in enumerate(zip(self._plan.ramps, tile.grid, strict=True)):
             ramp = ramps[position][inside[axis + 1]]
-            weighted = weighted * ramp.reshape([-1 if a == axis else 1 for a in range(len(begin))])
-        self._sum[(slice(None), *slices(tile.check, self._origin))] += weighted
-        return self._sum[(slice(None), *slices(tile.keep, self._origin))]
+            weighted = weighted * ramp.reshape([-1 if a == axis else 1 for a in range(len(keep))])
+        self._sum[(slice(None), *slices(check, self._origin))] += weighted
+        return self._sum[(slice(None), *slices(keep, self._origin))]
 
-    def _compare(self, index: int, output: FloatArray, begin: list[int]) -> None:
+    def _compare(self, index: int, output: FloatArray) -> None:
         """Compare with the stored strips of earlier tiles and store those for later ones."""
+        begin, ratio = self._plan.tiles[index].output, self._plan.ratio
         for earlier, box in self._waiting(index):
-            here = output[(slice(None), *slices(box, begin))]
-            difference = float(np.abs(self._shared.pop((earlier, index)) - here).max())
-            self.mismatch = max(self.mismatch or 0.0, difference)
+            here = output[(slice(None), *slices(scaled(box, ratio), begin))]
+            there = self._shared.pop((earlier, index))
+            if here.size:
+                self.mismatch = max(self.mismatch or 0.0, float(np.abs(there - here).max()))
         for later, box in self._neighbours[index]:
             # A copy, so that the rest of the output is freed.
-            self._shared[index, later] = output[(slice(None), *slices(box, begin))].copy()
+            part = output[(slice(None), *slices(scaled(box, ratio), begin))]
+            self._shared[index, later] = part.copy()
 
     def _waiting(self, index: int) -> list[tuple[int, Box]]:
         """Return the earlier tiles that share pixels with this one, and where."""

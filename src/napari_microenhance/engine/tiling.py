@@ -8,15 +8,18 @@ of one tile; in a blended plan tiles overlap and the `ramps` say how much each c
 import dataclasses
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.axis import Axis
 from napari_microenhance.engine.covering import cover
-from napari_microenhance.engine.region import Box, Region, intersect
+from napari_microenhance.engine.region import Box, Region, intersect, scaled
 
 __all__ = ["Plan", "Tile", "context_box", "plan"]
+
+ONE = Fraction(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Tile:
     check : Box
         Pixels whose value is compared with that of the tiles that share them: `keep`
         and the trusted pixels around it, or all of a blended tile.
+    output : tuple of int
+        Output pixel that the network's output begins at.
     grid : tuple of int
         Row, column of a blended plan, for the ramps.
     """
@@ -39,6 +44,7 @@ class Tile:
     read: Box
     keep: Box
     check: Box
+    output: tuple[int, ...]
     grid: tuple[int, ...] = ()
 
     @property
@@ -59,8 +65,10 @@ class Plan:
         Real pixels around each kept range, px.
     domain : Box
         What the tiles cover.
+    ratio : Fraction
+        Output pixels per input pixel.
     ramps : tuple of tuple of ndarray
-        Per axis and position of the grid, the weight of each read pixel, float32;
+        Per axis and position of the grid, the weight of each output pixel, float32;
         empty for `crop`.
     """
 
@@ -68,6 +76,7 @@ class Plan:
     blend: str
     halo: int
     domain: Box
+    ratio: Fraction
     ramps: tuple[tuple[npt.NDArray[np.float32], ...], ...] = ()
 
     @property
@@ -95,7 +104,14 @@ class Plan:
         return tuple(tuple(f) for f in found)
 
 
-def plan(region: Region, axes: Sequence[Axis], *, blend: str, domain: Box | None = None) -> Plan:
+def plan(
+    region: Region,
+    axes: Sequence[Axis],
+    *,
+    blend: str,
+    domain: Box | None = None,
+    ratio: Fraction = ONE,
+) -> Plan:
     """Lay tiles over a region.
 
     Parameters
@@ -109,6 +125,8 @@ def plan(region: Region, axes: Sequence[Axis], *, blend: str, domain: Box | None
         lay an even grid over `domain` whose neighbours overlap by two halos.
     domain : Box, optional
         What a blended grid covers; default: the region's box.
+    ratio : Fraction
+        Output pixels per input pixel: a whole number or one over one.
 
     Raises
     ------
@@ -117,12 +135,19 @@ def plan(region: Region, axes: Sequence[Axis], *, blend: str, domain: Box | None
     """
     if blend == "crop":
         keeps = cover(region, axes)
-        tiles = tuple(_crop_tile(keep, axes) for keep in keeps)
-        return Plan(tiles, blend, axes[0].halo, region.box)
-    return _blended(region, axes, blend, domain or region.box)
+        tiles = tuple(_crop_tile(keep, axes, ratio) for keep in keeps)
+        return Plan(tiles, blend, axes[0].halo, region.box, ratio)
+    return _blended(region, axes, blend, domain or region.box, ratio)
 
 
-def _crop_tile(keep: Box, axes: Sequence[Axis]) -> Tile:
+def _begin(read: Box, axes: Sequence[Axis], ratio: Fraction) -> tuple[int, ...]:
+    """Return the output pixel at which the output of a read begins."""
+    return tuple(
+        int((start + axis.lost[0]) * ratio) for (start, _), axis in zip(read, axes, strict=True)
+    )
+
+
+def _crop_tile(keep: Box, axes: Sequence[Axis], ratio: Fraction) -> Tile:
     """Return the tile that reads what a kept box needs."""
     read, check = [], []
     for (start, stop), axis in zip(keep, axes, strict=True):
@@ -130,29 +155,39 @@ def _crop_tile(keep: Box, axes: Sequence[Axis]) -> Tile:
         seam = axis.margin - axis.halo
         read.append((int(begin), int(end)))
         check.append((max(0, start - seam), min(axis.length, stop + seam)))
-    return Tile(tuple(read), keep, tuple(check))
+    return Tile(tuple(read), keep, tuple(check), _begin(tuple(read), axes, ratio))
 
 
-def _blended(region: Region, axes: Sequence[Axis], blend: str, domain: Box) -> Plan:
+def _blended(
+    region: Region, axes: Sequence[Axis], blend: str, domain: Box, ratio: Fraction
+) -> Plan:
     """Lay a grid of overlapping tiles over the domain and leave out those without ROI.
 
     A tile keeps what no later tile reaches: there the blend is complete as soon as the
     tile is added, in reading order.
     """
     reads = [_starts(axis, box) for axis, box in zip(axes, domain, strict=True)]
-    ramps = tuple(_ramps(spans, box, blend) for spans, box in zip(reads, domain, strict=True))
+    gives = [
+        tuple((a + axis.lost[0], b - axis.lost[1]) for a, b in spans)
+        for axis, spans in zip(axes, reads, strict=True)
+    ]
+    ramps = tuple(
+        _ramps(scaled(spans, ratio), scaled((box,), ratio)[0], blend)
+        for spans, box in zip(gives, domain, strict=True)
+    )
     tiles = []
     for grid in np.ndindex(*[len(spans) for spans in reads]):
         read = tuple(spans[i] for spans, i in zip(reads, grid, strict=True))
-        inside = intersect(read, domain)
+        given = tuple(spans[i] for spans, i in zip(gives, grid, strict=True))
+        inside = intersect(given, domain)
         if inside is None or not region.crop(inside).any():
             continue
         keep = tuple(
             (start, spans[i + 1][0] if i + 1 < len(spans) else stop)
-            for (start, stop), spans, i in zip(inside, reads, grid, strict=True)
+            for (start, stop), spans, i in zip(inside, gives, grid, strict=True)
         )
-        tiles.append(Tile(read, keep, inside, grid))
-    return Plan(tuple(tiles), blend, axes[0].halo, domain, ramps)
+        tiles.append(Tile(read, keep, inside, _begin(read, axes, ratio), grid))
+    return Plan(tuple(tiles), blend, axes[0].halo, domain, ratio, ramps)
 
 
 def context_box(region: Region, axes: Sequence[Axis]) -> Box:
@@ -170,15 +205,15 @@ def context_box(region: Region, axes: Sequence[Axis]) -> Box:
 
 def _starts(axis: Axis, domain: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     """Return the reads of one axis: a stride of tile less overlap, the last one anchored."""
-    start, stop = domain
+    start, stop = domain[0] - axis.lost[0], domain[1] + axis.lost[1]
     tile = axis.tile
     if axis.size.fixed is None:
         tile = min(axis.size.round_down(tile), axis.size.round_up(stop - start))
-    stride = max(1, (tile - 2 * axis.halo) // axis.shift * axis.shift)
-    first = start // axis.shift * axis.shift
+    stride = max(1, (tile - sum(axis.lost) - 2 * axis.halo) // axis.shift * axis.shift)
+    first = domain[0] // axis.shift * axis.shift - axis.lost[0]
     begins = [*range(first, stop - tile, stride), max(first, stop - tile)]
     # An anchored last tile keeps to the shift step too and may so reach past the edge.
-    begins[-1] = -(-begins[-1] // axis.shift) * axis.shift
+    begins[-1] = first + -(-(begins[-1] - first) // axis.shift) * axis.shift
     return tuple((b, b + tile) for b in dict.fromkeys(begins))
 
 

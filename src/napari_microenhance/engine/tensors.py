@@ -1,0 +1,55 @@
+"""From image batches to a network's tensors and back: order of axes, number type, extras."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.spec import ModelSpec
+
+__all__ = ["feeds", "to_images"]
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def canonical(axes: str) -> str:
+    """Return the order that the engine uses: N, C and then the spatial axes."""
+    return "NC" + "".join(a for a in "ZYX" if a in axes)
+
+
+def feeds(images: FloatArray, spec: ModelSpec, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Return what the network reads.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, C, ..., Y, X), float32
+        In the network's range. Whole-number networks get them rounded and clipped.
+    spec : ModelSpec
+    names : sequence of str
+        Of the network's inputs.
+
+    Returns
+    -------
+    dict of str to ndarray
+        C-contiguous tensors.
+    """
+    order = [canonical(spec.axes_in).index(a) for a in spec.axes_in]
+    tensor: npt.NDArray[Any] = images.transpose(order)
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind in "ui":
+        info = np.iinfo(dtype)
+        tensor = np.clip(np.rint(tensor), info.min, info.max)
+    found = {spec.input or names[0]: np.ascontiguousarray(tensor, dtype)}
+    for name, value, kind, shape in spec.constants:
+        found[name] = np.full(shape, value, kind)
+    return found
+
+
+def to_images(tensor: npt.NDArray[Any], spec: ModelSpec) -> FloatArray:
+    """Return the network's output as images, shape (N, C, ..., Y, X), float32."""
+    wanted = canonical(spec.axes_out)
+    images = tensor.transpose([spec.axes_out.index(a) for a in wanted])
+    if spec.output_channels:
+        images = images[:, list(spec.output_channels)]
+    return np.asarray(images, np.float32)

@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.region import Box, Region
 from napari_microenhance.engine.report import Report
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
-from napari_microenhance.models import Model, list_models, load_model
+from napari_microenhance.models import Model, ModelInfo, list_models, load_model
+from napari_microenhance.models.sidecar import load_edits, save_edits
 from napari_microenhance.presets import list_presets, load_preset
 
 __all__ = [
     "Model",
+    "ModelInfo",
     "Options",
     "Progress",
     "Report",
@@ -26,8 +28,10 @@ __all__ = [
     "enhance",
     "list_models",
     "list_presets",
+    "load_edits",
     "load_model",
     "load_preset",
+    "save_edits",
 ]
 
 
@@ -79,25 +83,51 @@ def enhance(
     """
     network = load_model(model)
     chosen = options or Options()
-    source = Source(image, axes)
+    spatial = "".join(a for a in "ZYX" if a in network.spec.axes_in)
+    source = Source(image, axes, spatial)
     region, remarks = _region(roi, source)
+    choice = network.choice(chosen.provider, chosen.threads)
     job = Job(
         source=source,
         region=region,
         spec=network.spec,
-        session=network.session(chosen.provider, chosen.threads),
+        session=choice.session,
+        parity=choice.parity(),
         options=chosen,
         model={"name": network.name, "sha256": network.sha256, "source": network.source},
-        window=window,
-        warnings=(*network.findings, *remarks),
+        window=_whole_depth(window, source),
+        warnings=(*_cautions(network, chosen), *choice.remarks, *remarks),
         probe_seconds=network.probe_seconds,
     )
     return run(job, on_progress=on_progress, should_stop=should_stop)
 
 
+def _cautions(network: Model, options: Options) -> tuple[str, ...]:
+    """Return what was found out about a network, but for what the options already answer."""
+    answered = "value_range" if options.value_range != "auto" else None
+    return tuple(str(f) for f in network.details if f.severity == "caution" and f.topic != answered)
+
+
+def _whole_depth(window: Box | None, source: Source) -> Box | None:
+    """Return a (Y, X) window over all planes of a volume."""
+    if window is None or source.spatial == "YX":
+        return window
+    return ((0, source.spatial_shape[0]), *window)
+
+
 def _region(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
     """Return the region that any of the accepted kinds of ROI selects, and remarks on it."""
-    shape = source.spatial_shape
+    *depth, height, width = source.spatial_shape
+    if not isinstance(roi, str | os.PathLike | Sequence) and roi is not None:
+        mask = np.asarray(roi)
+        if mask.ndim == 3 and depth:
+            return _from_mask(mask, source.spatial_shape), ()
+    region, remarks = _flat_region(roi, (height, width))
+    return region.swept(depth[0]) if depth else region, remarks
+
+
+def _flat_region(roi: Any, shape: tuple[int, int]) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
+    """Return the region of a plane, and remarks on it."""
     if roi is None:
         return Region.whole(shape), ()
     if isinstance(roi, str | os.PathLike):
@@ -114,7 +144,7 @@ def _region(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # noqa
     return _from_mask(np.asarray(roi), shape), ()
 
 
-def _from_mask(mask: Any, shape: tuple[int, int]) -> Region:  # noqa: ANN401 - an array
+def _from_mask(mask: Any, shape: tuple[int, ...]) -> Region:  # noqa: ANN401 - an array
     """Return the region of a mask that fits the image."""
     if mask.dtype.kind not in "biu":
         raise RoiError(f"An ROI mask must be boolean or whole numbers, not {mask.dtype}.")

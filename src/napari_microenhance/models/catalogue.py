@@ -1,13 +1,23 @@
-"""The built-in networks: an ONNX file and a card each."""
+"""The networks that can be named: the built-in ones, and those in the user's own folder."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["ModelInfo", "default_model", "list_models"]
+import platformdirs
+
+__all__ = ["ModelInfo", "default_model", "list_models", "user_folder"]
 
 FOLDER = Path(__file__).parent / "builtin"
 
 DEFAULT = "detail-classic"
+
+FILES = (".onnx", ".zip", ".czann")
+"""How the names of files that may be networks end, lower case."""
+
+DESCRIPTIONS = ("bioimageio.yaml", "rdf.yaml")
+"""One of these makes a folder a package."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +35,7 @@ class ModelInfo:
         Markdown.
     default : bool
         Whether it is used when no network is named.
+    source : {"built-in", "user"}
     """
 
     name: str
@@ -32,10 +43,19 @@ class ModelInfo:
     path: Path
     card: str
     default: bool
+    source: Literal["built-in", "user"] = "built-in"
+
+
+def user_folder() -> Path:
+    """Return the folder whose networks are offered like built-in ones; it may not exist."""
+    return Path(platformdirs.user_data_dir("napari-microenhance", appauthor=False)) / "models"
 
 
 def list_models() -> tuple[ModelInfo, ...]:
-    """Return the built-in networks, the default one first."""
+    """Return the networks that can be named: the default one first, the user's own last.
+
+    Nothing is opened for it: a file of the user's is a network only once `load_model` says so.
+    """
     found = []
     for path in sorted(FOLDER.glob("*.onnx")):
         page = path.with_suffix(".md")
@@ -43,7 +63,28 @@ def list_models() -> tuple[ModelInfo, ...]:
         lines = [line for line in card.splitlines() if line and not line.startswith("#")]
         summary = lines[0] if lines else path.stem
         found.append(ModelInfo(path.stem, summary, path, card, path.stem == DEFAULT))
-    return tuple(sorted(found, key=lambda info: not info.default))
+    found.sort(key=lambda info: not info.default)
+    taken = {info.name for info in found}
+    for path in _user_files():
+        # A name that is taken is told apart by its ending.
+        name = path.name if path.is_dir() else path.stem
+        name = next(n for n in (name, path.name, str(path)) if n not in taken)
+        taken.add(name)
+        found.append(ModelInfo(name, f"Your own, {path.name}.", path, "", False, "user"))
+    return tuple(found)
+
+
+def _user_files() -> Iterator[Path]:
+    """Yield what lies in the user's folder and may be a network."""
+    try:
+        paths = sorted(user_folder().iterdir())
+        for path in paths:
+            packaged = any((path / name).is_file() for name in DESCRIPTIONS)
+            if packaged or (path.name.lower().endswith(FILES) and path.is_file()):
+                yield path
+    except OSError:
+        # No folder, or one that may not be read: there are none.
+        return
 
 
 def default_model() -> str:

@@ -1,26 +1,26 @@
 """load_model(): from a name or a file to a network that can run."""
 
-import dataclasses
-import hashlib
+import functools
 import os
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_microenhance.engine.probe import probe
-from napari_microenhance.engine.session import Session
+from napari_microenhance.engine.providers import Choice, Trial, choose, try_provider
+from napari_microenhance.engine.session import Session, available_providers
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
-from napari_microenhance.errors import FileMissingError, ModelError, OptionsError
+from napari_microenhance.errors import ModelError
+from napari_microenhance.models import cache
+from napari_microenhance.models.bioimageio import PackagedModel
 from napari_microenhance.models.catalogue import list_models
+from napari_microenhance.models.graph import Graph, read_graph
+from napari_microenhance.models.measuring import Measured, declared_by, measure
+from napari_microenhance.models.origin import Origin, find_origin
+from napari_microenhance.models.sidecar import checked_edits, load_edits, reconciled
+from napari_microenhance.models.verification import VerifyReport, verify
 
 __all__ = ["Model", "load_model"]
-
-PREFIX = "microenhance."
-"""Of our keys in the ONNX metadata."""
-
-TEXT_KEYS = ("name", "task", "units", "licence", "citation", "card")
 
 
 class Model:
@@ -35,32 +35,37 @@ class Model:
         Of the file.
     card : str
         Markdown; empty for a user's file.
-    findings : tuple of str
-        Sentences that its user should read.
+    package : PackagedModel or None
+        What a BioImage.IO package said.
+    details : tuple of Finding
+        Everything that was found out about it.
+    hint : RangeHint
+        What values it probably wants.
     probe_seconds : float
         What opening and measuring took.
     """
 
     def __init__(
         self,
-        path: Path,
-        spec: ModelSpec,
+        origin: Origin,
+        measured: Measured,
         *,
-        source: str,
-        sha256: str,
-        card: str = "",
-        findings: tuple[str, ...] = (),
-        sessions: Mapping[tuple[str, int | str], Session] | None = None,
+        session: Session | None = None,
         probe_seconds: float = 0.0,
     ) -> None:
-        self.path = path
-        self.spec = spec
-        self.source = source
-        self.sha256 = sha256
-        self.card = card
-        self.findings = findings
+        self.path = origin.path
+        self.source = origin.source
+        self.sha256 = origin.sha256
+        self.card = origin.card
+        self.package = origin.package if isinstance(origin.package, PackagedModel) else None
+        self.spec = measured.spec
+        self.details = measured.findings
+        self.hint = measured.hint
         self.probe_seconds = probe_seconds
-        self._sessions = dict(sessions or {})
+        self._sessions: dict[tuple[str, int | str], Session] = {}
+        if session is not None:
+            self._sessions["cpu", "auto"] = session
+        self._choices: dict[tuple[str, int | str], Choice] = {}
         self._opening = threading.Lock()
 
     @property
@@ -68,15 +73,82 @@ class Model:
         """Name of the network."""
         return self.spec.name
 
-    def session(self, provider: str = "auto", threads: int | str = "auto") -> Session:
-        """Return the network loaded for a provider; loaded once, then kept."""
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Sentences that its user should read."""
+        return tuple(str(f) for f in self.details if f.severity == "caution")
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """What stands in its file."""
+        return read_graph(self.path, self.name)
+
+    def choice(self, provider: str = "auto", threads: int | str = "auto") -> Choice:
+        """Return the provider that works, with the network loaded; chosen once, then kept."""
         with self._opening:
             key = (provider, threads)
-            if key not in self._sessions:
-                self._sessions[key] = Session(
-                    self.path, name=self.name, provider=provider, threads=threads
+            if key not in self._choices:
+                self._choices[key] = choose(
+                    provider,
+                    open_session=functools.partial(self._open, threads=threads),
+                    attempt=self._attempt,
                 )
-            return self._sessions[key]
+            return self._choices[key]
+
+    def session(self, provider: str = "auto", threads: int | str = "auto") -> Session:
+        """Return the network loaded for a provider; loaded once, then kept."""
+        return self.choice(provider, threads).session
+
+    def assignment(self, provider: str) -> dict[str, list[str]]:
+        """Return the kinds of operators that each provider runs; loads the network again.
+
+        Raises
+        ------
+        ModelError
+            If this onnxruntime does not tell.
+        """
+        return Session(self.path, name=self.name, provider=provider, assignment=True).assignment()
+
+    def _open(self, provider: str, *, threads: int | str) -> Session:
+        """Load the network for a provider, once."""
+        key = (provider, threads)
+        if key not in self._sessions:
+            self._sessions[key] = Session(
+                self.path, name=self.name, provider=provider, threads=threads
+            )
+        return self._sessions[key]
+
+    def _attempt(self, provider: str) -> Trial:
+        """Try a provider on this network, the first time that the two meet."""
+        key = cache.key_of("trial", self.sha256, provider, available_providers())
+        found = cache.fetch(key, Trial)
+        if found is None:
+            found = try_provider(self.path, provider, self.spec)
+            cache.keep(key, found)
+        return found
+
+    def verify(self, provider: str = "auto") -> VerifyReport:
+        """Run the test tensors of the network's package.
+
+        Parameters
+        ----------
+        provider : str
+
+        Returns
+        -------
+        VerifyReport
+
+        Raises
+        ------
+        ModelError
+            If it has none, or they do not fit the network.
+        """
+        if self.package is None:
+            raise ModelError(
+                f"{self.name} is not from a BioImage.IO package, so it has no test tensors."
+            )
+        tensors = (self.package.test_inputs, self.package.test_outputs)
+        return verify(tensors, self.session(provider), self.spec)
 
     def __repr__(self) -> str:
         return f"<Model {self.name}: {self.spec.channels_in} channel(s), radius {self.spec.radius}>"
@@ -88,10 +160,12 @@ def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Mode
     Parameters
     ----------
     source : str or path
-        Name of a built-in network, or the path of an ONNX file.
+        Name of a built-in network, or the path of an ONNX file, of a BioImage.IO package
+        (a zip, a folder or the description in it) or of a ZEISS .czann.
     **overrides
         Fields of `ModelSpec` that the caller knows better, such as
-        ``value_range=(-1, 1)``.
+        ``value_range=(-1, 1)``; they go before what was kept with `save_edits`, but not
+        before what can be measured.
 
     Returns
     -------
@@ -105,90 +179,28 @@ def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Mode
         If the file is no network, or not one that turns an image into an image of the
         same size.
     OptionsError
-        If an override is no field of `ModelSpec`.
+        If an override is no field of `ModelSpec`, or has a value that it cannot have.
     """
     if isinstance(source, Model):
         return source
     started = time.perf_counter()
-    if unknown := sorted(set(overrides) - {f.name for f in dataclasses.fields(ModelSpec)}):
-        raise OptionsError(f"{unknown[0]!r} is nothing that a network's description holds.")
-    builtin = {info.name: info for info in list_models()}.get(str(source))
-    path = builtin.path if builtin else Path(source)
-    content = _read(path, sorted(info.name for info in list_models()))
-    # Weights kept beside the file are found only by path.
-    session = Session(path, name=path.stem)
-    declared = _declared(session.metadata, path.stem)
-    findings: tuple[str, ...] = ()
+    given = checked_edits(overrides)
+    named = {info.name: info for info in list_models()}.get(str(source))
+    builtin = named if named and named.source == "built-in" else None
+    origin = find_origin(named.path if named else Path(source), builtin)
+    session: Session | None
     if builtin:
-        spec = _builtin_spec(session, declared)
+        session = Session(origin.path, name=builtin.name)
+        spec, refuted = reconciled(_builtin_spec(session), given)
+        measured = Measured(spec, tuple(refuted))
     else:
-        known = {k: declared[k] for k in declared if k in (*TEXT_KEYS, *RANGE_KEYS)}
-        known |= {k: v for k, v in overrides.items() if k in RANGE_KEYS}
-        known = {k: v for k, v in known.items() if k != "card"}
-        measured = probe(session, ModelSpec(**known))
-        spec, findings = measured.spec, measured.sentences
-    return Model(
-        path,
-        dataclasses.replace(spec, **overrides),
-        source="built-in" if builtin else path.name,
-        sha256=hashlib.sha256(content).hexdigest(),
-        card=builtin.card if builtin else "",
-        findings=findings,
-        sessions={("auto", "auto"): session},
-        probe_seconds=time.perf_counter() - started,
-    )
+        measured, session = measure(origin, {**load_edits(origin.named), **given})
+    return Model(origin, measured, session=session, probe_seconds=time.perf_counter() - started)
 
 
-RANGE_KEYS = ("value_range", "value_range_source")
-
-
-def _read(path: Path, names: list[str]) -> bytes:
-    """Return the file's bytes once they can be those of a network."""
-    if path.is_dir():
-        raise ModelError(f"{path.name} is a folder; give an ONNX file.")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise FileMissingError(
-            f"There is no network {str(path)!r}: neither a file nor one of {', '.join(names)}."
-        ) from error
-    except OSError as error:
-        raise ModelError(f"The network {path.name} cannot be read: {error.strerror}.") from error
-    start = content[:512].lstrip().lower()
-    reason = ""
-    if not content:
-        reason = "is empty"
-    elif start.startswith(b"version https://git-lfs"):
-        reason = "is a git-lfs pointer, not the network itself; fetch it with: git lfs pull"
-    elif start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        reason = "is a web page, not a network; download the file itself"
-    elif start.startswith((b"{", b"pk")):
-        reason = "is not an ONNX file"
-    if reason:
-        raise ModelError(f"The network {path.name} {reason}.")
-    return content
-
-
-def _declared(metadata: Mapping[str, str], stem: str) -> dict[str, Any]:
-    """Return what our own metadata keys say."""
-    ours = {k.removeprefix(PREFIX): v for k, v in metadata.items() if k.startswith(PREFIX)}
-    known: dict[str, Any] = {k: ours[k] for k in TEXT_KEYS if k in ours}
-    known.setdefault("name", stem)
-    try:
-        if "value_range" in ours:
-            low, high = (float(v) for v in ours["value_range"].split(","))
-            known["value_range"], known["value_range_source"] = (low, high), "metadata"
-        for key in ("radius", "shift_step", "size_minimum", "size_step"):
-            if key in ours:
-                known[key] = int(ours[key])
-        known["bytes_per_pixel"] = float(ours.get("bytes_per_pixel", 0))
-    except ValueError as error:
-        raise ModelError(f"The network {stem} has unreadable metadata: {error}.") from error
-    return known
-
-
-def _builtin_spec(session: Session, declared: dict[str, Any]) -> ModelSpec:
+def _builtin_spec(session: Session) -> ModelSpec:
     """Return the spec of a built-in network, whose metadata a test holds against the probe."""
+    declared = declared_by(session.metadata, session.name)
     rule = SizeRule(declared.pop("size_minimum"), declared.pop("size_step"))
     channels = session.inputs[0].shape[1]
     return ModelSpec(

@@ -1,0 +1,114 @@
+"""Summary: what a network wants, gives, and how it tiles, as plain values."""
+
+import math
+from typing import Any, Final
+
+from napari_microenhance.engine.axis import Axis
+from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.session import available_providers, runtime_version
+from napari_microenhance.engine.sizing import size_axes
+from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.errors import MemoryBudgetError, TilePlanError
+from napari_microenhance.models.loading import Model
+
+__all__ = ["summarise"]
+
+LARGE: Final = {2: (2048, 2048), 3: (64, 2048, 2048)}
+"""A large image, and a large stack, which is shallow, px."""
+
+
+def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
+    """Return everything that is known of a network as plain JSON values.
+
+    Parameters
+    ----------
+    model : Model
+    provider : str
+        Of which to tell whether it works.
+
+    Returns
+    -------
+    dict
+        Lengths are px of the network's input, `tile` is what a large image gets, and
+        `useful` the share of its pixels that is kept.
+    """
+    spec, graph = model.spec, model.graph
+    choice = model.choice(provider)
+    outputs = [t.name for t in choice.session.outputs]
+    output = spec.output or outputs[0]
+    letters = [a for a in "ZYX" if a in spec.axes_in]
+    low, high = spec.value_range
+    return {
+        "name": model.name,
+        "source": model.source,
+        "sha256": model.sha256,
+        "task": spec.task,
+        "input": {
+            "name": spec.input or choice.session.inputs[0].name,
+            "axes": spec.axes_in,
+            "channels": spec.channels_in,
+            "dtype": spec.dtype,
+            "value_range": [low, high],
+            "value_range_source": spec.value_range_source,
+            "further": {name: value for name, value, *_ in spec.constants},
+            "batch": spec.batch,
+        },
+        "output": {
+            "name": output,
+            "axes": spec.axes_out,
+            "channels": spec.channels_out,
+            "units": spec.units,
+            "others": [name for name in outputs if name != output],
+        },
+        "suggested_range": {
+            "values": list(model.hint.values) if model.hint.values else None,
+            "any_scale": model.hint.any_scale,
+            "evidence": model.hint.evidence,
+        },
+        "size": [
+            {"axis": letter, "minimum": r.minimum, "step": r.step, "fixed": r.fixed, "rule": str(r)}
+            for letter, r in zip(letters, spec.size, strict=True)
+        ],
+        "scale": spec.scale,
+        "border_loss": list(spec.border_loss),
+        "radius": spec.radius,
+        "shift_step": spec.shift_step,
+        **_tiles(spec),
+        "findings": [{"severity": f.severity, "sentence": f.sentence} for f in model.details],
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "provider": {
+            "asked": provider,
+            "got": choice.session.got,
+            "parity": choice.parity(),
+            "available": list(available_providers()),
+            "remarks": list(choice.remarks),
+        },
+        "runtime": f"onnxruntime {runtime_version()}",
+        "parameters": graph.parameters,
+        "opset": graph.opset,
+        "bytes_per_pixel": spec.bytes_per_pixel,
+        "probe_seconds": model.probe_seconds,
+    }
+
+
+def _tiles(spec: ModelSpec) -> dict[str, Any]:
+    """Return halo, tile and the useful share of a tile on a large image."""
+    region = Region.whole(LARGE[len(spec.size)])
+    blend = "linear" if spec.radius == GLOBAL else "crop"
+    try:
+        axes = size_axes(spec, region, Options(), blend=blend, patch_bytes=0)
+    except (MemoryBudgetError, TilePlanError) as error:
+        return {"halo": None, "tile": None, "useful": None, "no_tile": str(error)}
+    tile = [min(axis.tile, axis.padded) for axis in axes]
+    return {
+        "halo": axes[0].halo,
+        "tile": tile,
+        "useful": math.prod(_kept(n, axis) / n for n, axis in zip(tile, axes, strict=True)),
+    }
+
+
+def _kept(length: int, axis: Axis) -> int:
+    """Return how much of a tile is kept along one axis where others lie around it, px."""
+    return length if length == axis.padded else max(1, length - 2 * axis.margin)

@@ -30,6 +30,9 @@ __all__ = ["app", "main", "run"]
 EXIT_MENDABLE = 2
 EXIT_CANCELLED = 130
 
+VERIFY_SHARE = 1e-2
+"""Difference from a test output, in parts of its largest value, that no runtime explains."""
+
 # Typer used to build on click and now carries its own copy: what both call a
 # ClickException is not public in one of them, but a base of this class in both.
 _USAGE_ERRORS: Any = typer.BadParameter.__mro__[2]
@@ -123,7 +126,8 @@ def enhance_file(
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Result: .png, .tif or .ome.tif.")],
     model: Annotated[
-        str | None, typer.Option(help="Name of a built-in network, or an .onnx file.")
+        str | None,
+        typer.Option(help="Name of a built-in network, an .onnx file or a BioImage.IO package."),
     ] = None,
     roi: Annotated[
         Path | None,
@@ -263,6 +267,46 @@ def show_models(
             return
         for info in found:
             typer.echo(f"{info.name}{' (default)' if info.default else ''}: {info.summary}")
+
+
+@app.command("export-package")
+def export_package_file(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Name of a built-in network, or its file.")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The package.")],
+) -> None:
+    """Write a network as a BioImage.IO package that tests itself."""
+    from napari_microenhance.api import load_model
+    from napari_microenhance.models.export import export_package
+
+    with interruptible():
+        _check_distinct(target, {"MODEL": Path(model)})
+        network = load_model(model)
+        export_package(network, target)
+        for line in network.findings:
+            typer.echo(" ".join(["Warning:", *line.split()]), err=True)
+        typer.echo(f"{network.name} -> {target}")
+
+
+@app.command("verify")
+def verify_package(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A BioImage.IO package.")],
+) -> None:
+    """Run the test tensors of a package and say how far the result is from what they promise."""
+    from napari_microenhance.api import load_model
+    from napari_microenhance.errors import ModelError
+
+    with interruptible():
+        network = load_model(model)
+        report = network.verify()
+        share = f"{report.max_abs_difference:.3g} (largest value {report.largest:.3g})"
+        if report.max_abs_difference > VERIFY_SHARE * report.largest:
+            raise ModelError(
+                f"{network.name} differs by {share} from the test output of its package; its "
+                "weights or its description are not the ones that were tested."
+            )
+        typer.echo(f"{network.name} gives the test output of its package within {share}.")
 
 
 @app.command("demo")

@@ -1,0 +1,134 @@
+"""`inspect`: what a network wants, gives, and how it tiles, on one screen."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from napari_microenhance.cli.terminal import interruptible
+from napari_microenhance.engine.options import CHOICES
+from napari_microenhance.errors import OptionsError
+
+__all__ = ["inspect_model"]
+
+LABEL_WIDTH = 10
+
+
+def inspect_model(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Name of a built-in network, an .onnx or .czann file, or a BioImage.IO package.",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    provider: Annotated[
+        str, typer.Option(metavar="NAME", help="Also tell whether this provider works.")
+    ] = "auto",
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="Also tell which provider runs which operators.")
+    ] = False,
+) -> None:
+    """Tell what a network wants, what it gives, and how it tiles, as measured."""
+    from napari_microenhance.api import load_model
+    from napari_microenhance.models.summary import summarise
+
+    with interruptible():
+        if provider not in CHOICES["provider"]:
+            raise OptionsError(
+                f"provider={provider!r} is not one of {', '.join(CHOICES['provider'])}."
+            )
+        network = load_model(model)
+        facts = summarise(network, provider)
+        if nodes:
+            facts["nodes"] = {
+                word: dict(Counter(kinds).most_common())
+                for word, kinds in network.assignment(facts["provider"]["got"]).items()
+            }
+        if as_json:
+            typer.echo(json.dumps(facts, indent=2))
+            return
+        typer.echo(f"{facts['name']} ({facts['source']})")
+        for label, text in _lines(facts):
+            typer.echo(f"{label:<{LABEL_WIDTH}} {text}")
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is worth a line: its label and the text."""
+    yield "Takes", _takes(facts)
+    yield "Gives", _gives(facts)
+    rules = [size["rule"] for size in facts["size"]]
+    rule = rules[0] if len(set(rules)) == 1 and not facts["size"][0]["fixed"] else " x ".join(rules)
+    yield "Sizes", "any" if rule == "any" else f"{rule} px"
+    yield "Reach", _reach(facts)
+    if facts["tile"] is None:
+        yield "Tiles", facts["no_tile"]
+    else:
+        tile = " x ".join(map(str, facts["tile"]))
+        yield "Tiles", f"of {tile} px on a large image, {facts['useful']:.0%} of each is kept"
+    yield "Runs on", _runs_on(facts)
+    for word, kinds in facts.get("nodes", {}).items():
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        yield f"  {word}", counts
+    yield (
+        "Memory",
+        f"{facts['bytes_per_pixel']:,.0f} bytes per px; {facts['parameters']:,} parameters, "
+        f"opset {facts['opset']}",
+    )
+    for label in ("licence", "citation"):
+        if facts[label]:
+            yield label.capitalize(), " ".join(facts[label].split())
+    for finding in sorted(facts["findings"], key=lambda f: f["severity"] != "caution"):
+        yield "Caution" if finding["severity"] == "caution" else "Note", finding["sentence"]
+    for remark in facts["provider"]["remarks"]:
+        yield "Caution", remark
+
+
+def _takes(facts: dict[str, Any]) -> str:
+    """Return the input in words."""
+    given = facts["input"]
+    low, high = given["value_range"]
+    batch = f", always {given['batch']} at a time" if (given["batch"] or 1) > 1 else ""
+    further = "".join(f", {name} = {value:g}" for name, value in given["further"].items())
+    return (
+        f"{_channels(given['channels'])} of {given['dtype']}, {low:g} to {high:g}, "
+        f"as {given['axes']}{batch}{further}"
+    )
+
+
+def _gives(facts: dict[str, Any]) -> str:
+    """Return the output in words."""
+    out = facts["output"]
+    kind = "labels from" if facts["task"] == "labels" else ""
+    size = "of the same size" if facts["scale"] == 1 else f"{facts['scale']:g} times the size"
+    before, after = facts["border_loss"]
+    lost = f", {before} px less before and {after} px after each axis" if before or after else ""
+    what = f"{kind} {_channels(out['channels'])}".strip()
+    return f"{what} {size}{lost}, as {out['axes']}"
+
+
+def _channels(count: int) -> str:
+    """Return a number of channels in words."""
+    return f"{count} channel{'s' * (count != 1)}"
+
+
+def _reach(facts: dict[str, Any]) -> str:
+    """Return reach and halo in words."""
+    if facts["radius"] == "global":
+        return f"the whole tile; tiles overlap by {2 * (facts['halo'] or 0)} px and are blended"
+    step = facts["shift_step"]
+    starts = f", tiles start at multiples of {step} px" if step > 1 else ""
+    return f"{facts['radius']} px, so a halo of {facts['halo']} px{starts}"
+
+
+def _runs_on(facts: dict[str, Any]) -> str:
+    """Return the provider in words."""
+    provider = facts["provider"]
+    parity = provider["parity"] or {}
+    text = f"{provider['got']} ({facts['runtime']})"
+    if parity.get("max_difference") is not None:
+        text += f", {parity['max_difference']:.1e} of the range from what the cpu gives"
+    return text

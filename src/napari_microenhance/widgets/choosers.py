@@ -47,8 +47,10 @@ class LayerChoosers(Panel):
         layers.events.reordered.connect(self.reset_choices)
         layers.events.renamed.connect(self.reset_choices)
         layers.selection.events.active.connect(self._on_active)
+        self.use_as_roi.changed.connect(self._on_use_as_roi)
         self._set_defaults()
         self._show_planes()
+        self._show_use_as_roi()
 
     def reset_choices(self, *_: Any) -> None:  # noqa: ANN401 - events of several kinds
         """Offer the layers that are there now."""
@@ -99,6 +101,28 @@ class LayerChoosers(Panel):
         self.roi.value = shapes
         return shapes
 
+    def _labels_result(self) -> Labels | None:
+        """Return the result of labels that is selected, or the topmost one."""
+        ours = [
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, Labels) and RECORD_KEY in layer.metadata
+        ]
+        active = self._viewer.layers.selection.active
+        chosen = [layer for layer in ours if active is not None and layer == active]
+        return (chosen or ours or [None])[-1]
+
+    def _show_use_as_roi(self) -> None:
+        """Offer labels of ours as ROI where there are some."""
+        self.use_as_roi.enabled = self._labels_result() is not None
+
+    def _on_use_as_roi(self) -> None:
+        """Mark what to enhance with the labels of a result."""
+        labels = self._labels_result()
+        if labels is not None:
+            self.roi.reset_choices()
+            self.roi.value = labels
+
     @contextmanager
     def _by_default(self) -> Iterator[None]:
         """Mark choices made meanwhile as ours, not the user's."""
@@ -141,10 +165,12 @@ class LayerChoosers(Panel):
             self.side_by_side.value = False
         with self._by_default():
             self.reset_choices()
+        self._show_use_as_roi()
 
     def _on_active(self, _: Any) -> None:  # noqa: ANN401 - a napari event
         """Follow the user to another image."""
         self._set_defaults()
+        self._show_use_as_roi()
 
     def _on_image(self, _: Any) -> None:  # noqa: ANN401 - the value
         """Note the user's choice."""

@@ -11,12 +11,15 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
+from napari_microenhance.api import Model
 from napari_microenhance.errors import ImageError, MicroEnhanceError, ModelError
 from napari_microenhance.widgets.choosers import LayerChoosers
+from napari_microenhance.widgets.examiner import Examiner
 from napari_microenhance.widgets.layers import place_in, read_image, restore_selection
 from napari_microenhance.widgets.lifetime import WidgetEvents, when_destroyed
 from napari_microenhance.widgets.networks import SUFFIXES, Networks
 from napari_microenhance.widgets.options_form import read_options
+from napari_microenhance.widgets.recent import add_recent
 from napari_microenhance.widgets.roi import Roi, read_labels, read_shapes
 from napari_microenhance.widgets.runner import Runner
 from napari_microenhance.widgets.side_by_side import SideBySide
@@ -68,9 +71,10 @@ class EnhanceWidget(LayerChoosers):
         self._results: list[tuple[Layer, Layer]] = []
         super().__init__(napari_viewer)
         self._side = SideBySide(napari_viewer)
+        self._examiner = Examiner(self._card, self._networks)
         self._runner = Runner(napari_viewer, self.native)
         self._events = WidgetEvents(self.native, SUFFIXES)
-        for handle in (self._runner.handle, self._networks.handle):
+        for handle in (self._runner.handle, self._networks.handle, self._examiner.handle):
             when_destroyed(self.native, handle.drop)
         self._connect()
         self._on_model(self.model.value)
@@ -82,7 +86,8 @@ class EnhanceWidget(LayerChoosers):
         Parameters
         ----------
         path : str or Path
-            Of an ONNX file. `failed` and a notification tell when it cannot be used.
+            Of an ONNX file, a BioImage.IO package or a .czann. `failed` and a notification
+            tell when it cannot be used.
         """
         self._events.watch_window()
         key = self._networks.open(Path(path))
@@ -105,6 +110,10 @@ class EnhanceWidget(LayerChoosers):
         self.side_by_side.changed.connect(self._on_side_by_side)
         self.model.changed.connect(self._on_model)
         self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        self._card.test.changed.connect(self._on_test)
+        self._recent.chosen.connect(self.open_model)
+        self._examiner.saved.connect(self.open_model)
+        self._examiner.failed.connect(self._tell)
         self._networks.opened.connect(self._on_opened)
         self._networks.failed.connect(self._on_not_opened)
         self._runner.progressed.connect(self._on_progress)
@@ -125,17 +134,22 @@ class EnhanceWidget(LayerChoosers):
     def _on_model(self, key: str | None) -> None:
         """Say what the chosen network is."""
         self.about.value = self._networks.about(key)
+        self._examiner.choose(key)
+        if key is not None and self._networks.is_closed(key):
+            self.open_model(key)
 
     def _on_open_file(self) -> None:
         """Ask for a network file."""
+        kinds = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         path, _ = QFileDialog.getOpenFileName(
-            self.native, "Open a network", "", "Networks (*.onnx);;All files (*)"
+            self.native, "Open a network", "", f"Networks ({kinds});;All files (*)"
         )
         if path:
             self.open_model(path)
 
     def _on_opened(self, key: str) -> None:
         """Use a network that is open, and start the run that waited for it."""
+        add_recent(Path(key))
         self._on_model(self.model.value)
         self._show_state(busy=self._busy)
         self.say(f"{Path(key).name} is open.", self._networks.findings(key))
@@ -179,6 +193,15 @@ class EnhanceWidget(LayerChoosers):
         self._events.watch_window()
         self._runner.start(task, self._roi_on_top())
 
+    def _on_test(self) -> None:
+        """Run one tile of what is in sight."""
+        try:
+            task, _ = self._read_task(preview=True)
+        except Exception as error:  # noqa: BLE001 - the edge: every mistake reaches the user
+            self._tell(error)
+            return
+        self._examiner.test(task)
+
     def _read_task(self, *, preview: bool) -> tuple[Task, Image]:
         """Read all that a run needs from fields and layers."""
         image = self.image.value
@@ -189,13 +212,15 @@ class EnhanceWidget(LayerChoosers):
             raise ModelError("No network is chosen; open an ONNX file.")
         source, view = read_image(image), read_view(self._viewer)
         plane = view.plane_of(image, source.data.shape)
-        number = _plane_number(source, plane)
+        model = self._networks[key]
+        volumes = isinstance(model, Model) and "Z" in model.spec.axes_in
+        number = source.plane_number(plane, depth=not volumes)
         options = read_options(self, number)
         if preview and number is not None:
             options = dataclasses.replace(options, planes=(number,))
         task = Task(
             source=source,
-            model=self._networks[key],
+            model=model,
             roi=self._read_roi(image, source, view, options, plane),
             options=options,
             preview=preview,
@@ -312,6 +337,7 @@ class EnhanceWidget(LayerChoosers):
         self._networks.keep(self._key, outcome.model)
         self._show_state(busy=False)
         self.say(outcome.summary, outcome.remarks)
+        self._examiner.show_run(outcome.model, outcome.provider)
         if self._previewing:
             self._preview_layer = layer
             self.previewed.emit(layer)
@@ -358,6 +384,7 @@ class EnhanceWidget(LayerChoosers):
 
     def _on_ended(self) -> None:
         """Stop at once, for the widget or its window goes away."""
+        self._examiner.drop()
         if not self._busy and self._networks.opening is None:
             return
         self._waiting = None
@@ -365,16 +392,3 @@ class EnhanceWidget(LayerChoosers):
         self.model.reset_choices()
         self._runner.drop()
         self._on_cancelled()
-
-
-def _plane_number(source: "ImageSource", plane: tuple[int, ...]) -> int | None:
-    """Return a plane's number as `Options.planes` counts, or None without stack axes."""
-    lead = source.axes[: source.ndim - 2]
-    kept = [i for i, letter in enumerate(lead) if letter != "C"]
-    if not kept:
-        return None
-    lengths = [int(source.data.shape[i]) for i in kept]
-    number = 0
-    for i, length in zip(kept, lengths, strict=True):
-        number = number * length + plane[i]
-    return number

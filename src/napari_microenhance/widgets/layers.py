@@ -123,6 +123,28 @@ class ImageSource:
         y, x = self.data.shape[self.ndim - 2 : self.ndim]
         return int(y), int(x)
 
+    def plane_number(self, plane: Sequence[int], *, depth: bool) -> int | None:
+        """Return a plane's number as `Options.planes` counts it.
+
+        Parameters
+        ----------
+        plane : sequence of int
+            Index along each axis before y and x.
+        depth : bool
+            Whether z is an axis of planes; a network of volumes takes it whole.
+
+        Returns
+        -------
+        int or None
+            None without axes of planes.
+        """
+        letters = "TZ" if depth else "T"
+        kept = [i for i, letter in enumerate(self.axes[: self.ndim - 2]) if letter in letters]
+        if not kept:
+            return None
+        lengths = [int(self.data.shape[i]) for i in kept]
+        return int(np.ravel_multi_index([plane[i] for i in kept], lengths))
+
 
 def bare(layer: "Layer") -> "Layer":
     """Return the layer behind the proxy that napari gives to plugins.

@@ -18,7 +18,7 @@ class WidgetEvents(QObject):
     ----------
     native : QWidget
     suffixes : tuple of str
-        Of the files that may be dropped, lower case, with their dot.
+        How the names of files that may be dropped end, lower case.
     """
 
     dropped = Signal(object)
@@ -78,7 +78,7 @@ class WidgetEvents(QObject):
         data = event.mimeData()
         urls = data.urls() if data is not None and data.hasUrls() else []
         paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
-        return next((p for p in paths if p.suffix.lower() in self._suffixes), None)
+        return next((p for p in paths if p.name.lower().endswith(self._suffixes)), None)
 
 
 def when_destroyed(native: QWidget, callback: Callable[[], object]) -> None:

@@ -248,6 +248,7 @@ class LiveLayer:
             and not meta["multiscale"]
             and bool(meta.get("rgb")) == tiles.rgb
             and (plan.kind == "labels") == tiles.labels
+            and len(meta["scale"]) == layer.ndim
         )
         if layer is None or not fits:
             return None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_microenhance.api import list_models
+from napari_microenhance.api import ModelInfo, list_models
 from napari_microenhance.widgets.worker import Handle, ModelWorker
 
 if TYPE_CHECKING:
@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "Networks"]
 
-SUFFIXES = (".onnx",)
-"""Files that hold a network, lower case."""
+SUFFIXES = (".onnx", ".zip", ".czann", "bioimageio.yaml", "rdf.yaml")
+"""How the names of files that hold a network end, lower case."""
 
 
 class Networks:
     """Choices of the network field, and the models behind them; main thread only.
 
-    A choice's key is a built-in name or a file's path. A file is opened in a thread of
-    its own; a built-in network by the run that first needs it.
+    A choice's key is a built-in name or a file's path, also that of a file in the user's
+    folder. A file is opened in a thread of its own; a built-in network by the run that
+    first needs it.
     """
 
     opened = Signal(str)
@@ -31,7 +32,9 @@ class Networks:
     """A file's key and the exception: it is no choice any more."""
 
     def __init__(self) -> None:
-        self._builtin = {info.name: info for info in list_models()}
+        self._builtin: dict[str, ModelInfo] = {}
+        self._yours: dict[str, ModelInfo] = {}
+        self._read_folders()
         self._files: list[str] = []
         self._models: dict[str, Model] = {}
         self.handle = Handle[ModelWorker]()
@@ -44,11 +47,15 @@ class Networks:
 
     def choices(self) -> list[tuple[str, str]]:
         """Return (text, key) pairs; every text once."""
+        self._read_folders()
         pairs = [(name, name) for name in self._builtin]
+        pairs += [(info.name, key) for key, info in self._yours.items()]
         for key in self._files:
             path, taken = Path(key), {text for text, _ in pairs}
-            texts = (path.name, f"{path.name} ({path.parent.name})", key)
-            pairs.append((next(t for t in texts if t not in taken), key))
+            texts = [path.name, f"{path.name} ({path.parent.name})", key]
+            # All descriptions of packages have the same name; their folders tell them apart.
+            first = 1 if path.suffix.lower() == ".yaml" else 0
+            pairs.append((next(t for t in texts[first:] if t not in taken), key))
         return pairs
 
     def __getitem__(self, key: str) -> "Model | str":
@@ -59,10 +66,22 @@ class Networks:
         """Remember a network that a run has opened."""
         self._models[key] = model
 
+    def is_builtin(self, key: str | None) -> bool:
+        """Return whether a choice came with this program."""
+        return key in self._builtin
+
+    def card(self, key: str | None) -> str:
+        """Return the text of a network's card, Markdown, as far as it is known."""
+        return self._builtin[key].card if key is not None and key in self._builtin else ""
+
+    def is_closed(self, key: str | None) -> bool:
+        """Return whether a choice is a file of the user's folder that is still to be opened."""
+        return key in self._yours and key not in self._models and key != self.opening
+
     def about(self, key: str | None) -> str:
         """Return one line on a choice."""
-        if key in self._builtin:
-            return str(self._builtin[key].summary)
+        if key is not None and key in self._builtin:
+            return self._builtin[key].summary
         if key is None or key not in self._models:
             return ""
         spec = self._models[key].spec
@@ -81,7 +100,7 @@ class Networks:
         """Begin to open a file and offer it as a choice; return its key."""
         self.drop()
         key = str(path)
-        if key not in self._files:
+        if key not in self._files and key not in self._yours:
             self._files.append(key)
         self._models.pop(key, None)
         worker = ModelWorker(path)
@@ -93,8 +112,19 @@ class Networks:
     def drop(self) -> None:
         """Stop listening to the file that is being opened, and forget it."""
         if self.opening is not None:
-            self._files.remove(self.opening)
+            self._forget(self.opening)
         self.handle.drop()
+
+    def _forget(self, key: str) -> None:
+        """Offer a file no more, unless it lies in the user's folder."""
+        if key in self._files:
+            self._files.remove(key)
+
+    def _read_folders(self) -> None:
+        """Look which networks can be named now."""
+        found = list_models()
+        self._builtin = {info.name: info for info in found if info.source == "built-in"}
+        self._yours = {str(info.path): info for info in found if info.source == "user"}
 
     def _on_finished(self, _: None = None) -> None:
         """Tell how opening went."""
@@ -107,5 +137,5 @@ class Networks:
             self._models[key] = worker.model
             self.opened.emit(key)
         else:
-            self._files.remove(key)
+            self._forget(key)
             self.failed.emit(key, worker.error)

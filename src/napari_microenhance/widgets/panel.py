@@ -19,7 +19,9 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_microenhance.widgets.card import ModelCard
 from napari_microenhance.widgets.options_form import ADVANCED, SHOWN, let_shrink, make_field
+from napari_microenhance.widgets.recent import RecentMenu
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Progress
@@ -76,7 +78,10 @@ class FieldArea(QScrollArea):
         """Be as low as the window wants, but never narrower than the content."""
         content = self.widget()
         width = content.minimumSizeHint().width() if content is not None else 0
-        return QSize(width, 120)
+        bar = self.verticalScrollBar()
+        # What scrolls has that much less room.
+        width += bar.sizeHint().width() if bar is not None else 0
+        return QSize(max(width, WIDTH_PX), 120)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Ask again: text wraps differently at another width."""
@@ -117,16 +122,18 @@ class Panel(Container[Any]):
                 name="model",
                 label="Network",
                 choices=self._model_choices,
-                tooltip="A built-in network, or an ONNX file that was opened here.",
+                tooltip="A built-in network, one of your folder, or a file that was opened.",
             ),
         ]
         for chooser in choosers:
             let_shrink(chooser)
+        choosers[-1].native.setMinimumContentsLength(4)
         side_buttons = [
             _button("draw_roi", "Draw ROI", "Add a layer over the image and draw a polygon on it."),
             _button(
-                "open_file", "Open file…", "Open an ONNX file; dropping one here does the same."
+                "open_file", "Open file…", "Open a file or package; dropping one here does too."
             ),
+            _button("open_recent", "", "Files that were opened lately."),
         ]
         about = _text("about")
         shown = [make_field(name) for name in SHOWN]
@@ -143,14 +150,17 @@ class Panel(Container[Any]):
                 text="Side by side",
                 tooltip="Original and result in two cells of the canvas that move together.",
             ),
+            _button("use_as_roi", "Use as ROI", "Enhance what the labels of this result mark."),
             _text("status"),
             _text("remarks"),
         ]
         parts = [*choosers, *side_buttons, about, *shown, *advanced, *actions, *lines]
         super().__init__(widgets=parts, labels=False)
+        self._card = ModelCard()
+        self._recent = RecentMenu(self.open_recent.native)
         self._fold = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
         self._lay_out()
-        self.cancel.enabled = False
+        self.cancel.enabled = self.use_as_roi.enabled = False
 
     def show_progress(self, progress: "Progress") -> None:
         """Show tiles done and time left."""
@@ -194,8 +204,9 @@ class Panel(Container[Any]):
         form = _form()
         form.addRow(self.image.label, self.image.native)
         form.addRow(self.roi.label, _beside(self.roi, self.draw_roi))
-        form.addRow(self.model.label, _beside(self.model, self.open_file))
+        form.addRow(self.model.label, _beside(self.model, self.open_file, self.open_recent))
         form.addRow(self.about.native)
+        form.addRow(self._card)
         for name in SHOWN:
             form.addRow(self[name].label, self[name].native)
         advanced = QWidget()
@@ -211,7 +222,7 @@ class Panel(Container[Any]):
         layout = self.native.layout()
         layout.insertWidget(0, FieldArea(content))
         layout.insertWidget(1, _beside(self.run, self.preview, self.cancel))
-        self.native.setMinimumWidth(WIDTH_PX)
+        layout.insertWidget(3, _beside(self.side_by_side, self.use_as_roi))
         self.margins = (8, 4, 8, 8)
         bar = self._bar()
         bar.setTextVisible(True)

@@ -68,14 +68,15 @@ def plan_layer(
     if result.patch.size == 0:
         raise RoiError("No pixel of the ROI is visible; move the view over it, or press Run.")
     pixels, start = result.patch, result.start
-    if not preview and _whole_bytes(source, result) <= WHOLE_BYTES:
+    if not preview and _whole_bytes(source, result, model) <= WHOLE_BYTES:
         pixels = result.pixels
         start = start if pixels is result.patch else (0,) * len(start)
     rgb = source.rgb and "C" in result.axes
     # A colour stack that was made grey has no axis of channels any more.
     kept = [i for i, letter in enumerate(source.axes[: source.ndim]) if letter in result.axes]
     placement = part_of(source.placement, kept)
-    factor = [float(result.scale) if source.axes[i] in "YX" else 1.0 for i in kept]
+    spatial = _spatial(source, model)
+    factor = [float(result.scale) if source.axes[i] in spatial else 1.0 for i in kept]
     meta: dict[str, Any] = {
         **place(placement, start[: len(kept)], factor).to_kwargs(),
         "name": f"{source.name} · {model.name}" + (" (preview)" if preview else ""),
@@ -84,18 +85,25 @@ def plan_layer(
     levels = _pyramid(pixels, spatial_axis=len(kept) - 2)
     meta["multiscale"] = len(levels) > 1
     data = levels if len(levels) > 1 else levels[0]
-    if model.spec.task == "labels":
+    labels = model.spec.task == "labels"
+    if labels and pixels.dtype.kind in "iu":
         return LayerPlan(data, meta, "labels")
-    same = model.spec.units == "input" and rgb == source.rgb
-    limits = source.look["contrast_limits"] if same else _limits(pixels)
+    same = model.spec.units == "input" and rgb == source.rgb and not labels
+    limits = source.look["contrast_limits"] if same else (0.0, 1.0) if labels else _limits(pixels)
     meta |= {**source.look, "contrast_limits": limits, "rgb": rgb}
     return LayerPlan(data, meta, "image", source.contrast_range if same else limits)
 
 
-def _whole_bytes(source: ImageSource, result: "Result") -> int:
+def _spatial(source: ImageSource, model: "Model") -> str:
+    """Return the axes that the network sees at once: a volume's, or a plane's."""
+    return "".join(a for a in source.axes if a in "ZYX" and a in model.spec.axes_in)
+
+
+def _whole_bytes(source: ImageSource, result: "Result", model: "Model") -> int:
     """Return the size of a result that spans the whole image."""
     pixels = int(np.prod(source.data.shape, dtype=np.int64))
-    return int(pixels * result.scale**2) * result.patch.dtype.itemsize
+    grown = result.scale ** len(_spatial(source, model))
+    return int(pixels * grown) * result.patch.dtype.itemsize
 
 
 def _pyramid(pixels: npt.NDArray[Any], *, spatial_axis: int) -> list[npt.NDArray[Any]]:

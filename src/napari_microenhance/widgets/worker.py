@@ -3,14 +3,17 @@
 import dataclasses
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from superqt.utils import WorkerBase
 
 from napari_microenhance.api import Model, enhance, load_model
+from napari_microenhance.engine.region import resample, scaled
 from napari_microenhance.widgets.layers import ImageSource
 from napari_microenhance.widgets.live import LiveTiles
 from napari_microenhance.widgets.results import LayerPlan, plan_layer
@@ -58,6 +61,7 @@ class Outcome:
     model: Model
     summary: str
     remarks: tuple[str, ...]
+    provider: Mapping[str, Any]
 
 
 class EngineWorker(WorkerBase[Outcome]):
@@ -116,7 +120,7 @@ class EngineWorker(WorkerBase[Outcome]):
             roi=roi,
             axes=task.source.axes,
             options=task.options,
-            on_progress=self._recorder(box, labels=model.spec.task == "labels"),
+            on_progress=self._recorder(box, model),
             should_stop=lambda: self.abort_requested,
             window=task.window,
         )
@@ -125,22 +129,26 @@ class EngineWorker(WorkerBase[Outcome]):
             model=model,
             summary=result.report.summary(),
             remarks=(*remarks, *result.report.warnings),
+            provider=result.report.to_dict().get("provider", {}),
         )
 
-    def _recorder(self, box: Box, *, labels: bool) -> Callable[["Progress"], None]:
+    def _recorder(self, box: Box, model: Model) -> Callable[["Progress"], None]:
         """Return the callback that takes over each finished tile."""
-        task, source = self._task, self._task.source
+        task, source, spec = self._task, self._task.source, model.spec
+        labels = spec.task == "labels"
+        # Probabilities would not show in the contrast of the image.
+        shows = not task.preview and not (labels and task.options.dtype == "float32")
+        spatial = tuple(i for i, a in enumerate(source.axes) if a != "C" and a in spec.axes_in)
 
         def record(progress: "Progress") -> None:
-            if not task.preview and self.tiles is None:
-                rgb = source.rgb and task.options.colour != "grey"
-                same = task.options.dtype == "same"
-                dtype = np.dtype(source.data.dtype if same else np.float32)
-                self.tiles = LiveTiles(box, dtype, rgb=rgb, labels=labels)
+            if shows and self.tiles is None:
+                self.tiles = _empty_tiles(task, box, labels=labels)
                 # A layer is added in half the time before the network takes every core.
                 self.shown.wait(_SHOW_SECONDS)
             if self.tiles is not None and progress.box is not None and progress.pixels is not None:
-                self.tiles.write(progress.box, progress.pixels)
+                tile = _on_image_grid(progress.box, progress.pixels, spatial, spec.ratio)
+                is_grey = self.tiles.rgb and len(tile[0]) == source.ndim
+                self.tiles.write(*(_in_colour(*tile) if is_grey else tile))
             self.progress = dataclasses.replace(progress, pixels=None)
 
         return record
@@ -176,14 +184,42 @@ class ModelWorker(WorkerBase[Model]):
         return self.model
 
 
-WorkerT = TypeVar("WorkerT", EngineWorker, ModelWorker)
+def _empty_tiles(task: Task, box: Box, *, labels: bool) -> LiveTiles:
+    """Return what takes the tiles of a run."""
+    source, options = task.source, task.options
+    if labels:
+        return LiveTiles(box, np.dtype(np.uint8), labels=True)
+    dtype = np.dtype(source.data.dtype if options.dtype == "same" else np.float32)
+    return LiveTiles(box, dtype, rgb=source.rgb and options.colour != "grey")
+
+
+def _on_image_grid(
+    box: Box, pixels: npt.NDArray[Any], spatial: tuple[int, ...], ratio: Fraction
+) -> tuple[Box, npt.NDArray[Any]]:
+    """Return a tile in image px: a finer one is thinned, a coarser one repeated."""
+    if ratio == 1:
+        return box, pixels
+    under = list(box)
+    for axis in spatial:
+        (under[axis],) = scaled((box[axis],), 1 / ratio)
+        moved = resample(np.moveaxis(pixels, axis, -1), (under[axis],), 1 / ratio)
+        pixels = np.moveaxis(moved, -1, axis)
+    return tuple(under), pixels
+
+
+def _in_colour(box: Box, pixels: npt.NDArray[Any]) -> tuple[Box, npt.NDArray[Any]]:
+    """Return a grey tile of a colour image with an axis of colours."""
+    return (*box, (0, 3)), np.repeat(pixels[..., None], 3, axis=-1)
+
+
+WorkerT = TypeVar("WorkerT", bound=WorkerBase[Any])
 
 
 class Handle(Generic[WorkerT]):
     """A worker in flight, without any tie to the window: what a deleted widget may call."""
 
-    def __init__(self) -> None:
-        self.worker: WorkerT | None = None
+    # Of the class too: Python may have cleared the object when Qt calls it.
+    worker: WorkerT | None = None
 
     def drop(self) -> None:
         """Ask the worker to stop, and let nobody hear of its end.

@@ -1,0 +1,128 @@
+"""What a network takes, gives and costs, in words; no Qt."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+from napari_microenhance.api import Options
+from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.sizing import size_axes
+from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.errors import MicroEnhanceError
+
+__all__ = ["Tiling", "describe", "tiling_of"]
+
+_TYPICAL_PX = {2: (2048, 2048), 3: (64, 2048, 2048)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiling:
+    """How a network tiles a large image when all is left on auto.
+
+    Parameters
+    ----------
+    halo : int
+        px.
+    tile, kept : tuple of int
+        What a tile reads, and what of it is used where others lie around it; one per
+        spatial axis, px.
+    """
+
+    halo: int
+    tile: tuple[int, ...]
+    kept: tuple[int, ...]
+
+    @property
+    def useful(self) -> float:
+        """Share of a tile that is used, 0 to 1."""
+        return math.prod(self.kept) / math.prod(self.tile)
+
+
+def tiling_of(spec: ModelSpec) -> Tiling | None:
+    """Return how a network tiles; None where one tile is more than this machine holds."""
+    shape = _TYPICAL_PX[len(spec.size)]
+    blend = "linear" if spec.radius == GLOBAL else "crop"
+    try:
+        axes = size_axes(spec, Region.whole(shape), Options(), blend=blend, patch_bytes=0)
+    except MicroEnhanceError:
+        return None
+    # A typical volume is shallow: its tiles are no deeper than it is.
+    tile = tuple(min(a.tile, a.padded) for a in axes)
+    kept = tuple(
+        n if n == axis.padded else n - 2 * axis.margin for n, axis in zip(tile, axes, strict=True)
+    )
+    return Tiling(axes[0].halo, tile, tuple(max(1, n) for n in kept))
+
+
+def describe(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
+    """Return pairs of a heading and what there is to say.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    """
+    low, high = spec.value_range
+    pairs = [
+        ("Takes", f"{_images(spec.channels_in)}, {spec.dtype}, {'x'.join(_spatial(spec))}"),
+        ("Gives", _gives(spec)),
+        ("Size", _size(spec)),
+        ("Scale", f"{spec.ratio} result px per image px" if spec.ratio != 1 else "1"),
+        ("Value range", f"{low:g} to {high:g} ({spec.value_range_source})"),
+    ]
+    if any(spec.border_loss):
+        pairs.append(("Border", f"loses {max(spec.border_loss)} px on every side"))
+    tiling = tiling_of(spec)
+    pairs.append(("Each pixel sees", _reach(spec, tiling)))
+    if tiling is not None:
+        shape = " x ".join(map(str, tiling.tile))
+        pairs.append(("Useful", f"{tiling.useful:.0%} of a tile of {shape} px"))
+    if spec.shift_step > 1:
+        pairs.append(("Tile starts", f"at multiples of {spec.shift_step} px"))
+    for name, value, *_ in spec.constants:
+        pairs.append(("Also takes", f"{name} = {value:g}"))
+    for heading, text in (("Licence", spec.licence), ("Citation", spec.citation)):
+        if text:
+            pairs.append((heading, text))
+    return tuple(pairs)
+
+
+def _reach(spec: ModelSpec, tiling: Tiling | None) -> str:
+    """Return what a pixel sees, and what tiles make of it."""
+    if spec.radius == GLOBAL:
+        blended = f", neighbours are blended over {2 * tiling.halo} px" if tiling else ""
+        return f"the whole tile{blended}"
+    return f"{spec.radius} px" + (f", so the halo is {tiling.halo} px" if tiling else "")
+
+
+def _size(spec: ModelSpec) -> str:
+    """Return the lengths that the network takes."""
+    rules = " by ".join(_unique(str(rule) for rule in spec.size))
+    return rules if rules == "any" else f"{rules} px"
+
+
+def _gives(spec: ModelSpec) -> str:
+    """Return what comes out."""
+    if spec.task == "labels":
+        classes = max(2, len(spec.output_channels) or spec.channels_out)
+        return f"labels of {classes} classes"
+    units = "" if spec.units == "input" else ", brightness not comparable with the image's"
+    picked = ""
+    if spec.output_channels:
+        picked = f" (channels {', '.join(map(str, spec.output_channels))} of its output)"
+    return _images(spec.channels_out) + picked + units
+
+
+def _images(channels: int) -> str:
+    """Return a number of channels in words."""
+    return {1: "greyscale", 3: "colour"}.get(channels, f"{channels} channels")
+
+
+def _spatial(spec: ModelSpec) -> str:
+    """Return the axes that the network sees at once."""
+    return "".join(a for a in spec.axes_in if a in "ZYX")
+
+
+def _unique(texts: Iterable[str]) -> list[str]:
+    """Return all texts, or one where they are equal."""
+    found = list(texts)
+    return found[:1] if len(set(found)) == 1 else found

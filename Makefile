@@ -19,6 +19,7 @@ WITH_DISPLAY = $(if $(filter Linux,$(shell uname -s)),$(VIRTUAL_DISPLAY))
 help:
 	@echo "make demo   set up, then show napari with a sample, an ROI and its enhancement"
 	@echo "make test   set up, then run the linters, the type checker and every test"
+	@echo "make test-openvino   a second environment, with OpenVINO's onnxruntime, and its tests"
 	@echo "make lint   the linters and the type checker alone"
 	@echo "make bench  the benchmarks; prints ratios"
 	@echo "make clean  remove the environment and everything generated"
@@ -35,6 +36,19 @@ demo: system $(VENV)/.demo
 test: system lint
 	$(WITH_DISPLAY) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# All builds of onnxruntime install one package, so another one needs an environment of its own.
+OPENVINO := .venv-openvino
+
+.PHONY: test-openvino
+test-openvino: $(OPENVINO)/.openvino
+	MICROENHANCE_OPENVINO=1 $(OPENVINO)/bin/python -m pytest tests/test_openvino.py $(PYTEST_ARGS)
+
+$(OPENVINO)/.openvino: pyproject.toml
+	@$(MAKE) --no-print-directory VENV=$(OPENVINO) $(OPENVINO)/.test
+	@$(OPENVINO)/bin/python -m pip uninstall --quiet --yes onnxruntime
+	@$(OPENVINO)/bin/python -m pip install --quiet --force-reinstall --no-deps onnxruntime-openvino
+	@touch $@
+
 .PHONY: lint
 lint: $(VENV)/.test
 	$(BIN)/ruff check
@@ -49,7 +63,7 @@ bench: system $(VENV)/.test
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) build demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OPENVINO) build demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.demo $(VENV)/.test: pyproject.toml

@@ -214,6 +214,20 @@ def test_the_trial_is_made_once_for_a_network(tmp_path, rng, pretend_cuda, monke
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize(("trial", "times"), [(GOOD, 1), (Trial("", error="died"), 2)])
+def test_a_good_trial_is_remembered_by_the_next_session(tmp_path, monkeypatch, trial, times):
+    calls = []
+    monkeypatch.setattr(providers, "available_providers", lambda: ("cuda", "cpu"))
+    monkeypatch.setattr(
+        "napari_microenhance.models.loading.try_provider", lambda *a: calls.append(a) or trial
+    )
+    # Of another seed than elsewhere: what is remembered lies in a folder that all tests share.
+    path = toys.plain(tmp_path / "a.onnx", seed=77 + times)
+    for _ in range(2):
+        load_model(path).choice("cuda")
+    assert len(calls) == times
+
+
 def test_a_provider_that_dies_in_a_run_is_replaced_by_the_cpu_once(tmp_path, rng, pretend_cuda):
     image = rng.random((200, 200)).astype(np.float32)
     model = load_model(toys.plain(tmp_path / "a.onnx"))

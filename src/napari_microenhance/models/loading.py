@@ -124,7 +124,9 @@ class Model:
         found = cache.fetch(key, Trial)
         if found is None:
             found = try_provider(self.path, provider, self.spec)
-            cache.keep(key, found)
+            # What failed once may have lacked memory; the next session tries again.
+            if not found.error:
+                cache.keep(key, found)
         return found
 
     def verify(self, provider: str = "auto") -> VerifyReport:

@@ -10,10 +10,11 @@ from qtpy.QtCore import QThreadPool
 
 from napari_microenhance.api import load_edits, load_model
 from napari_microenhance.engine.findings import Finding
+from napari_microenhance.engine.sizing import tiling_of
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.card import BAD, CAUTION, ModelCard, parse_channels
-from napari_microenhance.widgets.facts import describe, tiling_of
+from napari_microenhance.widgets.facts import describe
 
 from . import dock, toys
 

@@ -1,5 +1,6 @@
 """Choose tile size and halo from the network, the options and the memory at hand."""
 
+import dataclasses
 import math
 
 import psutil
@@ -10,7 +11,10 @@ from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import MemoryBudgetError
 
-__all__ = ["memory_budget", "size_axes", "tiles_per_call"]
+__all__ = ["Tiling", "memory_budget", "size_axes", "tiles_per_call", "tiling_of"]
+
+LARGE_PX = {2: (2048, 2048), 3: (64, 2048, 2048)}
+"""A large image, and a large stack, which is shallow."""
 
 CORE_PX = 384
 """Least kept edge of an automatic tile; more where the halo is wide."""
@@ -26,6 +30,9 @@ ONE_TILE_PX = 1024
 
 TILE_BYTES = 160_000_000
 """Working memory that an automatic tile aims at."""
+
+CORE_HALOS = 3
+"""Kept edge, in halos, for which an automatic tile takes more memory than it aims at."""
 
 LEAST_CORE_PX = 64
 """Kept edge that an automatic tile is not shrunk below to save memory."""
@@ -68,9 +75,11 @@ def size_axes(
     if options.tile != "auto":
         tiles = [int(options.tile)] * len(region.shape)
     else:
-        pixels = max(1, int(min(budget, TILE_BYTES) / per_pixel))
-        deep = len(region.shape) == 3
-        edge = math.floor(pixels ** (1 / 3)) if deep else math.isqrt(pixels)
+        root = 1 / len(region.shape)
+        edge = int(max(1.0, min(budget, TILE_BYTES) / per_pixel) ** root)
+        # Where halos would fill the tile, more memory is worth it.
+        roomy = int(max(1.0, budget / 2 / per_pixel) ** root)
+        edge = max(edge, min(roomy, (2 + CORE_HALOS) * halo))
         tiles = [_automatic(spec, region, axis, halo, edge) for axis in range(len(region.shape))]
     tiles = [rule.fixed or rule.round_down(t) for rule, t in zip(spec.size, tiles, strict=True)]
     axes = tuple(
@@ -94,6 +103,50 @@ def size_axes(
             "or raise memory."
         )
     return axes
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiling:
+    """How a network tiles a large image when all is left on auto.
+
+    Parameters
+    ----------
+    halo : int
+        px.
+    tile, kept : tuple of int
+        What a tile reads, and what of it is used where others lie around it; one per
+        spatial axis, px.
+    """
+
+    halo: int
+    tile: tuple[int, ...]
+    kept: tuple[int, ...]
+
+    @property
+    def useful(self) -> float:
+        """Share of a tile that is used, 0 to 1."""
+        return math.prod(self.kept) / math.prod(self.tile)
+
+
+def tiling_of(spec: ModelSpec) -> Tiling:
+    """Return how a network tiles a large image when all is left on auto.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If one tile is more than this machine holds.
+    TilePlanError
+        If the network's own size leaves nothing between two halos.
+    """
+    blend = "linear" if spec.radius == GLOBAL else "crop"
+    whole = Region.whole(LARGE_PX[len(spec.size)])
+    axes = size_axes(spec, whole, Options(), blend=blend, patch_bytes=0)
+    tile = tuple(min(axis.tile, axis.padded) for axis in axes)
+    kept = tuple(
+        n if n == axis.padded else max(1, n - 2 * axis.margin)
+        for n, axis in zip(tile, axes, strict=True)
+    )
+    return Tiling(axes[0].halo, tile, kept)
 
 
 def tiles_per_call(spec: ModelSpec, options: Options) -> int:

@@ -4,7 +4,7 @@ The manifest is a claim: what it says is compared with what is measured.
 
 References
 ----------
-.. [1] CZANN model specification 2.1, https://pypi.org/project/czmodel/
+.. [1] CZANN model specification 2.1, the czmodel package
 """
 
 import dataclasses

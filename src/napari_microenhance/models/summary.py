@@ -1,21 +1,14 @@
 """Summary: what a network wants, gives, and how it tiles, as plain values."""
 
-import math
-from typing import Any, Final
+from typing import Any
 
-from napari_microenhance.engine.axis import Axis
-from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.session import available_providers, runtime_version
-from napari_microenhance.engine.sizing import size_axes
-from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.engine.sizing import tiling_of
+from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import MemoryBudgetError, TilePlanError
 from napari_microenhance.models.loading import Model
 
 __all__ = ["summarise"]
-
-LARGE: Final = {2: (2048, 2048), 3: (64, 2048, 2048)}
-"""A large image, and a large stack, which is shallow, px."""
 
 
 def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
@@ -95,20 +88,8 @@ def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
 
 def _tiles(spec: ModelSpec) -> dict[str, Any]:
     """Return halo, tile and the useful share of a tile on a large image."""
-    region = Region.whole(LARGE[len(spec.size)])
-    blend = "linear" if spec.radius == GLOBAL else "crop"
     try:
-        axes = size_axes(spec, region, Options(), blend=blend, patch_bytes=0)
+        tiling = tiling_of(spec)
     except (MemoryBudgetError, TilePlanError) as error:
         return {"halo": None, "tile": None, "useful": None, "no_tile": str(error)}
-    tile = [min(axis.tile, axis.padded) for axis in axes]
-    return {
-        "halo": axes[0].halo,
-        "tile": tile,
-        "useful": math.prod(_kept(n, axis) / n for n, axis in zip(tile, axes, strict=True)),
-    }
-
-
-def _kept(length: int, axis: Axis) -> int:
-    """Return how much of a tile is kept along one axis where others lie around it, px."""
-    return length if length == axis.padded else max(1, length - 2 * axis.margin)
+    return {"halo": tiling.halo, "tile": list(tiling.tile), "useful": tiling.useful}

@@ -1,57 +1,20 @@
 """What a network takes, gives and costs, in words; no Qt."""
 
-import dataclasses
-import math
 from collections.abc import Iterable
 
-from napari_microenhance.api import Options
-from napari_microenhance.engine.region import Region
-from napari_microenhance.engine.sizing import size_axes
+from napari_microenhance.engine.sizing import Tiling, tiling_of
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import MicroEnhanceError
 
-__all__ = ["Tiling", "describe", "tiling_of"]
-
-_TYPICAL_PX = {2: (2048, 2048), 3: (64, 2048, 2048)}
+__all__ = ["describe", "usual_tiling"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Tiling:
-    """How a network tiles a large image when all is left on auto.
-
-    Parameters
-    ----------
-    halo : int
-        px.
-    tile, kept : tuple of int
-        What a tile reads, and what of it is used where others lie around it; one per
-        spatial axis, px.
-    """
-
-    halo: int
-    tile: tuple[int, ...]
-    kept: tuple[int, ...]
-
-    @property
-    def useful(self) -> float:
-        """Share of a tile that is used, 0 to 1."""
-        return math.prod(self.kept) / math.prod(self.tile)
-
-
-def tiling_of(spec: ModelSpec) -> Tiling | None:
+def usual_tiling(spec: ModelSpec) -> Tiling | None:
     """Return how a network tiles; None where one tile is more than this machine holds."""
-    shape = _TYPICAL_PX[len(spec.size)]
-    blend = "linear" if spec.radius == GLOBAL else "crop"
     try:
-        axes = size_axes(spec, Region.whole(shape), Options(), blend=blend, patch_bytes=0)
+        return tiling_of(spec)
     except MicroEnhanceError:
         return None
-    # A typical volume is shallow: its tiles are no deeper than it is.
-    tile = tuple(min(a.tile, a.padded) for a in axes)
-    kept = tuple(
-        n if n == axis.padded else n - 2 * axis.margin for n, axis in zip(tile, axes, strict=True)
-    )
-    return Tiling(axes[0].halo, tile, tuple(max(1, n) for n in kept))
 
 
 def describe(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
@@ -71,7 +34,7 @@ def describe(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     ]
     if any(spec.border_loss):
         pairs.append(("Border", f"loses {max(spec.border_loss)} px on every side"))
-    tiling = tiling_of(spec)
+    tiling = usual_tiling(spec)
     pairs.append(("Each pixel sees", _reach(spec, tiling)))
     if tiling is not None:
         shape = " x ".join(map(str, tiling.tile))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.api import enhance, load_model
-from napari_microenhance.widgets.facts import tiling_of
+from napari_microenhance.widgets.facts import usual_tiling
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model, Result
@@ -86,7 +86,7 @@ def try_out(task: "Task", should_stop: Callable[[], bool]) -> Trial:
 def _middle(task: "Task", model: "Model") -> Window:
     """Return the part at the middle of the view that one tile gives, image px."""
     shape = task.source.spatial_shape
-    tiling = tiling_of(model.spec)
+    tiling = usual_tiling(model.spec)
     edges = tiling.kept[-2:] if tiling else (_EDGE_PX, _EDGE_PX)
     seen = task.window or tuple((0, n) for n in shape)
     y, x = (_inside(*sizes) for sizes in zip(seen, shape, edges, strict=True))

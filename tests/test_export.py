@@ -12,12 +12,10 @@ from napari_microenhance import Options, enhance, load_model
 from napari_microenhance.cli.commands import run
 from napari_microenhance.errors import ModelError, OutputError
 from napari_microenhance.models.export import export_package
+from napari_microenhance.models.exported import PROJECT_URL
 
 from . import toys
 from .handmade import Package, cut_off
-
-URL = "https://pypi.org/project/napari-microenhance/"
-"""A link that bioimageio.spec would look up if it did not know it."""
 
 BUILTIN = "detail-classic"
 
@@ -61,7 +59,9 @@ def test_an_exported_package_is_valid_and_gives_the_same(tmp_path, name):
     model = load_model(source)
     out = export_package(model, tmp_path / "out.zip")
     with zipfile.ZipFile(out) as archive:
-        described = load_description(archive, perform_io_checks=True, known_files={URL: None})
+        # A link that bioimageio.spec would look up if it did not know it.
+        known = {PROJECT_URL: None}
+        described = load_description(archive, perform_io_checks=True, known_files=known)
     assert described.type == "model"
     assert described.validation_summary.status == "valid-format"
     assert {d.status for d in described.validation_summary.details} == {"passed"}

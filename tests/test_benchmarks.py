@@ -18,3 +18,10 @@ def test_the_engine_benchmark_prints_its_figures(root):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     for line in ("engine overhead", "first tile", "peak extra memory", "computed / ROI pixels"):
         assert line in done.stdout
+
+
+def test_the_simulator_benchmark_prints_its_figures(root):
+    command = [sys.executable, "benchmarks/simulator.py", "--count", "14"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    for line in ("clean fields", "imaged for denoise", "nuclei, one process"):
+        assert line in done.stdout

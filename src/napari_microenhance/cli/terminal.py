@@ -7,12 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from napari_microenhance.errors import Cancelled
-
-if TYPE_CHECKING:
-    from napari_microenhance.api import Progress
 
 __all__ = ["Bar", "interruptible", "stopping"]
 
@@ -46,10 +43,22 @@ def stopping() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, previous)
 
 
-class Bar:
-    """A progress bar with tiles and time left; silent unless stderr is a terminal."""
+class Countable(Protocol):
+    """Something that is done bit by bit."""
 
-    def __init__(self) -> None:
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def seconds_left(self) -> float | None: ...
+
+
+class Bar:
+    """A progress bar with the parts done and the time left; silent unless stderr is a terminal."""
+
+    def __init__(self, unit: str = "tiles") -> None:
+        self._unit = unit
         self._shown = 0.0
         self._active = sys.stderr.isatty()
 
@@ -61,7 +70,7 @@ class Bar:
             self._draw("")
             sys.stderr.write("\r")
 
-    def show(self, progress: "Progress") -> None:
+    def show(self, progress: Countable) -> None:
         """Draw the bar, at most ten times a second."""
         now, last = time.monotonic(), progress.done == progress.total
         if not self._active or (now - self._shown < 0.1 and not last):
@@ -69,7 +78,7 @@ class Bar:
         self._shown = now
         share = progress.done / progress.total if progress.total else 1.0
         left = "" if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
-        text = f" {share:4.0%} {progress.done}/{progress.total} tiles {left}"
+        text = f" {share:4.0%} {progress.done}/{progress.total} {self._unit} {left}"
         room = max(0, min(40, self._width - len(text) - 4))
         bar = "#" * round(room * share)
         self._draw(f"[{bar:<{room}}]{text}"[: self._width - 1])

@@ -189,7 +189,7 @@ def _clean(bank: Bank, number: int, patch: int, rng: np.random.Generator) -> Flo
     image = _turned(bank.images[number][window], int(rng.integers(8)))
     if rng.random() < 0.15:
         image = 1 - image
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         gain = rng.uniform(0.3, 1.2)
         image = gain * image + rng.uniform(0, max(0.05, 1 - gain))
     return np.asarray(image, np.float32)
@@ -203,14 +203,15 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 def _denoise(bank: Bank, number: int, patch: int, _: int, rng: np.random.Generator) -> Pair:
     """Add Gaussian or Poisson-Gaussian noise, sometimes cut off by the camera."""
     clean = _clean(bank, number, patch, rng)
-    if rng.random() < 0.55:
-        camera = Degradation(read_noise=_log_uniform(rng, 0.008, 0.2))
+    if rng.random() < 0.6:
+        camera = Degradation(read_noise=_log_uniform(rng, 0.012, 0.18))
     else:
-        photons = _log_uniform(rng, 6, 3000)
+        photons = _log_uniform(rng, 12, 2000)
         read = _log_uniform(rng, 0.3, 6) if rng.random() < 0.7 else 0.0
         camera = Degradation(photons=photons, read_noise=read)
     noisy = degrade(clean, camera, rng)
-    if rng.random() < 0.15:
+    if rng.random() < 0.5:
+        # Integers hold nothing below black and above white, so dark noise has a mean above 0.
         noisy = np.clip(noisy, 0, 1)
     return noisy, clean
 
@@ -235,7 +236,7 @@ def _random_exposure(rng: np.random.Generator) -> Degradation:
         tilt=(rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)),
         exposure=exposure,
         offset=rng.uniform(0, 0.15),
-        gamma=_log_uniform(rng, 0.7, 1.5) if rng.random() < 0.5 else 1.0,
+        gamma=_log_uniform(rng, 0.7, 1.5) if rng.random() < 0.25 else 1.0,
         # Light that is missing is missing photons, too.
         photons=_log_uniform(rng, 60, 6000) / exposure,
         read_noise=_log_uniform(rng, 0.5, 5),

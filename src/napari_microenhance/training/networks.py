@@ -197,7 +197,8 @@ class PatchGAN(nn.Module):
         self.body = nn.Sequential(*body, nn.Conv2d(inside, 1, 4, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.as_tensor(self.body(x))
+        result: Tensor = self.body(x)
+        return result
 
 
 class _Attention(nn.Module):
@@ -292,7 +293,8 @@ class Autoencoder(nn.Module):
         self.body = nn.Sequential(*layers, _conv(inside, out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.as_tensor(self.body(x))
+        result: Tensor = self.body(x)
+        return result
 
 
 class DnCNN(nn.Module):
@@ -314,7 +316,8 @@ class DnCNN(nn.Module):
         self.body = nn.Sequential(*layers, _conv(width, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.as_tensor(x - self.body(x))
+        result: Tensor = x - self.body(x)
+        return result
 
 
 class ESPCN(nn.Module):
@@ -339,7 +342,8 @@ class ESPCN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.as_tensor(self.body(x))
+        result: Tensor = self.body(x)
+        return result
 
 
 class SRResNet(nn.Module):
@@ -406,6 +410,7 @@ class UNet(nn.Module):
         padding: bool = True,
     ) -> None:
         super().__init__()
+        self.padding = padding
         widths = [width * 2**k for k in range(depth + 1)]
 
         def double(inside: int, out: int) -> nn.Sequential:
@@ -429,10 +434,13 @@ class UNet(nn.Module):
         kept.pop()
         for grow, stage in zip(reversed(self.grow), reversed(self.up), strict=True):
             x, skip = grow(x), kept.pop()
-            down, along = ((a - b) // 2 for a, b in zip(skip.shape[2:], x.shape[2:], strict=True))
-            skip = skip[:, :, down : down + x.shape[2], along : along + x.shape[3]]
+            if not self.padding:
+                edges = zip(skip.shape[2:], x.shape[2:], strict=True)
+                down, along = ((a - b) // 2 for a, b in edges)
+                skip = skip[:, :, down : down + x.shape[2], along : along + x.shape[3]]
             x = stage(torch.cat([skip, x], dim=1))
-        return torch.as_tensor(self.tail(x))
+        result: Tensor = self.tail(x)
+        return result
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {

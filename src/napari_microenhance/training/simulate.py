@@ -190,7 +190,9 @@ def _splat(
 
 
 def _haze(size: int, rng: np.random.Generator, strength: float) -> FloatImage:
-    """Return a slowly changing background, 0 to about `strength`."""
+    """Return a slowly changing background, 0 to about `strength`; every other field has none."""
+    if rng.random() < 0.5:
+        return np.zeros((size, size), np.float32)
     cloud = texture(size, rng, slope=2.5, finest=size / 24)
     return (strength * np.clip(0.5 + 0.25 * cloud, 0, 1)).astype(np.float32)
 

@@ -1,0 +1,65 @@
+"""`train`: a recipe becomes a network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_microenhance.cli.terminal import Bar, interruptible, stopping
+
+__all__ = ["train_network"]
+
+EXIT_CANCELLED = 130
+
+
+def train_network(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="Name of a built-in recipe, or a YAML file.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run; runs/NAME without it.", show_default=False),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps in all.", show_default=False)] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Of everything random.", show_default=False)
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="For computing.", show_default=False)
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change the recipe, such as training.batch=8."
+        ),
+    ] = None,
+) -> None:
+    """Train a network by a recipe; needs the extra "train"."""
+    from napari_microenhance.training import extra
+
+    with interruptible(), extra():
+        from napari_microenhance.training.fit import train
+        from napari_microenhance.training.recipe_files import load_recipe
+
+        changed = list(changes or [])
+        changed += [] if steps is None else [f"training.steps={steps}"]
+        changed += [] if seed is None else [f"training.seed={seed}"]
+        plan = load_recipe(recipe, changed)
+        folder = out or Path("runs") / plan.name
+        with stopping() as stop, Bar("steps") as bar:
+            outcome = train(
+                plan,
+                folder,
+                on_progress=bar.show,
+                should_stop=stop.is_set,
+                resume=resume,
+                threads=threads,
+            )
+    if outcome.stopped:
+        typer.echo(f"Stopped after step {outcome.step}; go on with --resume.", err=True)
+        raise typer.Exit(EXIT_CANCELLED)
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in outcome.figures.items())
+    typer.echo(f"{plan.name}: {outcome.step} steps, {figures} -> {folder}")

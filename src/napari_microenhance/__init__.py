@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_microenhance.api import enhance
+    from napari_microenhance.api import compare, enhance, rerun
     from napari_microenhance.engine.options import Options
     from napari_microenhance.engine.report import Report
     from napari_microenhance.engine.result import Result
@@ -21,10 +21,12 @@ _HOME = {
     "Progress": "engine.run",
     "Report": "engine.report",
     "Result": "engine.result",
+    "compare": "api",
     "enhance": "api",
     "list_models": "models",
     "load_model": "models",
     "load_preset": "presets",
+    "rerun": "api",
 }
 __all__ = [
     "Cancelled",
@@ -34,10 +36,12 @@ __all__ = [
     "Progress",
     "Report",
     "Result",
+    "compare",
     "enhance",
     "list_models",
     "load_model",
     "load_preset",
+    "rerun",
 ]
 
 

@@ -1,37 +1,64 @@
-"""The headless front: enhance a region of an image with a network."""
+"""The headless front: enhance a region, repeat a run, and see what it changed."""
 
+import dataclasses
 import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.region import Box, Region
 from napari_microenhance.engine.report import Report
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.source import Source
-from napari_microenhance.errors import RoiError
+from napari_microenhance.inputs import open_pair, region_of
+from napari_microenhance.measure.comparison import Comparison
+from napari_microenhance.measure.trust import TrustMap, mismatch_map, noted
 from napari_microenhance.models import Model, ModelInfo, list_models, load_model
 from napari_microenhance.models.sidecar import load_edits, save_edits
 from napari_microenhance.presets import list_presets, load_preset
+from napari_microenhance.records import (
+    Record,
+    RecordError,
+    RecordMismatchError,
+    command_line,
+    methods_text,
+    python_code,
+)
+
+if TYPE_CHECKING:
+    from napari_microenhance.measure.orientation import View
 
 __all__ = [
+    "Comparison",
     "Model",
     "ModelInfo",
     "Options",
     "Progress",
+    "Record",
+    "RecordError",
+    "RecordMismatchError",
     "Report",
     "Result",
+    "TrustMap",
+    "check_domain",
+    "command_line",
+    "compare",
     "enhance",
     "list_models",
     "list_presets",
     "load_edits",
     "load_model",
     "load_preset",
+    "methods_text",
+    "mismatch_map",
+    "noted",
+    "python_code",
+    "raw_consistency",
+    "rerun",
     "save_edits",
+    "variability",
 ]
 
 
@@ -81,11 +108,10 @@ def enhance(
     MicroEnhanceError
         If an input cannot be used; the text is one sentence that says what to do.
     """
-    network = load_model(model)
     chosen = options or Options()
-    spatial = "".join(a for a in "ZYX" if a in network.spec.axes_in)
-    source = Source(image, axes, spatial)
-    region, remarks = _region(roi, source)
+    network = load_model(model).at(chosen.precision)
+    source = Source(image, axes, _spatial(network.spec.axes_in))
+    region, remarks = region_of(roi, source)
     choice = network.choice(chosen.provider, chosen.threads)
     job = Job(
         source=source,
@@ -94,12 +120,273 @@ def enhance(
         session=choice.session,
         parity=choice.parity(),
         options=chosen,
-        model={"name": network.name, "sha256": network.sha256, "source": network.source},
+        model={
+            "name": network.name,
+            "sha256": network.sha256,
+            "source": network.source,
+            "precision": network.spec.precision,
+        },
         window=_whole_depth(window, source),
         warnings=(*_cautions(network, chosen), *choice.remarks, *remarks),
         probe_seconds=network.probe_seconds,
     )
     return run(job, on_progress=on_progress, should_stop=should_stop)
+
+
+def rerun(
+    record: Record | Report | Mapping[str, Any] | str | os.PathLike[str],
+    image: Any = None,  # noqa: ANN401 - any array-like
+    model: Model | str | os.PathLike[str] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    allow_other: bool = False,
+) -> Result:
+    """Repeat a recorded run, and say whether the pixels are the same.
+
+    Parameters
+    ----------
+    record : Record, Report, mapping, str or path
+        A result file, a report in JSON, the report of a result, or the metadata of a layer.
+    image : array-like, str or path, optional
+        Default: the file that the record names, beside the file with the record.
+    model : Model, str or path, optional
+        Default: the network that the record names; a file of its name beside the record, or
+        in the user's own folder of networks.
+    on_progress, should_stop : callable, optional
+        As for `enhance`.
+    allow_other : bool
+        Run even if image or network is not the recorded one.
+
+    Returns
+    -------
+    Result
+        Its report's ``rerun`` says whether the pixels are identical to the recorded ones; its
+        warnings, what may be the reason where they are not.
+
+    Raises
+    ------
+    RecordMismatchError
+        If image or network is not the recorded one and `allow_other` is false.
+    RecordError
+        If there is no record, or a damaged one.
+    Cancelled
+        If `should_stop` returned true.
+    MicroEnhanceError
+        If the run is not possible any more.
+    """
+    from napari_microenhance.records.repeating import prepare
+
+    again = prepare(Record.of(record), image, model, allow_other=allow_other)
+    result = enhance(
+        again.source.data,
+        again.model,
+        again.roi,
+        again.source.axes,
+        again.options,
+        on_progress,
+        should_stop,
+        window=again.record.window,
+    )
+    return again.compared(result)
+
+
+def compare(
+    a: Any,  # noqa: ANN401 - any array-like
+    b: Any,  # noqa: ANN401 - any array-like
+    roi: Any = None,  # noqa: ANN401 - several kinds, see `enhance`
+    axes: str | None = None,
+    *,
+    planes: Sequence[int] | None = None,
+    beyond: float = 3.0,
+    data_range: float | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Comparison:
+    """Tell what changed from an image to its result.
+
+    Parameters
+    ----------
+    a : array-like, str or path
+        The image.
+    b : array-like, str, path or Result
+        The result: as large as the image or a whole number of times finer or coarser, colour
+        or made grey. One that was cropped is compared with what it was cut from, if it
+        carries its record.
+    roi : optional
+        Pixels of the image that count, of any kind that `enhance` takes; None: all. Each
+        polygon, label or connected piece of a mask also gets figures of its own.
+    axes : str, optional
+        Of both images, where they do not say.
+    planes : sequence of int, optional
+        Of the result, counted as `Options.planes` does; None: all.
+    beyond : float
+        Changes of more than so many times the image's noise are counted.
+    data_range : float, optional
+        What counts as full range for PSNR and SSIM. Default: that of the image's number type,
+        of a float image its largest value less its smallest.
+    should_stop : callable, optional
+        Polled after every 2 Mpx.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    Cancelled
+        If `should_stop` returned true.
+    MicroEnhanceError
+        If the two do not belong together; the text is one sentence.
+    """
+    from napari_microenhance.measure.changes import compare_images
+
+    pair = open_pair(a, b, roi, axes)
+    found = compare_images(
+        pair.before,
+        pair.after,
+        pair.parts,
+        planes=planes,
+        beyond=beyond,
+        data_range=data_range,
+        should_stop=should_stop,
+    )
+    return dataclasses.replace(found, notes=pair.notes)
+
+
+def variability(
+    image: Any,  # noqa: ANN401 - any array-like
+    model: Model | str | os.PathLike[str],
+    roi: Any = None,  # noqa: ANN401 - several kinds, see `enhance`
+    axes: str | None = None,
+    options: Options | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> TrustMap:
+    """Tell how much a result depends on how the image lay and where its tiles began.
+
+    The run is repeated with the image flipped and turned in eight ways, each begun at another
+    pixel, so it costs eight runs.
+
+    Parameters
+    ----------
+    image, model, roi, axes, options, on_progress, should_stop
+        As for `enhance`; progress is that of all runs.
+
+    Returns
+    -------
+    TrustMap
+        The standard deviation of each pixel.
+
+    Raises
+    ------
+    Cancelled
+        If `should_stop` returned true.
+    MicroEnhanceError
+        If the run is not possible.
+    """
+    from napari_microenhance.measure.variability import measure_variability
+
+    chosen = options or Options()
+    network = load_model(model)
+    spec = network.at(chosen.precision).spec
+    source = Source(image, axes, _spatial(spec.axes_in))
+    region, _ = region_of(roi, source)
+
+    def run_view(
+        view: "View", inside: Region, how: Options, report: Callable[[Progress], None]
+    ) -> Result:
+        return enhance(view, network, inside, source.axes, how, report, should_stop)
+
+    return measure_variability(source, region, spec, chosen, run_view, on_progress=on_progress)
+
+
+def raw_consistency(
+    a: Any,  # noqa: ANN401 - any array-like
+    b: Any,  # noqa: ANN401 - any array-like
+    roi: Any = None,  # noqa: ANN401 - several kinds, see `enhance`
+    axes: str | None = None,
+    *,
+    planes: Sequence[int] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> TrustMap:
+    """Tell how far a result, blurred back, is from the image that it was made of.
+
+    Parameters
+    ----------
+    a, b, roi, axes, planes, should_stop
+        As for `compare`.
+
+    Returns
+    -------
+    TrustMap
+        The absolute difference at each pixel of the image.
+
+    Raises
+    ------
+    Cancelled
+        If `should_stop` returned true.
+    MicroEnhanceError
+        If the two do not belong together.
+    """
+    from napari_microenhance.measure.consistency import measure_consistency
+
+    pair = open_pair(a, b, roi, axes)
+    return measure_consistency(
+        pair.before, pair.after, pair.parts.whole, planes=planes, should_stop=should_stop
+    )
+
+
+def check_domain(
+    image: Any,  # noqa: ANN401 - any array-like
+    model: Model | str | os.PathLike[str],
+    axes: str | None = None,
+    options: Options | None = None,
+    *,
+    pixel_size_um: float | None = None,
+) -> tuple[str, ...]:
+    """Tell in what an image is unlike those that a network was trained on.
+
+    Parameters
+    ----------
+    image, model, axes, options
+        As for `enhance`.
+    pixel_size_um : float, optional
+        Micrometres.
+
+    Returns
+    -------
+    tuple of str
+        One sentence each; empty where nothing stands out, or the network's file does not say
+        what it was trained on.
+    """
+    from napari_microenhance.measure import domain
+
+    chosen = options or Options()
+    network = load_model(model).at(chosen.precision)
+    text = network.graph.metadata.get(domain.KEY)
+    if text is None:
+        return ()
+    trained = domain.TrainedOn.from_text(text)
+    source = Source(image, axes, _spatial(network.spec.axes_in))
+    found: list[str] = []
+    lanes = palettes(source, network.spec, chosen.colour)
+    for palette in lanes:
+        line = fit(source, palette, network.spec, chosen)[0]
+        seen = domain.look(
+            source,
+            line.low,
+            line.high,
+            channels=palette.channels,
+            pixel_size_um=pixel_size_um,
+        )
+        where = f"Channel {palette.channels[0]}: " * (len(lanes) > 1)
+        found += [f"{where}{sentence}" for sentence in domain.cautions(seen, trained, network.name)]
+    return tuple(found)
+
+
+def _spatial(axes_in: str) -> str:
+    """Return the axes that a network sees at once."""
+    return "".join(a for a in "ZYX" if a in axes_in)
 
 
 def _cautions(network: Model, options: Options) -> tuple[str, ...]:
@@ -113,41 +400,3 @@ def _whole_depth(window: Box | None, source: Source) -> Box | None:
     if window is None or source.spatial == "YX":
         return window
     return ((0, source.spatial_shape[0]), *window)
-
-
-def _region(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
-    """Return the region that any of the accepted kinds of ROI selects, and remarks on it."""
-    *depth, height, width = source.spatial_shape
-    if not isinstance(roi, str | os.PathLike | Sequence) and roi is not None:
-        mask = np.asarray(roi)
-        if mask.ndim == 3 and depth:
-            return _from_mask(mask, source.spatial_shape), ()
-    region, remarks = _flat_region(roi, (height, width))
-    return region.swept(depth[0]) if depth else region, remarks
-
-
-def _flat_region(roi: Any, shape: tuple[int, int]) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
-    """Return the region of a plane, and remarks on it."""
-    if roi is None:
-        return Region.whole(shape), ()
-    if isinstance(roi, str | os.PathLike):
-        from napari_microenhance.io.rois import read_roi
-
-        found = read_roi(Path(roi), image_shape=shape)
-        if found.mask is not None:
-            return _from_mask(found.mask, shape), found.notes
-        return Region.from_polygons(found.polygons, shape), found.notes
-    if isinstance(roi, Sequence):
-        if not roi:
-            return Region.whole(shape), ("The ROI is empty; the whole image is enhanced.",)
-        return Region.from_polygons(roi, shape), ()
-    return _from_mask(np.asarray(roi), shape), ()
-
-
-def _from_mask(mask: Any, shape: tuple[int, ...]) -> Region:  # noqa: ANN401 - an array
-    """Return the region of a mask that fits the image."""
-    if mask.dtype.kind not in "biu":
-        raise RoiError(f"An ROI mask must be boolean or whole numbers, not {mask.dtype}.")
-    if mask.shape != tuple(shape):
-        raise RoiError(f"The ROI mask has shape {mask.shape}, the image {tuple(shape)}.")
-    return Region.from_mask(mask)

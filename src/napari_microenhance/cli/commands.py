@@ -178,6 +178,7 @@ def _enhance_file(
     network = load_model(model or _default_model())
     result = _run_with_bar(image.pixels, network, roi=roi, axes=image.axes, options=options)
     record = result.report.to_dict()
+    record["image"]["name"] = source.name
     if report is None:
         _write_result(target, result, image, record)
     else:
@@ -266,7 +267,9 @@ def show_models(
             typer.echo(json.dumps(rows, indent=2))
             return
         for info in found:
-            typer.echo(f"{info.name}{' (default)' if info.default else ''}: {info.summary}")
+            words = [word for word in ("default", "int8") if getattr(info, word)]
+            remark = f" ({', '.join(words)})" if words else ""
+            typer.echo(f"{info.name}{remark}: {info.summary}")
 
 
 @app.command("export-package")

@@ -1,13 +1,24 @@
 """Report: what was done, with which numbers."""
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import platform
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Report", "versions"]
+__all__ = ["HASH_BYTES_MOST", "Report", "fingerprint", "versions"]
+
+HASH_BYTES_MOST = 1 << 30
+"""Larger arrays are not hashed: it would take longer than a small ROI."""
+
+
+def fingerprint(pixels: Any) -> str | None:  # noqa: ANN401 - any array-like
+    """Return the SHA-256 of pixels in C order; None for lazy or very large ones."""
+    if not isinstance(pixels, np.ndarray) or pixels.nbytes > HASH_BYTES_MOST:
+        return None
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
 
 
 def versions(**more: str) -> dict[str, str]:
@@ -28,19 +39,21 @@ class Report:
     Parameters
     ----------
     model : dict
-        name, sha256, source, and the `spec` that was used.
+        name, sha256 (of the file that ran), source, precision, and the `spec` that was used.
     provider : dict
         asked, got, parity (of another provider than the CPU: max_difference from it on one
         tile, in parts of the network's range, and whether all values were finite).
     versions : dict
     image : dict
-        shape, axes, dtype, sha256 (of the pixels in C order; null where not taken).
+        shape, axes, dtype, sha256 (of the pixels in C order; null where not taken); the name
+        of its file where one is known.
     roi : dict
         pixels, box, and vertices or a run-length mask.
     options : dict
     plan : dict
         tiles, tile_shape (largest, px), halo (px), blend, pixels_computed (network input
-        pixels with halos, all planes), pixels_roi (all planes), planes.
+        pixels with halos, all planes), pixels_roi (all planes), planes, memory_bytes (what the
+        tile size was chosen for), window (of a preview: (start, stop) per spatial axis, px).
     intensity : dict
         low, high (a number, or one per channel), network_range, source of the numbers;
         where a package prescribes them, its steps with the numbers fitted for them.
@@ -55,6 +68,14 @@ class Report:
     peak_bytes : int
         Growth of this process's memory during the run.
     warnings : list of str
+    result : dict
+        Of the patch: shape, axes, dtype, start (input px, per axis), scale, and sha256 of its
+        pixels in C order, null where not taken.
+    trust : dict
+        For each trust map that was made of the result: its summary number and what it means.
+    rerun : dict or None
+        Of the repetition of a recorded run: recorded_sha256, that of the recorded patch, and
+        identical, whether this one equals it; null where one was not taken.
     """
 
     model: dict[str, Any]
@@ -70,6 +91,9 @@ class Report:
     seconds: dict[str, float | None]
     peak_bytes: int
     warnings: list[str]
+    result: dict[str, Any] = dataclasses.field(default_factory=dict)
+    trust: dict[str, Any] = dataclasses.field(default_factory=dict)
+    rerun: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

@@ -282,6 +282,9 @@ class Result:
     scale : float
         Output pixels per input pixel, y and x alike.
     report : Report
+    seams : tuple of (Box, ndarray)
+        Where tiles overlap, (spatial ranges, result px), how much they differ: the largest
+        over planes and channels, float32, in units of the network's range.
     """
 
     patch: npt.NDArray[Any]
@@ -291,6 +294,7 @@ class Result:
     report: Report
     page: Page
     cropped: bool
+    seams: tuple[tuple[Box, npt.NDArray[np.float32]], ...] = ()
 
     @property
     def offset(self) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """run(): plan -> read -> infer -> stitch -> compose, one way."""
 
 import dataclasses
-import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -17,21 +16,18 @@ from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.prescription import fit_lane, remarks
 from napari_microenhance.engine.region import Box, Region, intersect, scaled
-from napari_microenhance.engine.report import Report, versions
+from napari_microenhance.engine.report import Report, fingerprint, versions
 from napari_microenhance.engine.result import Canvas, Page, Result
 from napari_microenhance.engine.session import Inference, Session, runtime_version
-from napari_microenhance.engine.sizing import size_axes, tiles_per_call
+from napari_microenhance.engine.sizing import memory_budget, size_axes, tiles_per_call
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
-from napari_microenhance.engine.stitching import Stitcher
+from napari_microenhance.engine.stitching import Seams, Stitcher
 from napari_microenhance.engine.survey import survey
 from napari_microenhance.engine.tiling import Plan, context_box, plan
 from napari_microenhance.errors import Cancelled, ImageError, OptionsError
 
 __all__ = ["Job", "Progress", "run"]
-
-HASH_BYTES_MOST = 1 << 30
-"""Larger images are not hashed: it would take longer than a small ROI."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Job:
         How far the session's provider is from the CPU, for the report.
     options : Options
     model : dict
-        name, sha256, source for the report.
+        name, sha256, source, precision for the report.
     window : Box or None
         (Y, X) ranges: compute only what they need; pixels equal those of the full run.
     warnings : tuple of str
@@ -139,12 +135,16 @@ class _Run:
         self, job: Job, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
     ) -> None:
         self._started = time.perf_counter()
-        self._job = job
+        # What is free changes all the time; one number for the whole run, and for the record.
+        self._memory_bytes = memory_budget(job.options)
+        pinned = dataclasses.replace(job.options, memory=self._memory_bytes)
+        self._asked, self._job = job.options, dataclasses.replace(job, options=pinned)
         self._on_progress = on_progress
         self._should_stop = should_stop
         self._memory = _MemoryWatch()
         self._warnings = list(job.warnings)
         self._inference = Inference(job.session, job.spec)
+        self._seams = Seams()
         self._first_tile: float | None = None
 
     def result(self) -> Result:
@@ -167,6 +167,7 @@ class _Run:
             report=report,
             page=canvas.page,
             cropped=job.options.background == "crop",
+            seams=self._seams.parts,
         )
 
     def _check_stop(self) -> None:
@@ -184,7 +185,8 @@ class _Run:
         for palette in palettes(job.source, job.spec, job.options.colour):
             self._check_stop()
             maps = fit(job.source, palette, job.spec, job.options)
-            lane = Lane((), palette, maps, fit_lane(job.source, palette, job.spec))
+            steps = fit_lane(job.source, palette, job.spec)
+            lane = Lane((), palette.fitted(maps), maps, steps)
             fitted.append(self._with_output_statistics(lane))
         return [dataclasses.replace(lane, plane=p) for p in planes for lane in fitted]
 
@@ -307,7 +309,7 @@ class _Run:
         with feed:
             outputs = feed.outputs(lanes, self._check_stop)
             for done, (lane, index, output) in enumerate(outputs, start=1):
-                stitcher = stitchers.setdefault(lane, Stitcher(layout, neighbours))
+                stitcher = stitchers.setdefault(lane, Stitcher(layout, neighbours, self._seams))
                 tile = layout.tiles[index]
                 finished = stitcher.add(index, output)
                 painted = canvas.paint(
@@ -353,7 +355,7 @@ class _Run:
             "shape": list(source.shape),
             "axes": source.axes,
             "dtype": str(source.dtype),
-            "sha256": _digest(source) if job.window is None else None,
+            "sha256": fingerprint(source.data) if job.window is None else None,
         }
         shapes = [tile.shape for tile in layout.tiles]
         self._memory.look()
@@ -367,7 +369,7 @@ class _Run:
             versions=versions(onnxruntime=runtime_version()),
             image=image,
             roi={**job.region.to_dict(), "pixels": region.pixels},
-            options=job.options.to_dict(),
+            options=self._asked.to_dict(),
             plan={
                 "tiles": len(layout.tiles) * len(lanes),
                 "tile_shape": [max(axis) for axis in zip(*shapes, strict=True)],
@@ -376,6 +378,8 @@ class _Run:
                 "pixels_computed": layout.pixels_computed * len(lanes),
                 "pixels_roi": region.pixels * planes,
                 "planes": planes,
+                "memory_bytes": self._memory_bytes,
+                "window": job.window and [list(span) for span in job.window],
             },
             intensity={
                 "low": _one_or_all([m.low for m in flat]),
@@ -394,6 +398,14 @@ class _Run:
             },
             peak_bytes=self._memory.grown,
             warnings=self._warnings,
+            result={
+                "shape": list(canvas.patch.shape),
+                "axes": canvas.page.axes,
+                "dtype": str(canvas.patch.dtype),
+                "start": list(canvas.start),
+                "scale": job.spec.scale,
+                "sha256": fingerprint(canvas.patch),
+            },
         )
 
 
@@ -426,11 +438,3 @@ def _chosen_planes(source: Source, options: Options) -> tuple[tuple[int, ...], .
 def _one_or_all(values: list[float]) -> float | list[float]:
     """Return the only value, or all of them."""
     return values[0] if len(values) == 1 else values
-
-
-def _digest(source: Source) -> str | None:
-    """Return the SHA-256 of the image's pixels in C order; None for lazy or very large ones."""
-    data = source.data
-    if not isinstance(data, np.ndarray) or data.nbytes > HASH_BYTES_MOST:
-        return None
-    return hashlib.sha256(np.ascontiguousarray(data).data).hexdigest()

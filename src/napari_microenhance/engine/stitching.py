@@ -6,9 +6,39 @@ import numpy.typing as npt
 from napari_microenhance.engine.region import Box, scaled, slices
 from napari_microenhance.engine.tiling import Plan
 
-__all__ = ["Stitcher"]
+__all__ = ["Seams", "Stitcher"]
 
 FloatArray = npt.NDArray[np.float32]
+
+
+class Seams:
+    """How much neighbouring tiles differ, wherever two of them are trusted for a pixel.
+
+    One plane's worth of memory at most: of several planes or channels the largest
+    difference is kept.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[Box, FloatArray] = {}
+
+    def add(self, box: Box, difference: FloatArray) -> None:
+        """Note a comparison.
+
+        Parameters
+        ----------
+        box : Box
+            Spatial ranges, result px.
+        difference : ndarray, shape (C, *box shape), float32
+            Absolute, in units of the network's range.
+        """
+        largest = difference.max(axis=0)
+        known = self._parts.get(box)
+        self._parts[box] = largest if known is None else np.maximum(known, largest)
+
+    @property
+    def parts(self) -> tuple[tuple[Box, FloatArray], ...]:
+        """Each box of shared pixels with its differences, shape of the box."""
+        return tuple(self._parts.items())
 
 
 class Stitcher:
@@ -22,11 +52,19 @@ class Stitcher:
     plan : Plan
     neighbours : tuple
         ``plan.neighbours()``, computed once for all planes.
+    seams : Seams, optional
+        Told about every comparison; may be shared by several planes.
     """
 
-    def __init__(self, plan: Plan, neighbours: tuple[tuple[tuple[int, Box], ...], ...]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        neighbours: tuple[tuple[tuple[int, Box], ...], ...],
+        seams: Seams | None = None,
+    ) -> None:
         self._plan = plan
         self._neighbours = neighbours
+        self._seams = seams
         self._shared: dict[tuple[int, int], FloatArray] = {}
         self._sum: FloatArray | None = None
         self._origin = [start for start, _ in scaled(plan.domain, plan.ratio)]
@@ -69,10 +107,14 @@ class Stitcher:
         """Compare with the stored strips of earlier tiles and store those for later ones."""
         begin, ratio = self._plan.tiles[index].output, self._plan.ratio
         for earlier, box in self._waiting(index):
-            here = output[(slice(None), *slices(scaled(box, ratio), begin))]
+            common = scaled(box, ratio)
+            here = output[(slice(None), *slices(common, begin))]
             there = self._shared.pop((earlier, index))
             if here.size:
-                self.mismatch = max(self.mismatch or 0.0, float(np.abs(there - here).max()))
+                difference = np.abs(there - here)
+                self.mismatch = max(self.mismatch or 0.0, float(difference.max()))
+                if self._seams is not None:
+                    self._seams.add(common, difference)
         for later, box in self._neighbours[index]:
             # A copy, so that the rest of the output is freed.
             part = output[(slice(None), *slices(scaled(box, ratio), begin))]

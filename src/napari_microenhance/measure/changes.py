@@ -1,0 +1,347 @@
+"""What changed: an image and its result, compared in numbers.
+
+All comparisons are made on the grid of the result. An image of another size is brought there
+as a result shows what was not enhanced: its pixels are repeated, or thinned, never
+interpolated, so that an unchanged pixel differs by exactly nothing. Sharpness and noise, which
+a repetition would falsify, are taken on each image's own grid.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.region import Box, Region, intersect, scaled
+from napari_microenhance.engine.source import Source
+from napari_microenhance.errors import Cancelled, ImageError, OptionsError
+from napari_microenhance.measure import metrics
+from napari_microenhance.measure.alignment import Alignment, Picture, middle
+from napari_microenhance.measure.comparison import Comparison, Named
+from napari_microenhance.measure.histograms import Histogram, common_edges, histogram
+from napari_microenhance.measure.parts import Parts
+from napari_microenhance.measure.tally import SSIM_REACH, Piece, Tally, similarity
+
+__all__ = ["BEYOND", "changed_pixels", "compare_images"]
+
+BEYOND: Final = 3.0
+"""A change of so many times the noise is not likely to be noise."""
+
+PIECE_PX: Final = 1 << 21
+"""Pixels that are worked on at once."""
+
+MIDDLE_PX: Final = 2048
+"""Of a longer box, noise and sharpness are taken from so much of its middle."""
+
+BLUR_PX: Final = 11
+"""Window of the perceptual blur."""
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def compare_images(
+    before: Source,
+    after: Source,
+    parts: Parts,
+    *,
+    planes: Sequence[int] | None = None,
+    beyond: float = BEYOND,
+    data_range: float | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Comparison:
+    """Compare an image with its result.
+
+    Parameters
+    ----------
+    before, after : Source
+        Of the same field of view; `after` may be finer, coarser, or grey where `before` is
+        colour. A colour image is one picture of three channels; alpha does not count. Other
+        channels are pictures of their own.
+    parts : Parts
+        Which pixels count; regions of `before`.
+    planes : sequence of int, optional
+        Counted as `Options.planes` does; None: all.
+    beyond : float
+        Changes of more than so many times the noise of `before` are counted.
+    data_range : float, optional
+        What counts as full range, image units. Default: that of the number type of `before`;
+        of a float image, its largest value less its smallest.
+    should_stop : callable, optional
+        Polled after every 2 Mpx.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    Cancelled
+        If `should_stop` returned true.
+    MicroEnhanceError
+        If the images do not belong together or are not finite.
+    """
+    if beyond <= 0 or (data_range is not None and data_range <= 0):
+        raise OptionsError(f"{beyond=} and {data_range=} must be above zero.")
+    aligned = Alignment(before, after)
+    pictures = aligned.chosen(planes)
+    span = data_range or _full_range(before)
+    stop = should_stop or _never
+    total, each = Tally(), [Tally() for _ in parts.each]
+    by_plane = []
+    noise: list[float] = []
+    for picture in pictures:
+        sigma = _noise(aligned, picture, parts.whole)
+        noise += sigma.tolist()
+        plane = Tally()
+        targets = [(parts.whole, [total, plane])]
+        targets += [(p.region, [tally]) for p, tally in zip(parts.each, each, strict=True)]
+        targets = [(region, tallies) for region, tallies in targets if _meets(region, picture)]
+        for box in _boxes(aligned, parts.whole):
+            _check(stop)
+            piece = _piece(aligned, picture, box, limits=beyond * sigma, data_range=span)
+            for region, tallies in targets:
+                _add(aligned, picture, region, piece, box, tallies)
+        for region, tallies in targets:
+            _check(stop)
+            _add_sharpness(aligned, picture, region, tallies)
+        by_plane.append((picture.name, plane))
+    known = [(p.name, tally) for p, tally in zip(parts.each, each, strict=True) if tally.pixels]
+    return Comparison(
+        shape_before=before.shape,
+        shape_after=after.shape,
+        dtype_before=str(before.dtype),
+        dtype_after=str(after.dtype),
+        axes=after.axes,
+        scale=float(aligned.ratio),
+        data_range=span,
+        noise=tuple(noise),
+        beyond=beyond,
+        total=total.figures(span),
+        parts=tuple(Named(name, tally.figures(span)) for name, tally in known),
+        planes=_planes(by_plane, span),
+        histogram=_histogram(aligned, pictures, parts.whole, total, stop),
+        different_outside=_different_outside(aligned, pictures, parts.whole, stop),
+    )
+
+
+def changed_pixels(
+    before: Source,
+    after: Source,
+    whole: Region | None = None,
+    *,
+    beyond: float = BEYOND,
+) -> npt.NDArray[np.bool_]:
+    """Return which pixels of a region changed by more than so many times the noise.
+
+    Parameters
+    ----------
+    before, after : Source
+    whole : Region, optional
+        Of `before`; default: the whole image.
+    beyond : float
+
+    Returns
+    -------
+    ndarray of bool, shape of `after` without the axis of colours
+    """
+    aligned = Alignment(before, after)
+    region = whole or Region.whole(before.spatial_shape)
+    colour = after.is_colour
+    shape = after.shape[:-1] if colour else after.shape
+    found = np.zeros(shape, bool)
+    for picture in aligned.pictures:
+        view = _view(found, after, picture, colour=colour)
+        limits = beyond * _noise(aligned, picture, region)[:, None, None]
+        for box in _boxes(aligned, region):
+            first, second = aligned.pair(picture, box)
+            changed = (np.abs(second - first) > limits).any(axis=0)
+            here = tuple(slice(a, b) for a, b in box)
+            view[here] = changed & aligned.inside(region, picture, box)
+    return found
+
+
+def _view(
+    found: npt.NDArray[np.bool_], after: Source, picture: Picture, *, colour: bool
+) -> npt.NDArray[np.bool_]:
+    """Return the (Y, X) view of an array with the axes of the result."""
+    key: list[int | slice] = [slice(None)] * found.ndim
+    for axis, index in zip(after.plane_axes, picture.after, strict=True):
+        key[axis] = index
+    if after.channel_axis >= 0 and not colour:
+        key[after.channel_axis] = picture.channels[0]
+    return found[tuple(key)]
+
+
+def _never() -> bool:
+    """Let the comparison go on."""
+    return False
+
+
+def _check(should_stop: Callable[[], bool]) -> None:
+    """Raise if the caller wants it to end."""
+    if should_stop():
+        raise Cancelled("The comparison was cancelled.")
+
+
+def _full_range(image: Source) -> float:
+    """Return what counts as full range of an image, image units."""
+    if image.dtype.kind in "ui":
+        info = np.iinfo(image.dtype)
+        return float(info.max) - float(info.min)
+    channels = range(min(image.channels, 3) if image.is_colour else image.channels)
+    sample = image.sample(tuple(channels))
+    finite = sample[np.isfinite(sample)]
+    return float(np.ptp(finite)) or 1.0 if finite.size else 1.0
+
+
+def _flat(region: Region) -> Box:
+    """Return the (Y, X) box of a region of a plane or a stack."""
+    return region.box[-2:]
+
+
+def _meets(region: Region, picture: Picture) -> bool:
+    """Tell whether a region of a stack has a part in a plane; one of a plane is in all."""
+    return len(region.shape) < 3 or region.box[0][0] <= picture.z < region.box[0][1]
+
+
+def _boxes(aligned: Alignment, region: Region) -> Iterator[Box]:
+    """Yield the rows of a region's box, in result px, so many at a time as fit."""
+    (top, bottom), (left, right) = scaled(_flat(region), aligned.ratio)
+    rows = max(1, PIECE_PX // max(1, right - left))
+    for start in range(top, bottom, rows):
+        yield (start, min(bottom, start + rows)), (left, right)
+
+
+def _noise(aligned: Alignment, picture: Picture, region: Region) -> FloatArray:
+    """Return the noise of each channel of the image before, in the region's box."""
+    box = []
+    for (a, b), length in zip(
+        middle(_flat(region), MIDDLE_PX), aligned.before.spatial_shape, strict=True
+    ):
+        grow = max(0, 3 - (b - a))
+        box.append((max(0, a - grow), min(length, b + grow)))
+    pixels = aligned.own_before(picture, tuple(box))
+    if min(pixels.shape[1:]) < 3:
+        return np.zeros(len(pixels))
+    return np.array([metrics.noise(_finite(channel)) for channel in pixels])
+
+
+def _finite(pixels: FloatArray) -> FloatArray:
+    """Return pixels with those beside the region that are no numbers as zero."""
+    return np.nan_to_num(pixels, nan=0, posinf=0, neginf=0)
+
+
+def _piece(
+    aligned: Alignment, picture: Picture, box: Box, *, limits: FloatArray, data_range: float
+) -> Piece:
+    """Read a box of both images and say of each pixel what changed."""
+    shape = aligned.after.spatial_shape
+    around = tuple(
+        (max(0, a - SSIM_REACH), min(n, b + SSIM_REACH))
+        for (a, b), n in zip(box, shape, strict=True)
+    )
+    before, after = aligned.pair(picture, around)
+    similar = similarity(_finite(before), _finite(after), data_range, box=around, shape=shape)
+    clipped = np.zeros(similar.shape, bool)
+    if aligned.after.dtype.kind in "ui":
+        info = np.iinfo(aligned.after.dtype)
+        for end in (float(info.min), float(info.max)):
+            clipped |= ((after == end) & (before != end)).any(axis=0)
+    changed = np.any(np.abs(after - before) > limits[:, None, None], axis=0)
+    inner = tuple((a - o, b - o) for (a, b), (o, _) in zip(box, around, strict=True))
+    return Piece(before, after, similar, changed, clipped).cut(inner)
+
+
+def _add(
+    aligned: Alignment,
+    picture: Picture,
+    region: Region,
+    piece: Piece,
+    box: Box,
+    tallies: Sequence[Tally],
+) -> None:
+    """Take the pixels of a piece that belong to a region into its tallies."""
+    common = intersect(scaled(_flat(region), aligned.ratio), box)
+    if common is None:
+        return
+    inside = aligned.inside(region, picture, common)
+    if not inside.any():
+        return
+    part = piece.cut(tuple((a - o, b - o) for (a, b), (o, _) in zip(common, box, strict=True)))
+    for name, pixels in (("image", part.before), ("result", part.after)):
+        if not np.isfinite(pixels[:, inside]).all():
+            raise ImageError(
+                f"The {name} has NaN or infinite pixels in the region; replace them first."
+            )
+    for tally in tallies:
+        tally.add(part, inside)
+
+
+def _add_sharpness(
+    aligned: Alignment, picture: Picture, region: Region, tallies: Sequence[Tally]
+) -> None:
+    """Take the sharpness of a region's box, each image on its own grid, into its tallies."""
+    box = _flat(region)
+    before = _sharpness(aligned.own_before(picture, middle(box, MIDDLE_PX)))
+    after = _sharpness(aligned.own_after(picture, middle(scaled(box, aligned.ratio), MIDDLE_PX)))
+    for tally in tallies:
+        tally.add_sharpness(before, after, region.pixels)
+
+
+def _sharpness(pixels: FloatArray) -> float | None:
+    """Return one less the perceptual blur, the mean over the channels; None for small boxes."""
+    if min(pixels.shape[1:]) < BLUR_PX:
+        return None
+    return 1 - float(np.mean([metrics.blur(_finite(channel)) for channel in pixels]))
+
+
+def _planes(by_plane: Sequence[tuple[str, Tally]], data_range: float) -> tuple[Named, ...]:
+    """Return the figures of each plane that has pixels of the region, if there are several."""
+    if len(by_plane) < 2:
+        return ()
+    return tuple(Named(name, t.figures(data_range)) for name, t in by_plane if t.pixels)
+
+
+def _histogram(
+    aligned: Alignment,
+    pictures: Sequence[Picture],
+    region: Region,
+    total: Tally,
+    should_stop: Callable[[], bool],
+) -> Histogram:
+    """Count the values of the region in all pictures."""
+    low = min(total.before.low, total.after.low)
+    high = max(total.before.high, total.after.high)
+    edges = common_edges(low, high, whole=aligned.whole)
+    none: FloatArray = np.empty(0)
+    found = histogram(none, none, edges)
+    for picture in pictures:
+        for box in _boxes(aligned, region):
+            _check(should_stop)
+            inside = aligned.inside(region, picture, box)
+            before, after = aligned.pair(picture, box)
+            found += histogram(before[:, inside], after[:, inside], edges)
+    return found
+
+
+def _different_outside(
+    aligned: Alignment,
+    pictures: Sequence[Picture],
+    region: Region,
+    should_stop: Callable[[], bool],
+) -> int | None:
+    """Count the pixels outside the region that differ; None for images that are read lazily."""
+    sources: tuple[Any, ...] = (aligned.before.data, aligned.after.data)
+    if not all(isinstance(data, np.ndarray) for data in sources):
+        return None
+    everything = Region.whole(aligned.before.spatial_shape)
+    count = 0
+    for picture in pictures:
+        for box in _boxes(aligned, everything):
+            _check(should_stop)
+            before, after = aligned.pair(picture, box)
+            # NaN is no number, and yet nothing that changed.
+            same = (before == after) | (np.isnan(before) & np.isnan(after))
+            outside = ~aligned.inside(region, picture, box)
+            count += int(np.count_nonzero(~same.all(axis=0) & outside))
+    return count

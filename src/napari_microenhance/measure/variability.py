@@ -1,0 +1,267 @@
+"""Variability: how much a result depends on how the image happened to lie."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.region import Box, Region, intersect, resample, scaled, slices
+from napari_microenhance.engine.report import Report
+from napari_microenhance.engine.result import Result
+from napari_microenhance.engine.run import Progress
+from napari_microenhance.engine.source import Source
+from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.errors import ModelError
+from napari_microenhance.measure.orientation import EIGHT, FOUR, Orientation, View
+from napari_microenhance.measure.trust import TrustMap
+
+__all__ = ["measure_variability"]
+
+Runner = Callable[[View, Region, Options, Callable[[Progress], None]], Result]
+
+READING: Final = (
+    "The standard deviation of the result over {runs} flips and turns of the image, each begun "
+    "at another pixel, in image units. Where it is high, the result depends on how the image "
+    "lay and where the tiles began, and not only on what it shows. It is no confidence: a "
+    "network can invent the same thing every time, and that stays dark here."
+)
+
+SHIFTS: Final = tuple((3 * i % 8, 5 * i % 8) for i in range(8))
+"""Rows and columns left out: every phase of a network that works in blocks of up to 8 px."""
+
+ROOM: Final = 4
+"""How many times a network's reach an image must be for rows to be left out."""
+
+LEAST_REACH: Final = 16
+
+HIGH: Final = 99
+"""Percentile that tells how high the map goes."""
+
+FITTED: Final = ("percentile", "minmax")
+"""Rules whose numbers come from the image, and would change with every row left out."""
+
+
+def measure_variability(
+    source: Source,
+    region: Region,
+    spec: ModelSpec,
+    options: Options,
+    run: Runner,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> TrustMap:
+    """Run a network on an image laid in eight ways and return how far the results are apart.
+
+    It costs eight runs, each no larger than one; four where the network takes tiles of
+    another height than width.
+
+    Parameters
+    ----------
+    source : Source
+    region : Region
+        Before dilation.
+    spec : ModelSpec
+    options : Options
+        Of the run in question.
+    run : callable
+        Enhances a view of the image inside a region and reports its progress.
+    on_progress : callable, optional
+        Called after each tile; tiles are those of all runs.
+
+    Returns
+    -------
+    TrustMap
+        On the grid of the result, over the region's box; the population's standard deviation,
+        NaN outside the region.
+
+    Raises
+    ------
+    ModelError
+        If the network makes images smaller.
+    """
+    if spec.ratio < 1:
+        raise ModelError(
+            f"{spec.name} makes images smaller, and its pixels fall elsewhere when the image is "
+            "turned; there is no variability map for it."
+        )
+    axes = (source.axes.index("Y"), source.axes.index("X"))
+    fixed = [rule.fixed for rule in spec.size[-2:]]
+    ways = EIGHT if fixed[0] == fixed[1] else FOUR
+    chosen = dataclasses.replace(options, dtype="float32", background="original", feather=0)
+    clock = _Clock(len(ways), on_progress)
+    first = run(View(source.data, axes, ways[0]), region, chosen, clock.show)
+    spread = _Spread(first, spec)
+    spread.add(first, ways[0], (0, 0))
+    pinned = _pinned(chosen, first.report)
+    reach = _reach(spec)
+    shifting = _can_shift(source, first.report, reach)
+    for way, shift in zip(ways[1:], SHIFTS[1:], strict=False):
+        clock.next_run()
+        lain = dataclasses.replace(way, skip=shift if shifting else (0, 0))
+        seen = lain.region(region)
+        if seen is not None:
+            result = run(View(source.data, axes, lain), seen, pinned, clock.show)
+            # Where rows were left out, the network saw a mirror image instead of them.
+            rows, columns = (reach if px else 0 for px in lain.skip)
+            spread.add(result, lain, (rows, columns))
+    return spread.to_map(region.dilated(options.dilate), len(ways))
+
+
+def _pinned(options: Options, report: Report) -> Options:
+    """Return options that map intensities and lay tiles as the first run did."""
+    kept = report.intensity
+    options = dataclasses.replace(options, memory=report.plan["memory_bytes"])
+    if kept["source"] not in FITTED or isinstance(kept["low"], list):
+        return options
+    return dataclasses.replace(options, intensity=(kept["low"], kept["high"]))
+
+
+def _can_shift(source: Source, report: Report, reach: int) -> bool:
+    """Tell whether rows can be left out without changing what the network should see."""
+    kept = report.intensity
+    several = kept["source"] in FITTED and isinstance(kept["low"], list)
+    if several or kept["source"] == "package":
+        return False
+    edges = (source.shape[source.axes.index(letter)] for letter in "YX")
+    return min(edges) >= ROOM * max(reach, LEAST_REACH)
+
+
+def _reach(spec: ModelSpec) -> int:
+    """Return how far from a cut edge the network still sees that it is one, px."""
+    own = 0 if spec.radius == GLOBAL else int(spec.radius)
+    return max(own, sum(spec.border_loss))
+
+
+class _Clock:
+    """Progress over several runs."""
+
+    def __init__(self, runs: int, on_progress: Callable[[Progress], None] | None) -> None:
+        self._runs, self._on_progress = runs, on_progress
+        self._run = 0
+        self._started = time.perf_counter()
+
+    def next_run(self) -> None:
+        """Note that the next run begins."""
+        self._run += 1
+
+    def show(self, progress: Progress) -> None:
+        """Report the progress of a run as that of all of them."""
+        if self._on_progress is None:
+            return
+        total = progress.total * self._runs
+        done = progress.total * self._run + progress.done
+        elapsed = time.perf_counter() - self._started
+        left = elapsed * (total / done - 1) if done else None
+        self._on_progress(Progress(done, total, seconds_left=left))
+
+
+class _Spread:
+    """Running mean and squared deviations of results, on the grid of the first one.
+
+    References
+    ----------
+    .. [1] B. P. Welford, "Note on a method for calculating corrected sums of squares and
+       products", Technometrics 4(3), 1962.
+       https://doi.org/10.1080/00401706.1962.10490022
+    """
+
+    def __init__(self, first: Result, spec: ModelSpec) -> None:
+        self._first = first
+        self._ratio = int(spec.ratio)
+        self._unit = "probability" if spec.task == "labels" else "image units"
+        self._axes = (first.axes.index("Y"), first.axes.index("X"))
+        self._box = self._box_of(first)
+        height, width = (first.page.shape[first.page.source.axes.index(a)] for a in "YX")
+        self._plane = (height, width)
+        self._count = np.zeros([b - a for a, b in self._box], np.int64)
+        self._mean = np.zeros(first.patch.shape)
+        self._squares = np.zeros(first.patch.shape)
+
+    def _box_of(self, result: Result) -> Box:
+        """Return the (Y, X) box of a patch, result px."""
+        starts = [result.start[axis] * self._ratio for axis in self._axes]
+        lengths = [result.patch.shape[axis] for axis in self._axes]
+        return tuple((a, a + n) for a, n in zip(starts, lengths, strict=True))
+
+    def _here(self, box: Box, origin: Box) -> tuple[slice, ...]:
+        """Return the slices of a (Y, X) box in an array with the patch's axes."""
+        key = [slice(None)] * self._mean.ndim
+        for axis, part in zip(self._axes, slices(box, [a for a, _ in origin]), strict=True):
+            key[axis] = part
+        return tuple(key)
+
+    def add(self, result: Result, way: Orientation, lost: tuple[int, int]) -> None:
+        """Take in a result of a view.
+
+        Parameters
+        ----------
+        result : Result
+        way : Orientation
+        lost : tuple of int
+            Rows and columns at the beginning of the view that show its edge, px.
+        """
+        ratio = self._ratio
+        fine = dataclasses.replace(way, skip=(way.skip[0] * ratio, way.skip[1] * ratio))
+        seen = self._box_of(result)
+        kept = tuple((max(a, px * ratio), b) for (a, b), px in zip(seen, lost, strict=True))
+        if any(a >= b for a, b in kept):
+            return
+        pixels = fine.lay_back(result.patch[self._here(kept, seen)], self._axes)
+        back = fine.box_back(kept, self._plane)
+        common = intersect(back, self._box)
+        if common is None:
+            return
+        there = self._here(common, self._box)
+        new = pixels[self._here(common, back)].astype(np.float64)
+        count = self._count[slices(common, [a for a, _ in self._box])]
+        count += 1
+        gap = new - self._mean[there]
+        self._mean[there] += gap / self._spread_out(count)
+        self._squares[there] += gap * (new - self._mean[there])
+
+    def _spread_out(self, plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return an array over (Y, X) so that it broadcasts over the patch's axes."""
+        shape = [1] * self._mean.ndim
+        for axis, length in zip(self._axes, plane.shape, strict=True):
+            shape[axis] = length
+        return plane.reshape(shape)
+
+    def to_map(self, region: Region, runs: int) -> TrustMap:
+        """Return the standard deviations inside a region."""
+        source = self._first.page.source
+        inside = resample(
+            region.crop(region.box),
+            scaled(region.box, self._first.page.ratio),
+            self._first.page.ratio,
+        )
+        lengths = iter(inside.shape)
+        shape = [next(lengths) if a in source.spatial else 1 for a in self._first.axes]
+        count = self._spread_out(self._count)
+        known = inside.reshape(shape) & (count > 1)
+        variance = np.where(known, self._squares / np.maximum(count, 1), np.nan)
+        values = np.sqrt(variance)
+        found = values[np.isfinite(values)]
+        return TrustMap(
+            name="variability",
+            values=values.astype(np.float32),
+            axes=self._first.axes,
+            start=self._start(),
+            scale=self._first.scale,
+            summary=float(np.sqrt(np.mean(np.square(found)))) if found.size else None,
+            unit=self._unit,
+            reading=READING.format(runs=runs),
+            figures={
+                "runs": runs,
+                "high": float(np.percentile(found, HIGH)) if found.size else None,
+            },
+        )
+
+    def _start(self) -> tuple[int, ...]:
+        """Return the first pixel of the map along each axis, result px."""
+        spatial = self._first.page.source.spatial
+        starts = zip(self._first.axes, self._first.start, strict=True)
+        return tuple(s * self._ratio if letter in spatial else s for letter, s in starts)

@@ -1,0 +1,192 @@
+"""Differences: whether image, network and machine are those that a record was made with."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_microenhance.engine.report import HASH_BYTES_MOST, fingerprint, versions
+from napari_microenhance.errors import MicroEnhanceError
+
+if TYPE_CHECKING:
+    from napari_microenhance.engine.source import Source
+    from napari_microenhance.engine.spec import ModelSpec
+
+__all__ = [
+    "Difference",
+    "RecordError",
+    "RecordMismatchError",
+    "check",
+    "image_difference",
+    "known_better",
+    "model_difference",
+    "other_spec",
+    "version_remarks",
+]
+
+DIGITS: Final = 12
+"""Of a fingerprint that is shown."""
+
+DECIDING: Final = ("napari-microenhance", "onnxruntime", "machine")
+"""What decides the last bit of a result."""
+
+EDITABLE: Final = (
+    "task",
+    "value_range",
+    "units",
+    "intensity",
+    "shift_step",
+    "radius",
+    "activation",
+    "threshold",
+    "input",
+    "output",
+    "output_channels",
+    "constants",
+)
+"""Fields of a network's spec in which a run can have followed its user."""
+
+MEANINGFUL: Final = (*EDITABLE, "axes_in", "axes_out", "scale", "border_loss", "size")
+"""Fields of a network's spec that decide what it does to an image."""
+
+
+class RecordError(MicroEnhanceError, ValueError):
+    """A file or a layer carries no record of a run, or a damaged one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """Something that is not what the record names.
+
+    Parameters
+    ----------
+    what : {"image", "network"}
+    recorded, found : str
+        What tells them apart.
+    """
+
+    what: str
+    recorded: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"the {self.what} ({self.recorded} in the record, {self.found} now)"
+
+
+class RecordMismatchError(RecordError):
+    """The image or the network is not the one that the record was made with.
+
+    Attributes
+    ----------
+    differs : tuple of Difference
+    """
+
+    def __init__(self, differs: tuple[Difference, ...]) -> None:
+        self.differs = differs
+        what = " and ".join(str(difference) for difference in differs)
+        super().__init__(
+            f"Not what the record was made with: {what}; to run all the same, say --anyway "
+            "(in Python: allow_other=True)."
+        )
+
+
+def check(differs: tuple[Difference, ...], *, allow_other: bool) -> tuple[str, ...]:
+    """Raise for differences, or return a sentence for each where they are allowed.
+
+    Raises
+    ------
+    RecordMismatchError
+    """
+    if differs and not allow_other:
+        raise RecordMismatchError(differs)
+    return tuple(f"Not what the record was made with: {difference}." for difference in differs)
+
+
+def image_difference(report: Mapping[str, Any], source: "Source") -> Difference | None:
+    """Return how an image differs from the recorded one, or None.
+
+    Very large images have no fingerprint; those are known by shape and number type.
+    """
+    recorded = report["image"]
+    data = source.data
+    if recorded.get("sha256") and math.prod(source.shape) * source.dtype.itemsize < HASH_BYTES_MOST:
+        data = np.asarray(data)
+    found = fingerprint(data)
+    if recorded.get("sha256") and found:
+        if recorded["sha256"] == found:
+            return None
+        return Difference("image", _short(recorded["sha256"]), _short(found))
+    words = _shape_of(recorded.get("shape", ()), recorded.get("dtype"))
+    now = _shape_of(source.shape, source.dtype)
+    return None if words == now else Difference("image", words, now)
+
+
+def model_difference(report: Mapping[str, Any], sha256: str) -> Difference | None:
+    """Return how a network's file differs from the recorded one, or None."""
+    recorded = str(report["model"].get("sha256"))
+    return None if recorded == sha256 else Difference("network", _short(recorded), _short(sha256))
+
+
+def known_better(report: Mapping[str, Any], spec: "ModelSpec") -> dict[str, Any]:
+    """Return the fields in which the recorded run followed its user and not the file."""
+    recorded = report["model"].get("spec")
+    if not isinstance(recorded, Mapping):
+        return {}
+    now = _plain(spec.to_dict())
+    return {
+        name: recorded[name]
+        for name in EDITABLE
+        if name in recorded and _plain(recorded[name]) != now[name]
+    }
+
+
+def other_spec(report: Mapping[str, Any], spec: "ModelSpec") -> tuple[str, ...]:
+    """Return a sentence for each field in which the network is understood differently now."""
+    recorded = report["model"].get("spec")
+    if not isinstance(recorded, Mapping):
+        return ()
+    now = _plain(spec.to_dict())
+    return tuple(
+        f"The network's {name} was {_plain(recorded[name])} in the record and is {now[name]} now."
+        for name in MEANINGFUL
+        if name in recorded and _plain(recorded[name]) != now[name]
+    )
+
+
+def version_remarks(report: Mapping[str, Any], runtime: str) -> tuple[str, ...]:
+    """Return a sentence where other software or another kind of machine made the record.
+
+    Parameters
+    ----------
+    report : mapping
+    runtime : str
+        Version of onnxruntime.
+    """
+    recorded, now = report["versions"], versions(onnxruntime=runtime)
+    other = [name for name in DECIDING if recorded.get(name) != now[name]]
+    if not other:
+        return ()
+    then = ", ".join(f"{name} {recorded.get(name, 'unknown')}" for name in other)
+    today = ", ".join(f"{name} {now[name]}" for name in other)
+    return (f"The record was made with {then}; this is {today}, so pixels can differ.",)
+
+
+def _short(digest: str) -> str:
+    """Return the beginning of a fingerprint."""
+    return f"SHA-256 {digest[:DIGITS]}"
+
+
+def _shape_of(shape: Any, dtype: object) -> str:  # noqa: ANN401 - a sequence of numbers
+    """Return shape and number type in words."""
+    return f"{' x '.join(map(str, shape))} {dtype}"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a spec
+    """Return a value as JSON would give it back."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

@@ -1,0 +1,176 @@
+"""Scripts: the recorded run as a command line, and as Python."""
+
+import dataclasses
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from napari_microenhance.engine.options import Options
+from napari_microenhance.io.outlines import mask_outline
+from napari_microenhance.records.differences import RecordError
+from napari_microenhance.records.record import Record, Roi
+
+__all__ = ["command_line", "python_code"]
+
+EVIDENT_AXES = ("YX", "YXC")
+"""What an image is taken for where nobody says."""
+
+
+def command_line(
+    report: Any,  # noqa: ANN401 - whatever `Record.of` reads
+    *,
+    image: str | None = None,
+    model: str | None = None,
+    out: str = "result.ome.tif",
+    roi: str = "roi.csv",
+) -> str:
+    """Return the commands that repeat a run, for a POSIX shell.
+
+    Parameters
+    ----------
+    report : Report, mapping, Record or path
+    image, model : str, optional
+        Paths of the image and of a network that is not built in. Default: the names in the
+        record, to be run in the folder where those files are.
+    out : str
+        File for the result.
+    roi : str
+        File that is written for the region, where there is one.
+
+    Returns
+    -------
+    str
+        One line, after those that write the region.
+
+    Raises
+    ------
+    RecordError
+        If the run was a preview, or its region one of a volume, which no ROI file holds.
+    """
+    record = Record.of(report)
+    if record.window is not None:
+        raise RecordError("A preview is a part of a run and has no command; press Run first.")
+    table = _csv(record.roi())
+    words = ["microenhance", "enhance", image or _image_name(record), out]
+    words += ["--model", model or record.model_file or record.model_name]
+    if table:
+        words += ["--roi", roi]
+    if record.axes not in EVIDENT_AXES:
+        words += ["--axes", record.axes]
+    # With "=", since a value may begin with a minus.
+    words += [f"--{name.replace('_', '-')}={_typed(value)}" for name, value in _chosen(record)]
+    line = shlex.join(words)
+    return f"cat > {shlex.quote(roi)} <<'END'\n{table}END\n{line}" if table else line
+
+
+def python_code(
+    report: Any,  # noqa: ANN401 - whatever `Record.of` reads
+    *,
+    image: str | None = None,
+    model: str | None = None,
+) -> str:
+    """Return a Python script that repeats a run and checks that the pixels are the same.
+
+    Parameters
+    ----------
+    report : Report, mapping, Record or path
+    image, model : str, optional
+        Paths, as in `command_line`.
+
+    Returns
+    -------
+    str
+    """
+    record = Record.of(report)
+    roi = record.roi()
+    network = model or record.model_file or record.model_name
+    better = _better(record)
+    digest = record.result_sha256
+    window = f", window={record.window!r}" if record.window else ""
+    lines = [
+        *(["import hashlib", ""] if digest else []),
+        *(["import numpy as np", ""] if roi is not None else []),
+        f"from napari_microenhance import Options, enhance{', load_model' if better else ''}",
+        "from napari_microenhance.io.images import read_image",
+        "",
+        f"image = read_image({image or _image_name(record)!r}, axes={record.axes!r}).pixels",
+        f"model = load_model({network!r}, {better})" if better else f"model = {network!r}",
+        *_roi_lines(record, roi),
+        f"options = Options({', '.join(f'{name}={value!r}' for name, value in _chosen(record))})",
+        f"how = dict(roi=roi, axes={record.axes!r}, options=options{window})",
+        "result = enhance(image, model, **how)",
+    ]
+    if digest:
+        lines += [
+            "digest = hashlib.sha256(result.patch.tobytes()).hexdigest()",
+            f"assert digest == {digest!r}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _image_name(record: Record) -> str:
+    """Return the name of the image's file, or one to be replaced."""
+    return record.image_name or "image.tif"
+
+
+def _chosen(record: Record) -> Iterator[tuple[str, Any]]:
+    """Yield the options that are not the default, in order."""
+    options, usual = record.options(), Options()
+    for field in dataclasses.fields(Options):
+        value = getattr(options, field.name)
+        if value != getattr(usual, field.name):
+            yield field.name, value
+
+
+def _typed(value: Any) -> str:  # noqa: ANN401 - of any option
+    """Return an option's value as it is typed, to the last digit."""
+    return ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)
+
+
+def _better(record: Record) -> str:
+    """Return the range of values that the user gave a network, as an argument."""
+    spec = record.report["model"].get("spec") or {}
+    if spec.get("value_range_source") != "user":
+        return ""
+    return f"value_range={tuple(spec['value_range'])!r}"
+
+
+def _csv(roi: Roi) -> str:
+    """Return a region as the table that napari saves shapes as; empty for the whole image."""
+    if roi is None:
+        return ""
+    if isinstance(roi, np.ndarray):
+        if roi.ndim != 2:
+            raise RecordError(
+                "The ROI of a volume fits into no ROI file; use the Python code, or "
+                "microenhance rerun on the saved result."
+            )
+        roi = [mask_outline(roi)]
+    rows = ["index,shape-type,vertex-index,axis-0,axis-1"]
+    for number, polygon in enumerate(roi):
+        for vertex, (y, x) in enumerate(polygon.tolist()):
+            rows.append(f"{number},polygon,{vertex},{y!r},{x!r}")
+    return "\n".join(rows) + "\n"
+
+
+def _roi_lines(record: Record, roi: Roi) -> list[str]:
+    """Return the lines that make the region."""
+    if roi is None:
+        return ["roi = None"]
+    if isinstance(roi, list):
+        outlines = [f"    np.array({polygon.tolist()!r})," for polygon in roi]
+        return ["roi = [", *outlines, "]"]
+    kept = record.report["roi"]
+    box = ", ".join(f"{a}:{b}" for a, b in kept["box"])
+    lines = [f"roi = np.zeros({roi.shape!r}, bool)"]
+    if "runs" not in kept:
+        return [*lines, f"roi[{box}] = True"]
+    return [
+        *lines,
+        f"inside = np.zeros(roi[{box}].shape, bool)",
+        f"for start, length in {kept['runs']!r}:",
+        "    inside.flat[start : start + length] = True",
+        f"roi[{box}] = inside",
+    ]

@@ -19,8 +19,9 @@ def threads_at_work() -> list[threading.Thread]:
 
 @contextmanager
 def made(qtbot: Any, viewer: Any) -> Iterator[EnhanceWidget]:
-    """Make a dock widget, and take it away when its threads have ended."""
+    """Make a dock widget with the fixed filter chosen; take it away when its threads have ended."""
     widget = EnhanceWidget(viewer)
+    widget.model.value = "detail-classic"
     yield widget
     widget.native.close()
     qtbot.waitUntil(lambda: not threads_at_work(), timeout=WAIT_MS)

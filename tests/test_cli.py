@@ -70,7 +70,7 @@ def test_a_region_is_enhanced_and_the_rest_is_untouched(tmp_path, image, roi, ca
     assert run([str(a) for a in arguments]) == 0
     stdout, stderr = capfd.readouterr()
     assert stdout.count("\n") == 1
-    assert "detail-classic on cpu" in stdout
+    assert "detail on cpu" in stdout
     assert "\r" not in stderr  # no bar where nobody looks
     before, after = read_image(image), read_image(out)
     inside = np.zeros((70, 90), dtype=bool)
@@ -391,10 +391,10 @@ def test_a_terminal_sees_tiles_and_time_left(tmp_path, image, monkeypatch):
 
 def test_models_are_listed(capfd):
     assert run(["models"]) == 0
-    assert "detail-classic (default): " in capfd.readouterr().out
+    assert "detail (default, int8): " in capfd.readouterr().out
     assert run(["models", "--json"]) == 0
     (row,) = [r for r in json.loads(capfd.readouterr().out) if r["default"]]
-    assert row["name"] == "detail-classic"
+    assert row["name"] == "detail"
     assert {"summary", "card", "path"} <= set(row)
 
 

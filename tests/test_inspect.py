@@ -47,6 +47,7 @@ def test_a_unet_as_json(tmp_path, capfd):
         "dtype": "float32",
         "value_range": [0, 1],
         "value_range_source": "default",
+        "intensity": None,
         "further": {},
         "batch": None,
     }

@@ -3,8 +3,6 @@
 import pytest
 
 from napari_microenhance import load_model
-from napari_microenhance.engine.probe import probe
-from napari_microenhance.engine.session import Session
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec, SizeRule
 
 from . import toys
@@ -83,13 +81,6 @@ def test_a_network_with_live_noise_is_told(tmp_path):
     model = load_model(g.save(tmp_path / "a.onnx", g.node("Add", "x", noise)))
     assert model.spec.radius == GLOBAL
     assert any("another result at every run" in sentence for sentence in model.findings)
-
-
-def test_the_metadata_of_detail_classic_is_what_the_probe_measures():
-    built_in = load_model("detail-classic")
-    measured = probe(Session(built_in.path, name="probe"), {"name": "probe"}).spec
-    for field in ("radius", "shift_step", "size", "channels_in", "axes_in"):
-        assert getattr(measured, field) == getattr(built_in.spec, field), field
 
 
 def test_the_public_networks(public_data):

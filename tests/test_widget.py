@@ -22,7 +22,7 @@ from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUr
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QProgressBar
 
-from napari_microenhance.api import Options, Progress, enhance, load_model
+from napari_microenhance.api import Options, Progress, enhance, list_models, load_model
 from napari_microenhance.engine.options import CHOICES
 from napari_microenhance.errors import (
     Cancelled,
@@ -56,6 +56,7 @@ def image(viewer, rng):
 @pytest.fixture
 def widget(qtbot, viewer):
     made = EnhanceWidget(viewer)
+    made.model.value = NETWORK
     yield made
     made.native.close()
     qtbot.waitUntil(lambda: not threads_at_work(), timeout=WAIT_MS)
@@ -237,7 +238,7 @@ def test_defaults_are_the_active_image_and_the_latest_shapes(qtbot, viewer):
     widget = EnhanceWidget(viewer)
     assert widget.image.value is first
     assert widget.roi.value is latest
-    assert widget.model.value == NETWORK
+    assert widget.model.value == "detail"
     assert None in widget.roi.choices
 
 
@@ -573,7 +574,7 @@ def test_files_of_one_name_can_be_told_apart(widget, image, ears, qtbot, tmp_pat
         widget.open_model(toys.plain(tmp_path / folder / "toy.onnx"))
         qtbot.waitUntil(lambda: "open" in widget.status.value, timeout=WAIT_MS)
         widget.status.value = ""
-    assert len(set(widget.model.choices)) == 3
+    assert len(set(widget.model.choices)) == 2 + len(list_models())
     assert widget.model.current_choice == "toy.onnx (b)"
 
 

@@ -41,6 +41,7 @@ def plugin(npe2pm, root):
 
 def dock(viewer):
     widget = EnhanceWidget(viewer)
+    widget.model.value = NETWORK
     viewer.window.add_dock_widget(widget, name="Enhance ROI")
     return widget
 

@@ -93,8 +93,9 @@ def _takes(facts: dict[str, Any]) -> str:
     low, high = given["value_range"]
     batch = f", always {given['batch']} at a time" if (given["batch"] or 1) > 1 else ""
     further = "".join(f", {name} = {value:g}" for name, value in given["further"].items())
+    rule = f", fitted by {given['intensity']}" if given["intensity"] else ""
     return (
-        f"{_channels(given['channels'])} of {given['dtype']}, {low:g} to {high:g}, "
+        f"{_channels(given['channels'])} of {given['dtype']}, {low:g} to {high:g}{rule}, "
         f"as {given['axes']}{batch}{further}"
     )
 
@@ -107,7 +108,8 @@ def _gives(facts: dict[str, Any]) -> str:
     before, after = facts["border_loss"]
     lost = f", {before} px less before and {after} px after each axis" if before or after else ""
     what = f"{kind} {_channels(out['channels'])}".strip()
-    return f"{what} {size}{lost}, as {out['axes']}"
+    own = ", brightness not comparable with the image's" if out["units"] == "relative" else ""
+    return f"{what} {size}{lost}, as {out['axes']}{own}"
 
 
 def _channels(count: int) -> str:
@@ -128,7 +130,8 @@ def _runs_on(facts: dict[str, Any]) -> str:
     """Return the provider in words."""
     provider = facts["provider"]
     parity = provider["parity"] or {}
-    text = f"{provider['got']} ({facts['runtime']})"
+    twin = ", an int8 twin lies beside it" if facts["int8_twin"] else ""
+    text = f"{provider['got']} ({facts['runtime']}) in {facts['precision']}{twin}"
     if parity.get("max_difference") is not None:
         text += f", {parity['max_difference']:.1e} of the range from what the cpu gives"
     return text

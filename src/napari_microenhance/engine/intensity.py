@@ -7,7 +7,7 @@ per base channel takes them to the network's range and back.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -111,11 +111,24 @@ class Palette:
     repeat : int
         A base of one channel is shown to the network so often; its outputs are made
         grey again.
+    gain, offset : float
+        What takes an image value to where a network that changes nothing leaves it; other
+        than 1 and 0 only for a network with ``units: relative``.
     """
 
     channels: tuple[int, ...]
     kind: Literal["direct", "luminance", "grey", "reduced"]
     repeat: int = 1
+    gain: float = 1.0
+    offset: float = 0.0
+
+    def fitted(self, maps: Sequence[IntensityMap]) -> Self:
+        """Return the palette for a run whose base channels are mapped so."""
+        if self.kind != "luminance" or maps[0].source in UNCHANGED:
+            return self
+        line = maps[0]
+        gain = (line.back_high - line.back_low) / (line.high - line.low)
+        return dataclasses.replace(self, gain=gain, offset=line.back_low - gain * line.low)
 
     def base(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the base channels, shape (B, ...), in image units."""
@@ -145,7 +158,12 @@ class Palette:
         """Return the enhanced channels from the raw ones and the enhanced base, image units."""
         if self.kind != "luminance":
             return new
-        return np.asarray(raw + (new - self.base(raw)))
+        base = self.base(raw)
+        if (self.gain, self.offset) != (1.0, 0.0):
+            # Where grey is stretched, chroma is by as much: colours would pale otherwise.
+            gain, offset = np.float32(self.gain), np.float32(self.offset)
+            raw, base = raw * gain + offset, base * gain + offset
+        return np.asarray(raw + (new - base))
 
 
 def palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ...]:
@@ -225,12 +243,14 @@ def fit(
     -------
     tuple of IntensityMap
         One per base channel. A constant image gets a range of one. Where the network has
-        steps of its own, the maps change nothing; they tell the image's own range.
+        steps of its own, the maps change nothing; they tell the image's own range. What a
+        network with ``units: relative`` gives comes back to the range of the image's number
+        type, in a float image to the range that was fitted.
     """
     net = spec.value_range if options.value_range == "auto" else options.value_range
     rule = options.intensity
     if rule == "auto":
-        rule = "dtype" if source.dtype == np.uint8 else "percentile"
+        rule = spec.intensity or ("dtype" if source.dtype == np.uint8 else "percentile")
     if spec.preprocessing:
         rule = "package"
     bases = len(palette.channels) if palette.kind in ("direct", "reduced") else 1

@@ -18,7 +18,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "colour": ("auto", "luminance", "per-channel", "joint", "grey"),
     "dtype": ("same", "float32"),
     "provider": ("auto", "cpu", "cuda", "tensorrt", "openvino", "directml", "coreml"),
-    "precision": ("auto", "float32"),
+    "precision": ("auto", "float32", "int8"),
 }
 """The words each text option accepts; `intensity` accepts a pair of numbers too."""
 
@@ -65,7 +65,9 @@ class Options:
     provider: str = _option("auto", "onnxruntime execution provider.")
     threads: int | Auto = _option("auto", "CPU threads of the network.")
     batch: int | Auto = _option("auto", "Tiles per network call.")
-    precision: str = _option("auto", "Arithmetic of the network.")
+    precision: str = _option(
+        "auto", "Arithmetic of the network; int8 runs the twin beside its file, auto the file."
+    )
     memory: int | Auto = _option("auto", "Bytes the run may add; auto: half of what is free.")
 
     def __post_init__(self) -> None:

@@ -56,9 +56,14 @@ class ModelSpec:
     value_range : tuple of float
         (low, high) the network was trained on, both ends of its input and output.
     units : {"input", "relative"}
-        "relative": the output is not in the input's units but fills its range.
+        "relative": the output is not in the input's units but fills the range of its number
+        type; that of a float image the range that was fitted to it.
+    intensity : {"", "dtype", "percentile"}
+        What ``Options.intensity="auto"`` means for this network; empty: the rule of the house.
     dtype : str
         NumPy name of the tensor type.
+    precision : str
+        Type of the numbers that it computes with: "float32", "float16", "int8".
     size : tuple of SizeRule
         One per spatial axis.
     shift_step : int
@@ -96,7 +101,9 @@ class ModelSpec:
     value_range: tuple[float, float] = (0.0, 1.0)
     value_range_source: str = "default"
     units: Literal["input", "relative"] = "input"
+    intensity: Literal["", "dtype", "percentile"] = ""
     dtype: str = "float32"
+    precision: str = "float32"
     size: tuple[SizeRule, ...] = (SizeRule(), SizeRule())
     shift_step: int = 1
     scale: float = 1.0

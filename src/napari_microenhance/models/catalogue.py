@@ -1,4 +1,8 @@
-"""The networks that can be named: the built-in ones, and those in the user's own folder."""
+"""The networks that can be named: the built-in ones, and those in the user's own folder.
+
+A network can have a twin beside it, NAME.int8.onnx: the same one, computing with whole
+numbers of 8 bits. It is run with ``Options.precision="int8"`` and has no name of its own.
+"""
 
 import dataclasses
 from collections.abc import Iterator
@@ -7,11 +11,14 @@ from typing import Literal
 
 import platformdirs
 
-__all__ = ["ModelInfo", "default_model", "list_models", "user_folder"]
+__all__ = ["TWIN", "ModelInfo", "default_model", "list_models", "twin_of", "user_folder"]
 
 FOLDER = Path(__file__).parent / "builtin"
 
-DEFAULT = "detail-classic"
+DEFAULT = "detail"
+
+TWIN = ".int8.onnx"
+"""How the name of a twin ends, after the stem of the network that it belongs to."""
 
 FILES = (".onnx", ".zip", ".czann")
 """How the names of files that may be networks end, lower case."""
@@ -36,6 +43,8 @@ class ModelInfo:
     default : bool
         Whether it is used when no network is named.
     source : {"built-in", "user"}
+    int8 : bool
+        Whether its twin lies beside it.
     """
 
     name: str
@@ -44,6 +53,27 @@ class ModelInfo:
     card: str
     default: bool
     source: Literal["built-in", "user"] = "built-in"
+    int8: bool = False
+
+
+def twin_of(path: Path) -> Path | None:
+    """Return the int8 twin that lies beside a network's file, if there is one.
+
+    Parameters
+    ----------
+    path : Path
+        Of an ONNX file.
+    """
+    twin = path.with_name(path.stem + TWIN)
+    return twin if path.suffix.lower() == ".onnx" and twin.is_file() else None
+
+
+def is_twin(path: Path) -> bool:
+    """Return whether a file is the twin of a network beside it."""
+    if not path.name.endswith(TWIN):
+        return False
+    stem = path.name.removesuffix(TWIN)
+    return any(path.with_name(stem + ending).is_file() for ending in (".onnx", ".ONNX"))
 
 
 def user_folder() -> Path:
@@ -57,12 +87,13 @@ def list_models() -> tuple[ModelInfo, ...]:
     Nothing is opened for it: a file of the user's is a network only once `load_model` says so.
     """
     found = []
-    for path in sorted(FOLDER.glob("*.onnx")):
+    for path in sorted(path for path in FOLDER.glob("*.onnx") if not is_twin(path)):
         page = path.with_suffix(".md")
         card = page.read_text(encoding="utf-8") if page.exists() else ""
         lines = [line for line in card.splitlines() if line and not line.startswith("#")]
         summary = lines[0] if lines else path.stem
-        found.append(ModelInfo(path.stem, summary, path, card, path.stem == DEFAULT))
+        is_default, int8 = path.stem == DEFAULT, twin_of(path) is not None
+        found.append(ModelInfo(path.stem, summary, path, card, is_default, int8=int8))
     found.sort(key=lambda info: not info.default)
     taken = {info.name for info in found}
     for path in _user_files():
@@ -70,7 +101,8 @@ def list_models() -> tuple[ModelInfo, ...]:
         name = path.name if path.is_dir() else path.stem
         name = next(n for n in (name, path.name, str(path)) if n not in taken)
         taken.add(name)
-        found.append(ModelInfo(name, f"Your own, {path.name}.", path, "", False, "user"))
+        int8 = twin_of(path) is not None
+        found.append(ModelInfo(name, f"Your own, {path.name}.", path, "", False, "user", int8))
     return tuple(found)
 
 
@@ -80,7 +112,8 @@ def _user_files() -> Iterator[Path]:
         paths = sorted(user_folder().iterdir())
         for path in paths:
             packaged = any((path / name).is_file() for name in DESCRIPTIONS)
-            if packaged or (path.name.lower().endswith(FILES) and path.is_file()):
+            is_file = path.name.lower().endswith(FILES) and path.is_file()
+            if packaged or (is_file and not is_twin(path)):
                 yield path
     except OSError:
         # No folder, or one that may not be read: there are none.

@@ -1,9 +1,11 @@
 """load_model(): from a name or a file to a network that can run."""
 
+import dataclasses
 import functools
 import os
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from napari_microenhance.engine.spec import ModelSpec, SizeRule
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models import cache
 from napari_microenhance.models.bioimageio import PackagedModel
-from napari_microenhance.models.catalogue import list_models
+from napari_microenhance.models.catalogue import TWIN, list_models, twin_of
 from napari_microenhance.models.graph import Graph, read_graph
 from napari_microenhance.models.measuring import Measured, declared_by, measure
 from napari_microenhance.models.origin import Origin, find_origin
@@ -52,6 +54,7 @@ class Model:
         *,
         session: Session | None = None,
         probe_seconds: float = 0.0,
+        edits: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = origin.path
         self.source = origin.source
@@ -62,6 +65,9 @@ class Model:
         self.details = measured.findings
         self.hint = measured.hint
         self.probe_seconds = probe_seconds
+        self._edits = dict(edits or {})
+        self._packed = origin.path != origin.named
+        self._twin: Model | None = None
         self._sessions: dict[tuple[str, int | str], Session] = {}
         if session is not None:
             self._sessions["cpu", "auto"] = session
@@ -82,6 +88,54 @@ class Model:
     def graph(self) -> Graph:
         """What stands in its file."""
         return read_graph(self.path, self.name)
+
+    def at(self, precision: str) -> "Model":
+        """Return the network that computes with such numbers: this one, or its int8 twin.
+
+        Parameters
+        ----------
+        precision : {"auto", "float32", "int8"}
+            "auto" is the file that was opened: the same numbers on every machine.
+
+        Raises
+        ------
+        ModelError
+            If there is no such file, or it holds another network.
+        """
+        if precision in ("auto", self.spec.precision):
+            return self
+        twin = twin_of(self.path)
+        if precision != "int8" or twin is None:
+            wanted = f"{self.path.stem}{TWIN} beside it" if precision == "int8" else ""
+            missing = f", {wanted}" if wanted and not self._packed else ""
+            raise ModelError(
+                f"The network {self.name} computes in {self.spec.precision}; "
+                f"precision={precision} needs another file of it{missing}."
+            )
+        with self._opening:
+            if self._twin is None:
+                self._twin = self._opened_twin(twin)
+            return self._twin
+
+    def _opened_twin(self, path: Path) -> "Model":
+        """Open the int8 file of this network."""
+        started = time.perf_counter()
+        origin = dataclasses.replace(
+            find_origin(path, None),
+            source="built-in" if self.source == "built-in" else path.name,
+            card=self.card,
+        )
+        measured, session = _measured(origin, self._edits)
+        spec = measured.spec
+        for field in ("task", "channels_in", "channels_out", "scale", "value_range", "units"):
+            if getattr(spec, field) != getattr(self.spec, field):
+                raise ModelError(
+                    f"{path.name} is no int8 twin of {self.name}: its {field} is "
+                    f"{getattr(spec, field)}, not {getattr(self.spec, field)}."
+                )
+        measured = dataclasses.replace(measured, spec=dataclasses.replace(spec, name=self.name))
+        seconds = time.perf_counter() - started
+        return Model(origin, measured, session=session, probe_seconds=seconds)
 
     def choice(self, provider: str = "auto", threads: int | str = "auto") -> Choice:
         """Return the provider that works, with the network loaded; chosen once, then kept."""
@@ -190,24 +244,30 @@ def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Mode
     named = {info.name: info for info in list_models()}.get(str(source))
     builtin = named if named and named.source == "built-in" else None
     origin = find_origin(named.path if named else Path(source), builtin)
-    session: Session | None
-    if builtin:
-        session = Session(origin.path, name=builtin.name)
-        spec, refuted = reconciled(_builtin_spec(session), given)
-        measured = Measured(spec, tuple(refuted))
-    else:
-        measured, session = measure(origin, {**load_edits(origin.named), **given})
-    return Model(origin, measured, session=session, probe_seconds=time.perf_counter() - started)
+    edits = given if builtin else {**load_edits(origin.named), **given}
+    measured, session = _measured(origin, edits)
+    seconds = time.perf_counter() - started
+    return Model(origin, measured, session=session, probe_seconds=seconds, edits=edits)
+
+
+def _measured(origin: Origin, edits: Mapping[str, Any]) -> tuple[Measured, Session | None]:
+    """Return what is known of a network, and the session if one was opened for it."""
+    if not origin.is_builtin:
+        return measure(origin, edits)
+    session = Session(origin.path, name=origin.path.stem)
+    spec, refuted = reconciled(_builtin_spec(session), edits)
+    return Measured(spec, tuple(refuted)), session
 
 
 def _builtin_spec(session: Session) -> ModelSpec:
     """Return the spec of a built-in network, whose metadata a test holds against the probe."""
     declared = declared_by(session.metadata, session.name)
     rule = SizeRule(declared.pop("size_minimum"), declared.pop("size_step"))
-    channels = session.inputs[0].shape[1]
+    channels_in, channels_out = (t.shape[1] for t in (session.inputs[0], session.outputs[0]))
     return ModelSpec(
         **declared,
         size=(rule, rule),
-        channels_in=int(channels or 1),
-        channels_out=int(channels or 1),
+        # A free dimension can hold one channel.
+        channels_in=channels_in if isinstance(channels_in, int) else 1,
+        channels_out=channels_out if isinstance(channels_out, int) else 1,
     )

@@ -5,7 +5,8 @@ the defaults; what can be measured is measured, and goes before all of them.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from napari_microenhance.engine.findings import Finding
 from napari_microenhance.engine.probe import Findings, probe
 from napari_microenhance.engine.ranges import RangeHint, range_finding, suggest_range
 from napari_microenhance.engine.session import Session
-from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models import cache
 from napari_microenhance.models.bioimageio import PackagedModel
@@ -27,10 +28,31 @@ __all__ = ["Measured", "declared_by", "measure"]
 PREFIX: Final = "microenhance."
 """Of our keys in the ONNX metadata."""
 
-TEXT_KEYS: Final = ("name", "task", "units", "licence", "citation", "card")
+FIELDS: Final = tuple(field.name for field in dataclasses.fields(ModelSpec))
 
-RANGE_KEYS: Final = ("value_range", "value_range_source")
+TEXT_KEYS: Final = ("name", "licence", "citation", "card", "precision")
 
+WORD_KEYS: Final = {
+    name: typing.get_args(kind)
+    for name, kind in typing.get_type_hints(ModelSpec).items()
+    if name in ("task", "units", "intensity", "activation")
+}
+"""The words that each of these may say."""
+
+NUMBER_KEYS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "radius": lambda text: GLOBAL if text == GLOBAL else int(text),
+    "shift_step": int,
+    "size_minimum": int,
+    "size_step": int,
+    "scale": float,
+    "threshold": float,
+    "bytes_per_pixel": float,
+    "value_range": lambda text: _pair(text, float),
+    "border_loss": lambda text: _pair(text, int),
+}
+
+BELIEVED: Final = (*TEXT_KEYS, *WORD_KEYS, "value_range", "value_range_source", "threshold")
+"""What no measurement can tell; the rest of a file's own keys is measured all the same."""
 
 UNCLEAR: Final = RangeHint(None)
 
@@ -74,7 +96,8 @@ def measure(origin: Origin, edits: Mapping[str, Any]) -> tuple[Measured, Session
     ModelError
         If the network cannot be used.
     """
-    key = cache.key_of("network", origin.sha256, origin.named.stem, dict(edits))
+    # What was kept by a version that knew other fields says nothing about ours.
+    key = cache.key_of("network", origin.sha256, origin.named.stem, dict(edits), FIELDS)
     found = cache.fetch(key, Measured)
     session = None
     if found is None or found.beside != _stamps(origin.path.parent, [b[0] for b in found.beside]):
@@ -90,7 +113,8 @@ def _measure(origin: Origin, edits: Mapping[str, Any]) -> tuple[Measured, Sessio
     # Weights kept beside the file are found only by path.
     session = Session(origin.path, name=name)
     declared = declared_by(graph.metadata, name)
-    known = {k: declared[k] for k in declared if k in (*TEXT_KEYS, *RANGE_KEYS)}
+    known = {k: declared[k] for k in declared if k in BELIEVED}
+    known.setdefault("precision", "int8" if graph.quantised else _float_type(session))
     probed = _probed(session, known, origin, edits)
     spec, refuted = reconciled(probed.spec, edits)
     hint = suggest_range(
@@ -140,21 +164,46 @@ def declared_by(metadata: Mapping[str, str], stem: str) -> dict[str, Any]:
         Of the ONNX file.
     stem : str
         Its name where it says none.
+
+    Returns
+    -------
+    dict
+        Fields of `ModelSpec`, and `size_minimum` and `size_step` in place of `size`.
+
+    Raises
+    ------
+    ModelError
+        If one of them says what it cannot.
     """
     ours = {k.removeprefix(PREFIX): v for k, v in metadata.items() if k.startswith(PREFIX)}
     known: dict[str, Any] = {k: ours[k] for k in TEXT_KEYS if k in ours}
     known.setdefault("name", stem)
     try:
-        if "value_range" in ours:
-            low, high = (float(v) for v in ours["value_range"].split(","))
-            known["value_range"], known["value_range_source"] = (low, high), "metadata"
-        for key in ("radius", "shift_step", "size_minimum", "size_step"):
+        for key, words in WORD_KEYS.items():
             if key in ours:
-                known[key] = int(ours[key])
-        known["bytes_per_pixel"] = float(ours.get("bytes_per_pixel", 0))
+                known[key] = words[words.index(ours[key])]
+        for key, read in NUMBER_KEYS.items():
+            if key in ours:
+                known[key] = read(ours[key])
     except ValueError as error:
-        raise ModelError(f"The network {stem} has unreadable metadata: {error}.") from error
+        raise ModelError(
+            f"The network {stem} has unreadable metadata: {PREFIX}{key}={ours[key]!r}."
+        ) from error
+    if "value_range" in known:
+        known["value_range_source"] = "metadata"
     return known
+
+
+def _pair(text: str, kind: type[float]) -> tuple[float, float]:
+    """Return two numbers with a comma between them."""
+    first, second = text.split(",")
+    return kind(first), kind(second)
+
+
+def _float_type(session: Session) -> str:
+    """Return the float type of a network's ends; those of whole numbers compute in float32."""
+    kinds = {"tensor(float16)": "float16", "tensor(double)": "float64"}
+    return next((kinds[t.type] for t in session.inputs if t.type in kinds), "float32")
 
 
 def _stamps(folder: Path, names: list[str]) -> tuple[tuple[str, int, int], ...]:

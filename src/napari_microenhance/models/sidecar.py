@@ -39,7 +39,7 @@ MEASURED: Final = {
 }
 """Fields of which only the measured value can be right, in words."""
 
-NOT_EDITABLE: Final = frozenset({"preprocessing", "postprocessing"})
+NOT_EDITABLE: Final = frozenset({"precision", "preprocessing", "postprocessing"})
 
 BYTES_MOST: Final = 1 << 20
 

@@ -6,6 +6,7 @@ from napari_microenhance.engine.session import available_providers, runtime_vers
 from napari_microenhance.engine.sizing import tiling_of
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import MemoryBudgetError, TilePlanError
+from napari_microenhance.models.catalogue import twin_of
 from napari_microenhance.models.loading import Model
 
 __all__ = ["summarise"]
@@ -44,6 +45,7 @@ def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
             "dtype": spec.dtype,
             "value_range": [low, high],
             "value_range_source": spec.value_range_source,
+            "intensity": spec.intensity or None,
             "further": {name: value for name, value, *_ in spec.constants},
             "batch": spec.batch,
         },
@@ -52,6 +54,7 @@ def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
             "axes": spec.axes_out,
             "channels": spec.channels_out,
             "units": spec.units,
+            "threshold": spec.threshold if spec.task == "labels" else None,
             "others": [name for name in outputs if name != output],
         },
         "suggested_range": {
@@ -82,6 +85,8 @@ def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
         "parameters": graph.parameters,
         "opset": graph.opset,
         "bytes_per_pixel": spec.bytes_per_pixel,
+        "precision": spec.precision,
+        "int8_twin": twin_of(model.path) is not None,
         "probe_seconds": model.probe_seconds,
     }
 

@@ -225,8 +225,8 @@ def _superres(bank: Bank, number: int, patch: int, scale: int, rng: np.random.Ge
     return small, clean
 
 
-def _random_exposure(rng: np.random.Generator) -> Degradation:
-    """Draw how a field is badly taken: exposure, light, focus and noise."""
+def _random_exposure(rng: np.random.Generator, *, fewest: float) -> Degradation:
+    """Draw how a field is badly taken: exposure, light, focus and noise, down to few photons."""
     exposure = _log_uniform(rng, 0.1, 1.6)
     return Degradation(
         blur=rng.uniform(0, 2.2) if rng.random() < 0.85 else 0.0,
@@ -238,7 +238,7 @@ def _random_exposure(rng: np.random.Generator) -> Degradation:
         offset=rng.uniform(0, 0.15),
         gamma=_log_uniform(rng, 0.7, 1.5) if rng.random() < 0.25 else 1.0,
         # Light that is missing is missing photons, too.
-        photons=_log_uniform(rng, 60, 6000) / exposure,
+        photons=_log_uniform(rng, fewest, 6000) / exposure,
         read_noise=_log_uniform(rng, 0.5, 5),
         bits=8 if rng.random() < 0.8 else 12,
     )
@@ -256,7 +256,7 @@ def _detail(bank: Bank, number: int, patch: int, _: int, rng: np.random.Generato
     clean = np.clip(_stretched(clean), 0, 1)
     if rng.random() < 0.15:
         clean = 1 - clean
-    taken = _stretched(degrade(clean, _random_exposure(rng), rng))
+    taken = _stretched(degrade(clean, _random_exposure(rng, fewest=60), rng))
     window = _window(clean.shape[0], patch, rng)
     return taken[window], clean[window]
 
@@ -269,7 +269,7 @@ def _foreground(bank: Bank, number: int, patch: int, _: int, rng: np.random.Gene
     if rng.random() < 0.3:
         ground = rng.uniform(0.5, 1)
         clean = np.asarray(ground * (1 - rng.uniform(0.3, 1) * clean), np.float32)
-    taken = _stretched(degrade(clean, _random_exposure(rng), rng))
+    taken = _stretched(degrade(clean, _random_exposure(rng, fewest=8), rng))
     window = _window(clean.shape[0], patch, rng)
     return taken[window], mask[window]
 

@@ -66,6 +66,7 @@ class EnhanceWidget(LayerChoosers):
         self._waiting: bool | None = None
         self._busy = self._previewing = False
         self._key = ""
+        self._before: str | None = None
         self._image: Layer | None = None
         self._preview_layer: Layer | None = None
         self._results: list[tuple[Layer, Layer]] = []
@@ -90,6 +91,8 @@ class EnhanceWidget(LayerChoosers):
             tell when it cannot be used.
         """
         self._events.watch_window()
+        if self.model.value not in (self._networks.opening, str(path)):
+            self._before = self.model.value
         key = self._networks.open(Path(path))
         self.model.reset_choices()
         self.model.value = key
@@ -158,8 +161,14 @@ class EnhanceWidget(LayerChoosers):
     def _on_not_opened(self, _: str, error: Exception) -> None:
         """Say why a file is no network; the run that waited for it does not start."""
         self._waiting = None
-        self.model.reset_choices()
+        self._choose_before()
         self._tell(error)
+
+    def _choose_before(self) -> None:
+        """Go back to the network that was chosen before one that is no choice any more."""
+        self.model.reset_choices()
+        if self._before in self.model.choices:
+            self.model.value = self._before
 
     def _start_waiting(self) -> None:
         """Start the run or preview that was asked for meanwhile."""
@@ -256,7 +265,7 @@ class EnhanceWidget(LayerChoosers):
         self._waiting = None
         if self._networks.opening is not None:
             self._networks.drop()
-            self.model.reset_choices()
+            self._choose_before()
             if not self._busy:
                 self._on_cancelled()
         if self._runner.is_busy:

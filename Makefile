@@ -20,6 +20,8 @@ help:
 	@echo "make demo   set up, then show napari with a sample, an ROI and its enhancement"
 	@echo "make test   set up, then run the linters, the type checker and every test"
 	@echo "make test-openvino   a second environment, with OpenVINO's onnxruntime, and its tests"
+	@echo "make test-train      a third environment, with torch, and the tests of training"
+	@echo "make evaluate        the figures of the built-in networks, into docs/models.md"
 	@echo "make lint   the linters and the type checker alone"
 	@echo "make bench  the benchmarks; prints ratios"
 	@echo "make clean  remove the environment and everything generated"
@@ -49,6 +51,29 @@ $(OPENVINO)/.openvino: pyproject.toml
 	@$(OPENVINO)/bin/python -m pip install --quiet --force-reinstall --no-deps onnxruntime-openvino
 	@touch $@
 
+# Torch stays out of the environment that everything else is tested in.
+TRAIN := .venv-train
+# A build without CUDA's gigabytes, where the index offers one; any torch will do.
+TORCH ?= torch==2.13.0
+
+.PHONY: test-train
+test-train: $(TRAIN)/.test-train
+	OMP_NUM_THREADS=2 $(TRAIN)/bin/python -m pytest tests/training $(PYTEST_ARGS)
+
+# Figures of the built-in networks; IMAGES names a folder of images to try them on.
+IMAGES ?= ../shared/data/images
+.PHONY: evaluate
+evaluate: $(TRAIN)/.test-train
+	$(TRAIN)/bin/microenhance evaluate --images $(IMAGES) --out docs
+
+$(TRAIN)/.test-train: pyproject.toml
+	@test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)
+	@echo "Installing into $(TRAIN); the first time this takes some minutes."
+	@$(TRAIN)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(TRAIN)/bin/python -m pip install --quiet $(TORCH)
+	@$(TRAIN)/bin/python -m pip install --quiet --editable ".[train]" --group test-train --group evaluate
+	@touch $@
+
 .PHONY: lint
 lint: $(VENV)/.test
 	$(BIN)/ruff check
@@ -63,7 +88,7 @@ bench: system $(VENV)/.test
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(OPENVINO) build demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OPENVINO) $(TRAIN) build demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.demo $(VENV)/.test: pyproject.toml

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import npe2
 import numpy as np
@@ -15,12 +16,18 @@ from skimage.measure import points_in_poly
 from napari_microenhance.errors import OutputError
 from napari_microenhance.io.contributions import (
     get_labelme_reader,
+    get_shapes_reader,
+    write_geojson,
     write_labelme,
     write_ome_tiff,
 )
 from napari_microenhance.io.images import read_image, read_record
 from napari_microenhance.io.labelme import LabelmeShape, read_labelme
 from napari_microenhance.io.labelme import write_labelme as write_labelme_file
+from napari_microenhance.io.layers import layer_shapes
+from napari_microenhance.io.rings import join_rings
+from napari_microenhance.io.rois import read_shapes, write_shapes
+from napari_microenhance.io.shapes import Shape
 
 MASK = np.array([[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]], dtype=bool)
 SHAPES = [
@@ -139,6 +146,113 @@ def test_points_layers_are_written_as_points(tmp_path):
     ]
 
 
+# --- GeoJSON and ImageJ ------------------------------------------------------------
+
+RING = np.array([[0.5, 0.5], [0.5, 20.5], [20.5, 20.5], [20.5, 0.5]])
+BOX = np.array([[2.0, 3.0], [2, 9], [7, 9], [7, 3]])
+
+
+def _drawing():
+    """Return a Shapes layer with one shape of each kind."""
+    holed = join_rings([RING, RING / 2 + 1.25])
+    turned = BOX @ np.array([[0.8, -0.6], [0.6, 0.8]])
+    return Shapes(
+        [BOX, turned, BOX + 30, turned + 50, holed, RING[:3], RING[:2], RING[:3] * 1.7],
+        shape_type=["rectangle", "rectangle", "ellipse", "ellipse", "polygon", "path", "line",
+                    "polygon"],
+        features={"label": ["a", "b", "c", "d", "e", "f", "g", "h"]},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".zip"])
+def test_every_shape_comes_back_through_npe2(plugin, tmp_path, suffix):
+    layer, path = _drawing(), str(tmp_path / f"cells{suffix}")
+    assert npe2.write(path, [layer], plugin_name="napari-microenhance") == [path]
+    ((data, attributes, kind),) = npe2.read([path], stack=False, plugin_name="napari-microenhance")
+    again = Shapes(data, **attributes)
+    assert (kind, again.name) == ("shapes", "cells")
+    assert again.shape_type == layer.shape_type
+    assert list(again.features["label"]) == list(layer.features["label"])
+    for kind, a, b in zip(again.shape_type, again.data, layer.data, strict=True):
+        if kind in ("rectangle", "ellipse"):  # may begin at another corner
+            assert np.hypot(*(a[:, None] - b[None]).T).min(axis=0).max() <= 1e-6
+        else:
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".roi", ".zip"])
+def test_points_come_back_as_points(plugin, tmp_path, suffix):
+    points = [[1.25, 2.0], [3.0, 4.0]][: 1 if suffix == ".roi" else 2]
+    layer, path = Points(points, features={"label": ["a", "b"][: len(points)]}), tmp_path / "a"
+    assert npe2.write(f"{path}{suffix}", [layer], plugin_name="napari-microenhance")
+    ((data, attributes, kind),) = get_shapes_reader(f"{path}{suffix}")(f"{path}{suffix}")
+    assert kind == "points"
+    np.testing.assert_allclose(data, points, rtol=0, atol=1e-6)
+    assert attributes["features"]["label"] == ["a", "b"][: len(points)]
+
+
+def test_colours_of_qupath_show_and_come_back(tmp_path):
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 5], [0, 0]]]},
+        "properties": {"classification": {"name": "Tumor", "color": [200, 0, 10]}},
+    }
+    plain = {**feature, "properties": {}}
+    path = str(tmp_path / "a.json")
+    with open(path, "w") as handle:
+        json.dump([feature, plain], handle)
+    assert get_labelme_reader(path) is None
+    ((data, attributes, _),) = get_shapes_reader(path)(path)
+    layer = Shapes(data, **attributes)
+    np.testing.assert_allclose(layer.edge_color[0][:3], [200 / 255, 0, 10 / 255], atol=1e-6)
+    np.testing.assert_allclose(layer.edge_color[1][:3], [1, 1, 0], atol=1e-6)
+    data, attributes, _ = layer.as_layer_data_tuple()
+    write_geojson(str(tmp_path / "b.geojson"), data, attributes)
+    first, second = json.loads((tmp_path / "b.geojson").read_text())["features"]
+    assert first["properties"]["classification"] == {"name": "Tumor", "color": [200, 0, 10]}
+    assert second["properties"] == {"objectType": "annotation"}
+
+
+def test_the_shapes_reader_wants_its_own_files_only(tmp_path, labelme_path):
+    assert get_shapes_reader(str(labelme_path)) is None
+    assert get_shapes_reader([]) is None
+    assert get_shapes_reader(str(tmp_path / "missing.roi")) is None
+    assert get_shapes_reader(str(tmp_path)) is None
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("rdf.yaml", "x")
+    assert get_shapes_reader(str(tmp_path / "model.zip")) is None
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    assert get_shapes_reader(str(tmp_path / "broken.zip")) is None
+    (tmp_path / "a.geojson").write_text("{")
+    assert get_shapes_reader(str(tmp_path / "a.geojson")) is None
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv"])
+def test_labelme_and_napari_keep_the_same_outlines(tmp_path, suffix):
+    data, attributes, _ = _drawing().as_layer_data_tuple()
+    shapes = layer_shapes(data, attributes)
+    write_shapes(tmp_path / f"a{suffix}", shapes)
+    for found, shape in zip(read_shapes(tmp_path / f"a{suffix}"), shapes, strict=True):
+        assert found.kind == shape.kind
+        assert np.hypot(*(found.points[:, None] - shape.points[None]).T).min(axis=0).max() <= 1e-6
+
+
+def test_a_table_of_ours_is_napari_own(tmp_path):
+    from napari_builtins.io import csv_to_layer_data
+
+    layer = _drawing()
+    data, attributes, _ = layer.as_layer_data_tuple()
+    write_shapes(tmp_path / "a.csv", layer_shapes(data, attributes))
+    found, kinds, what = csv_to_layer_data(str(tmp_path / "a.csv"))
+    assert what == "shapes"
+    again = Shapes(found, **kinds)
+    assert again.shape_type == layer.shape_type
+    for a, b in zip(again.data, layer.data, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(OutputError, match="points in a table of their own"):
+        write_shapes(tmp_path / "b.csv", [Shape("point", np.zeros((1, 2)))])
+
+
 # --- OME-TIFF --------------------------------------------------------------------
 
 
@@ -230,7 +344,8 @@ def test_other_readers_see_a_valid_ome_tiff(tmp_path):
 def test_contributions_need_no_napari():
     code = (
         "import sys, napari_microenhance.io.contributions;"
-        "print([m for m in ('napari', 'qtpy', 'onnxruntime', 'dask') if m in sys.modules])"
+        "heavy = ('napari', 'qtpy', 'onnxruntime', 'dask', 'zarr', 'roifile');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import imagecodecs
 import numpy as np
+import ome_types
 import psutil
 import pytest
 import tifffile
@@ -22,7 +23,13 @@ from PIL import Image
 from napari_microenhance.errors import AxesError, FileMissingError, ImageError, OutputError
 from napari_microenhance.io import images, tiff_writing
 from napari_microenhance.io.files import replacing
-from napari_microenhance.io.images import check_output, read_image, read_record, write_image
+from napari_microenhance.io.images import (
+    check_output,
+    read_changed,
+    read_image,
+    read_record,
+    write_image,
+)
 from napari_microenhance.io.panel import before_after
 
 RNG = np.random.default_rng(7)
@@ -465,6 +472,54 @@ def test_the_record_is_a_comment_annotation_of_ours(tmp_path):
     assert reference.get("ID") == note.get("ID")
 
 
+@pytest.mark.parametrize("axes", SHAPES)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+def test_an_ome_tiff_is_valid_and_says_what_it_is(tmp_path, axes, dtype):
+    pixels = (RNG.random(SHAPES[axes]) * 200).astype(dtype)
+    size = {a: s for a, s in {"Y": (0.5, "µm"), "X": (250.0, "nm"), "Z": (2.0, "µm"),
+                              "T": (30.0, "s")}.items() if a in axes}  # fmt: skip
+    names = ("DAPI", "µ\x07") if "C" in axes.removesuffix("YXC") else ()
+    changed = RNG.random([n for n, a in zip(pixels.shape, axes, strict=True) if a != "C"]) > 0.5
+    path = tmp_path / "a.ome.tif"
+    write_image(path, pixels, axes, pixel_size=size, channel_names=names, record=RECORD,
+                changed=changed)  # fmt: skip
+    with tifffile.TiffFile(path) as tif:
+        xml = tif.ome_metadata
+        assert [series.name for series in tif.series] == ["Image0", "Changed pixels"]
+    ome_types.validate_xml(xml)
+    ome = ome_types.from_xml(xml)
+    (note,) = ome.structured_annotations
+    assert (note.namespace, json.loads(note.value)) == ("napari-microenhance", RECORD)
+    first, second = (image.pixels for image in ome.images)
+    for found in (first, second):
+        assert (found.physical_size_x, found.physical_size_x_unit.value) == (250, "nm")
+        assert (found.physical_size_y, found.physical_size_y_unit.value) == (0.5, "µm")
+        assert found.physical_size_z == (2 if "Z" in axes else None)
+        assert found.time_increment == (30 if "T" in axes else None)
+        for letter in axes.replace("C", ""):
+            assert getattr(found, f"size_{letter.lower()}") == pixels.shape[axes.index(letter)]
+    assert first.size_c == (pixels.shape[axes.index("C")] if "C" in axes else 1)
+    assert second.size_c == 1
+    found = read_image(path)
+    assert (found.axes, found.notes) == (axes, ())
+    np.testing.assert_array_equal(found.pixels, pixels)
+    np.testing.assert_array_equal(read_changed(path), changed)
+    # Readers that take one image take the result.
+    np.testing.assert_array_equal(tifffile.imread(path), pixels)
+
+
+def test_files_without_a_mask_of_changed_pixels_say_none(tmp_path):
+    for name in ("a.png", "a.tif", "a.ome.tif"):
+        mask = None if name == "a.ome.tif" else np.ones((13, 17), bool)
+        write_image(tmp_path / name, GREY, "YX", changed=mask)
+        assert read_changed(tmp_path / name) is None
+    write_image(tmp_path / "b.ome.tif", GREY, "YX", changed=np.ones((13, 17), bool))
+    whole = (tmp_path / "b.ome.tif").read_bytes()
+    (tmp_path / "b.ome.tif").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError, match="cut short"):
+        read_changed(tmp_path / "b.ome.tif")
+
+
 def test_a_file_without_record_says_none(tmp_path):
     for name in ("a.png", "a.tif", "a.ome.tif"):
         write_image(tmp_path / name, GREY, "YX")
@@ -505,6 +560,8 @@ def test_wide_planes_are_tiled(tmp_path):
         ("a.png", "uint32", "YX", r"uint32; use \.tif"),
         ("a.png", "uint8", "CYX", r"one plane.*use \.tif"),
         ("a.ome.tif", "float16", "YX", r"no float16.*use \.tif"),
+        ("a.tif", "bool", "YXC", "no colour of one bit"),
+        ("a.ome.tif", "bool", "ZYXC", "no colour of one bit"),
         ("a.jpg", "uint8", "YX", "JPEG changes pixels"),
         ("a.bmp", "uint8", "YX", r'"\.bmp"; results are written as \.png'),
         ("a", "uint8", "YX", "no suffix"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from napari.layers import Shapes
 from PIL import Image
 from skimage.measure import points_in_poly
 
@@ -125,6 +126,7 @@ def test_outline_encloses_exactly_its_mask(mask):
     if mask.any():
         np.testing.assert_array_equal(_inside(outline, expected.shape), expected)
         np.testing.assert_array_equal(outline[0], outline[-1])
+        Shapes([outline], shape_type="polygon")  # napari can draw it
     else:
         assert outline.shape == (0, 2)
 
@@ -287,14 +289,14 @@ def test_label_images_that_cannot_be_used(tmp_path):
         ("a.json", b"{", "not valid JSON"),
         ("a.json", b"nonsense", "not valid JSON"),
         ("a.json", b"[" * 100_000, "not valid JSON"),
-        ("a.json", b'{"a": 1}', "JSON, but not of labelme"),
-        ("a.json", b'{"shapes": []}', "JSON, but not of labelme"),
-        ("a.json", b"[1, 2]", "JSON, but not of labelme"),
-        ("a.json", b'{"type": "FeatureCollection", "features": []}', "GeoJSON, not labelme"),
+        ("a.json", b'{"a": 1}', "not of labelme .* and no GeoJSON"),
+        ("a.json", b'{"shapes": []}', "not of labelme .* and no GeoJSON"),
+        ("a.json", b"[1, 2]", "not of labelme .* and no GeoJSON"),
+        ("a.json", b'{"type": "FeatureCollection", "features": []}', "holds no shapes"),
         ("a.json", b'{"shapes": [], "imagePath": "a", "imageData": null}', "holds no shapes"),
         ("a.json", '{"shapes": "ä"}'.encode("latin-1"), "not valid JSON"),
         ("a.json", b"<html></html>", "web page"),
-        ("a.roi", b"Iout\x00\xe4\x01\x00", "not an ROI file that is read here"),
+        ("a.bin", b"\x00\x01\x02", "not an ROI file that is read here"),
         ("a.tif", b"II*\x00\x08\x00\x00\x00", "no image|damaged"),
     ],
 )

@@ -1,34 +1,52 @@
 """The readers and writers that napari's manifest names; neither needs napari itself."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_microenhance.errors import OutputError
-from napari_microenhance.io.imagefile import RECORD_KEY, PixelSize, canonical_unit
+from napari_microenhance.errors import FileMissingError, OutputError, RoiError
+from napari_microenhance.io.files import kind_of
+from napari_microenhance.io.geojson import is_geojson
+from napari_microenhance.io.geojson import write_geojson as write_geojson_file
+from napari_microenhance.io.imagej import is_imagej_zip
+from napari_microenhance.io.imagej import write_imagej as write_imagej_file
 from napari_microenhance.io.images import write_image
 from napari_microenhance.io.labelme import (
-    LabelmeFile,
-    LabelmeShape,
-    area,
     is_labelme,
+    labelme_shape,
+    napari_shapes,
     read_labelme,
 )
 from napari_microenhance.io.labelme import write_labelme as write_labelme_file
-from napari_microenhance.io.outlines import Points, ellipse_in_box
+from napari_microenhance.io.layers import (
+    LayerData,
+    layer_axes,
+    layer_pixel_size,
+    layer_record,
+    layer_shapes,
+    shape_layers,
+)
+from napari_microenhance.io.rois import read_shapes
 from napari_microenhance.io.tiff_writing import OME_DTYPES
 
-__all__ = ["get_labelme_reader", "write_labelme", "write_ome_tiff"]
+__all__ = [
+    "get_labelme_reader",
+    "get_shapes_reader",
+    "write_geojson",
+    "write_imagej",
+    "write_labelme",
+    "write_ome_tiff",
+    "write_ome_zarr",
+]
 
-LayerData = tuple[Any, dict[str, Any], str]
-
-_DEFAULT_AXES = {1: "X", 2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}
+Reader = Callable[[str], list[LayerData]]
 
 
-def get_labelme_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | None:
+def get_labelme_reader(path: str | Sequence[str]) -> Reader | None:
     """Return a reader for a labelme file, or None for everything else.
 
     Parameters
@@ -41,8 +59,25 @@ def get_labelme_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerD
     callable or None
         Takes the path and returns layer data tuples.
     """
-    paths = [path] if isinstance(path, str) else list(path)
-    return _read_labelme if paths and all(_looks_like_labelme(p) for p in paths) else None
+    paths = _paths(path)
+    return _read_labelme if paths and all(is_labelme(_json(p)) for p in paths) else None
+
+
+def get_shapes_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return a reader for GeoJSON and ImageJ ROI files, or None for everything else.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        What was opened; several files are one layer each.
+
+    Returns
+    -------
+    callable or None
+        Takes the path and returns layer data tuples.
+    """
+    paths = _paths(path)
+    return _read_shapes if paths and all(map(_holds_shapes, paths)) else None
 
 
 def write_labelme(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
@@ -61,20 +96,27 @@ def write_labelme(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # n
     list of str
         What was written.
     """
-    kinds = meta.get("shape_type")
-    if kinds is None:
-        kinds = ["point" if isinstance(data, np.ndarray) else "polygon"] * len(data)
-    elif isinstance(kinds, str):
-        kinds = [kinds] * len(data)
-    labels, groups = _column(meta, "label", len(data)), _column(meta, "group_id", len(data))
-    shapes = []
-    for kind, vertices, label, group in zip(kinds, data, labels, groups, strict=True):
-        points = np.atleast_2d(np.asarray(vertices, dtype=np.float64))[:, -2:]
-        name, points = _labelme_points(str(kind), points)
-        number = int(group) if _is_number(group) else None
-        shapes.append(LabelmeShape(name, points, "" if label is None else str(label), None, number))
+    shapes = [labelme_shape(shape) for shape in layer_shapes(data, meta)]
     image = (meta.get("metadata") or {}).get("labelme") or {}
     write_labelme_file(path, shapes, image.get("image_shape"), image.get("image_path"))
+    return [path]
+
+
+def write_geojson(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+    """Write a Shapes or Points layer as GeoJSON, as QuPath reads it.
+
+    Parameters are those of `write_labelme`.
+    """
+    write_geojson_file(path, layer_shapes(data, meta))
+    return [path]
+
+
+def write_imagej(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+    """Write a Shapes or Points layer as an ImageJ ROI file.
+
+    Parameters are those of `write_labelme`; a .roi holds one shape, a .zip any number.
+    """
+    write_imagej_file(path, layer_shapes(data, meta))
     return [path]
 
 
@@ -101,113 +143,94 @@ def write_ome_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # 
     """
     if not path.lower().endswith((".ome.tif", ".ome.tiff")):
         raise OutputError(f'{path}: an OME-TIFF is named ".ome.tif" or ".ome.tiff".')
-    multiscale = meta.get("multiscale")
-    if multiscale or (multiscale is None and isinstance(data, list | tuple)):
-        data = data[0]
-    pixels = _ome_pixels(path, np.asarray(data))
-    record = _own_metadata(meta)
-    axes = _layer_axes(path, pixels.ndim, meta, record)
-    write_image(path, pixels, axes, pixel_size=_layer_size(axes, meta), record=record or None)
+    pixels = _ome_pixels(path, np.asarray(_full_resolution(data, meta)))
+    record = layer_record(meta)
+    axes = layer_axes(path, pixels.ndim, meta, record)
+    write_image(path, pixels, axes, pixel_size=layer_pixel_size(axes, meta), record=record or None)
     return [path]
 
 
-def _looks_like_labelme(path: str) -> bool:
-    """Tell whether a path is a labelme file, without complaining when it is not."""
-    if not str(path).lower().endswith(".json"):
-        return False
+def write_ome_zarr(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+    """Write an Image or Labels layer as OME-Zarr, with the record of its run.
+
+    Parameters
+    ----------
+    path : str
+    data : array-like or sequence of array-like
+        The layer's data, read block by block; of a multiscale layer the full resolution.
+    meta : dict
+        The layer's attributes; scale, units, axis labels and record are kept.
+
+    Returns
+    -------
+    list of str
+        What was written.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    pixels = _full_resolution(data, meta)
+    record = layer_record(meta)
+    axes = layer_axes(path, len(pixels.shape), meta, record)
+    size = layer_pixel_size(axes, meta)
+    write_image(path, pixels, axes, pixel_size=size, record=record or None)
+    return [path]
+
+
+def _paths(path: str | Sequence[str]) -> list[str]:
+    """Return what was opened as a list."""
+    return [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
+
+
+def _json(path: str) -> object:
+    """Return what a JSON file holds, without complaining when it is none."""
+    if not path.lower().endswith((".json", ".geojson")):
+        return None
     try:
-        return is_labelme(json.loads(Path(path).read_text(encoding="utf-8-sig")))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _holds_shapes(path: str) -> bool:
+    """Tell whether a file is GeoJSON or of ImageJ, without complaining when it is not."""
+    try:
+        kind = kind_of(Path(path), error=RoiError)
+    except (FileMissingError, RoiError):
         return False
+    return kind == "imagej" or (
+        is_imagej_zip(Path(path)) if kind == "zip" else is_geojson(_json(path))
+    )
 
 
 def _read_labelme(path: str | Sequence[str]) -> list[LayerData]:
     """Read labelme files as Shapes layers, and Points layers for their points."""
-    paths = [path] if isinstance(path, str) else list(path)
-    return [layer for p in paths for layer in _layers(Path(p), read_labelme(p))]
-
-
-def _layers(path: Path, file: LabelmeFile) -> list[LayerData]:
-    """Return the layers that show one labelme file."""
-    image = {"image_shape": file.image_shape, "image_path": file.image_path}
-    common = {"name": path.stem, "metadata": {"labelme": image}}
-    shapes = [(kind, points, s) for s in file.shapes for kind, points in _napari_shape(s)]
-    dots = [(point, s) for s in file.shapes if s.kind in ("point", "points") for point in s.points]
-    layers: list[LayerData] = []
-    if shapes or not dots:
-        attributes = {
-            **common,
-            "shape_type": [kind for kind, _, _ in shapes],
-            "features": _features([s for _, _, s in shapes]),
-            "face_color": "transparent",
-            "edge_color": "yellow",
-            "edge_width": 2,
-        }
-        layers.append(([points for _, points, _ in shapes], attributes, "shapes"))
-    if dots:
-        attributes = {**common, "features": _features([s for _, s in dots])}
-        attributes["name"] = f"{path.stem} points"
-        layers.append((np.array([point for point, _ in dots]), attributes, "points"))
+    layers = []
+    for name in _paths(path):
+        file = read_labelme(name)
+        image = {"image_shape": file.image_shape, "image_path": file.image_path}
+        layers += shape_layers(Path(name).stem, napari_shapes(file), {"labelme": image})
     return layers
 
 
-def _napari_shape(shape: LabelmeShape) -> list[tuple[str, Points]]:
-    """Return napari's shape type and vertices; nothing for points and empty masks."""
-    if shape.kind in ("line", "linestrip"):
-        return [("line" if shape.kind == "line" else "path", shape.points)]
-    if shape.kind == "circle":
-        (y, x), rim = shape.points
-        r = float(np.hypot(*(rim - shape.points[0])))
-        box = np.array([(y - r, x - r), (y - r, x + r), (y + r, x + r), (y + r, x - r)])
-        return [("ellipse", box)]
-    outline = area(shape)
-    kind = "rectangle" if shape.kind == "rectangle" else "polygon"
-    return [] if outline is None else [(kind, outline)]
+def _read_shapes(path: str | Sequence[str]) -> list[LayerData]:
+    """Read GeoJSON and ImageJ files as Shapes layers, and Points layers for their points."""
+    return [
+        layer for name in _paths(path) for layer in shape_layers(Path(name).stem, read_shapes(name))
+    ]
 
 
-def _features(shapes: list[LabelmeShape]) -> dict[str, list[Any]]:
-    """Return the table of names that goes with a layer."""
-    features: dict[str, list[Any]] = {"label": [s.label for s in shapes]}
-    if any(s.group is not None for s in shapes):
-        features["group_id"] = [s.group for s in shapes]
-    return features
+def _full_resolution(data: Any, meta: dict[str, Any]) -> Any:  # noqa: ANN401 - any array-like
+    """Return the pixels of a layer that may hold several resolutions."""
+    multiscale = meta.get("multiscale")
+    if multiscale or (multiscale is None and isinstance(data, list | tuple)):
+        data = data[0]
+    return data if hasattr(data, "shape") and hasattr(data, "dtype") else np.asarray(data)
 
 
-def _labelme_points(kind: str, points: Points) -> tuple[str, Points]:
-    """Return labelme's shape type and points for a napari shape."""
-    if kind == "ellipse":
-        first, second = points[1] - points[0], points[2] - points[1]
-        if np.isclose(np.hypot(*first), np.hypot(*second), rtol=1e-9):
-            centre = points.mean(axis=0)
-            return "circle", np.stack([centre, centre + first / 2])
-        return "polygon", ellipse_in_box(points)
-    if kind == "rectangle":
-        upright = all(len(set(points[:, axis].tolist())) == 2 for axis in (0, 1))
-        return ("rectangle", points[[0, 2]]) if upright else ("polygon", points)
-    return {"path": "linestrip"}.get(kind, kind), points
-
-
-def _column(meta: Mapping[str, Any], name: str, length: int) -> list[Any]:
-    """Return one column of a layer's features, or of its older properties."""
-    for table in ("features", "properties"):
-        source = meta.get(table)
-        if source is not None and name in source and len(source[name]) == length:
-            return list(source[name])
-    return [None] * length
-
-
-def _is_number(value: object) -> bool:
-    """Tell whether a table cell holds a number; tables fill gaps with NaN."""
-    return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
-
-
-def _own_metadata(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what this package keeps in a layer's metadata."""
-    own = (meta.get("metadata") or {}).get(RECORD_KEY)
-    return dict(own) if isinstance(own, Mapping) else {}
-
-
-def _ome_pixels(path: str, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _ome_pixels(path: str, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return pixels of a dtype that OME-TIFF has; labels are 64-bit in napari."""
     if pixels.dtype.name in OME_DTYPES or pixels.dtype.kind not in "iu":
         return pixels
@@ -216,34 +239,3 @@ def _ome_pixels(path: str, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]
         if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
             return pixels.astype(name)
     raise OutputError(f"{path}: values from {low} to {high} do not fit OME-TIFF's 32 bits.")
-
-
-def _layer_axes(path: str, ndim: int, meta: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """Return the axes from the layer's labels, else its record, else by count."""
-    colour = "C" if meta.get("rgb") else ""
-    named = "".join(str(label)[:1].upper() for label in meta.get("axis_labels") or ())
-    image = record.get("image")
-    recorded = str(image.get("axes", "")) if isinstance(image, Mapping) else ""
-    counted = _DEFAULT_AXES.get(ndim - len(colour), "")
-    for axes in (named + colour, recorded, counted + colour):
-        fits = len(axes) == len(set(axes)) == ndim and axes.removesuffix(colour).endswith("YX")
-        if fits and not set(axes) - set("TCZYX"):
-            return axes
-    raise OutputError(f"{path}: a layer of {ndim} dimensions cannot be written as OME-TIFF.")
-
-
-def _layer_size(axes: str, meta: Mapping[str, Any]) -> PixelSize:
-    """Return the pixel size from a layer's scale and units; nothing where it has no units."""
-    spatial = axes.removesuffix("C") if axes.endswith("YXC") else axes
-    scale = list(meta.get("scale", ()))
-    units = meta.get("units") or ()
-    units = [units] * len(scale) if isinstance(units, str) else [_symbol(u) for u in units]
-    if len(scale) != len(spatial) or len(units) != len(scale):
-        return {}
-    known = zip(spatial, scale, units, strict=True)
-    return {a: (float(s), u) for a, s, u in known if u != "pixel" and s > 0}
-
-
-def _symbol(unit: object) -> str:
-    """Return a pint unit as the OME schema spells it."""
-    return canonical_unit(str(unit))

@@ -1,11 +1,13 @@
 """Files on disk: what they hold, and outputs that appear whole or not at all."""
 
 import contextlib
+import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 import psutil
 
@@ -16,9 +18,26 @@ from napari_microenhance.errors import (
     OutputError,
 )
 
-__all__ = ["Kind", "check_room", "check_target", "kind_of", "replacing", "unusable"]
+__all__ = [
+    "LARGEST_ROI",
+    "Kind",
+    "check_room",
+    "check_target",
+    "is_zarr",
+    "kind_of",
+    "read_json",
+    "reason",
+    "replacing",
+    "replacing_folder",
+    "unusable",
+]
 
-Kind = Literal["tiff", "png", "jpeg", "json", "html", "lfs", "text", "binary"]
+Kind = Literal[
+    "tiff", "png", "jpeg", "zarr", "imagej", "zip", "json", "html", "lfs", "text", "binary"
+]
+
+LARGEST_ROI: Final = 2**30
+"""Bytes of an ROI file, unpacked: a million outlines, and too few to fill the memory."""
 
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"II*\x00", "tiff"),
@@ -27,8 +46,13 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"MM\x00+", "tiff"),
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),
+    (b"Iout", "imagej"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
     (b"version https://git-lfs", "lfs"),
 )
+
+_ZARR_FILES: Final = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 _NOT_DATA = {
     "html": "holds a web page; download the file itself and try again",
@@ -37,7 +61,7 @@ _NOT_DATA = {
 
 
 def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:
-    """Say what a file holds, from its first bytes and not from its name.
+    """Say what a file or a Zarr folder holds, from its contents and not from its name.
 
     Parameters
     ----------
@@ -48,15 +72,17 @@ def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:
     Returns
     -------
     str
-        One of "tiff", "png", "jpeg", "json", "html", "lfs", "text", "binary".
+        A word of `Kind`.
 
     Raises
     ------
     FileMissingError
         If nothing is there.
     MicroEnhanceError
-        Of type `error`, if it is a folder, empty or not readable.
+        Of type `error`, if it is another folder, empty or not readable.
     """
+    if is_zarr(path):
+        return "zarr"
     try:
         with path.open("rb") as handle:
             head = handle.read(512)
@@ -67,7 +93,7 @@ def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:
     except IsADirectoryError as folder:
         raise error(f"{path} is a folder; give a file in it.") from folder
     except (OSError, ValueError) as problem:
-        raise error(f"{path} cannot be opened: {_reason(problem)}.") from problem
+        raise error(f"{path} cannot be opened: {reason(problem)}.") from problem
     if not head:
         raise error(f"{path} is empty (0 bytes); make or copy it again.")
     for magic, kind in _MAGIC:
@@ -79,6 +105,36 @@ def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:
     if start.startswith((b"{", b"[")):
         return "json"
     return "binary" if b"\x00" in head else "text"
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a Zarr group or array."""
+    return path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES)
+
+
+def read_json(path: Path, *, error: type[MicroEnhanceError]) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a JSON file of usual size holds.
+
+    Parameters
+    ----------
+    path : Path
+    error : type of MicroEnhanceError
+
+    Raises
+    ------
+    MicroEnhanceError
+        Of type `error`, if it is no JSON or far too large.
+    """
+    try:
+        if (size := path.stat().st_size) > LARGEST_ROI:
+            raise error(f"{path} is too large: {size / 2**20:.0f} MiB of JSON.")
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as problem:
+        if isinstance(problem, MicroEnhanceError):
+            raise
+        raise error(f"{path} is not valid JSON ({reason(problem)}); save it again.") from problem
+    except OSError as problem:
+        raise error(f"{path} cannot be opened: {reason(problem)}.") from problem
 
 
 def unusable(path: Path, kind: Kind, otherwise: str) -> str:
@@ -117,16 +173,24 @@ def check_room(path: Path, size: int) -> None:
         )
 
 
-def check_target(path: Path) -> None:
+def check_target(path: Path, *, folder: bool = False) -> None:
     """Raise unless a file can be written at `path`; nothing is left behind.
+
+    Parameters
+    ----------
+    path : Path
+    folder : bool
+        A Zarr folder is to be written, not a file; it may replace one.
 
     Raises
     ------
     OutputError
-        If the folder is missing or not writable, or `path` is a folder.
+        If the folder is missing or not writable, or something else stands at `path`.
     """
     target = _real(path)
-    if target.is_dir():
+    if folder and target.exists() and not is_zarr(target):
+        raise OutputError(f"{path} exists and is no Zarr folder; give another name.")
+    if target.is_dir() and not folder:
         raise OutputError(f"{path} is a folder; give the name of a file in it.")
     if not target.parent.is_dir():
         raise OutputError(f"The folder {target.parent} does not exist; make it first.")
@@ -169,18 +233,63 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException as problem:
         temporary.unlink(missing_ok=True)
         if isinstance(problem, OSError) and not isinstance(problem, MicroEnhanceError):
-            raise OutputError(f"{path} cannot be written: {_reason(problem)}.") from problem
+            raise OutputError(f"{path} cannot be written: {reason(problem)}.") from problem
         raise
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to fill that becomes `path` only when all went well.
+
+    As `replacing`, for formats that are a folder of files. An older Zarr folder at `path`
+    is replaced; it stays as it was when something goes wrong.
+
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    Path
+        An empty folder beside the target.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or something that is no Zarr folder stands there.
+    """
+    check_target(path, folder=True)
+    target = _real(path)
+    temporary, old = _name_beside(target, "part"), _name_beside(target, "old")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+    except BaseException as problem:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(problem, OSError) and not isinstance(problem, MicroEnhanceError):
+            raise OutputError(f"{path} cannot be written: {reason(problem)}.") from problem
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _open_beside(path: Path, target: Path) -> tuple[BinaryIO, Path]:
     """Create an empty file with a name of its own next to the target."""
     # Not `tempfile`: its files are private to their owner, and the mode would stay.
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    temporary = _name_beside(target, "part")
     try:
         return temporary.open("xb"), temporary
     except OSError as problem:
-        raise OutputError(f"{path} cannot be written: {_reason(problem)}.") from problem
+        raise OutputError(f"{path} cannot be written: {reason(problem)}.") from problem
+
+
+def _name_beside(target: Path, ending: str) -> Path:
+    """Return a hidden name of its own in the same folder."""
+    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.{ending}")
 
 
 def _real(path: Path) -> Path:
@@ -188,6 +297,7 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _reason(problem: BaseException) -> str:
-    """Return the operating system's words for what went wrong."""
-    return getattr(problem, "strerror", None) or str(problem)
+def reason(problem: BaseException) -> str:
+    """Return what went wrong on one line, without a last stop."""
+    text = getattr(problem, "strerror", None) or str(problem)
+    return " ".join(str(text).split()).rstrip(".")

@@ -5,12 +5,21 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy.typing as npt
-
-__all__ = ["RECORD_KEY", "ImageFile", "PixelSize", "canonical_unit", "json_object", "to_um"]
+__all__ = [
+    "CHANGED",
+    "RECORD_KEY",
+    "ImageFile",
+    "PixelSize",
+    "canonical_unit",
+    "json_object",
+    "to_um",
+]
 
 RECORD_KEY: Final = "napari-microenhance"
 """The name under which a file and a layer carry the record of a run."""
+
+CHANGED: Final = "Changed pixels"
+"""Name of the second image of an OME-TIFF, which says where the first differs from its source."""
 
 PixelSize = Mapping[str, tuple[float, str]]
 """Axis letter -> (step from one sample to the next, unit)."""
@@ -35,6 +44,11 @@ _SPELLINGS = {
     "millisecond": "ms",
     "minute": "min",
     "hour": "h",
+    "day": "d",
+    "microsecond": "µs",
+    "nanosecond": "ns",
+    "angstrom": "Å",
+    "picometer": "pm",
     "pixels": "pixel",
 }
 
@@ -47,8 +61,9 @@ class ImageFile:
 
     Parameters
     ----------
-    pixels : ndarray, any shape and dtype, native byte order
-        As many dimensions as `axes` has letters.
+    pixels : array-like, any shape and dtype, native byte order
+        As many dimensions as `axes` has letters. An ndarray, but of OME-Zarr `ZarrPixels`,
+        which are read where they are sliced.
     axes : str
         Letters of "TCZYX" in the file's order; a "C" after "YX" is colour (3 samples)
         or colour with alpha (4).
@@ -61,7 +76,7 @@ class ImageFile:
         One sentence for everything that was interpreted or left out on the way.
     """
 
-    pixels: npt.NDArray[Any]
+    pixels: Any
     axes: str
     pixel_size: PixelSize = dataclasses.field(default_factory=dict)
     channel_names: tuple[str, ...] = ()

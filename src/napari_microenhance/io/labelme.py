@@ -17,10 +17,30 @@ import numpy.typing as npt
 from PIL import Image
 
 from napari_microenhance.errors import RoiError
-from napari_microenhance.io.files import kind_of, replacing, unusable
-from napari_microenhance.io.outlines import Points, around_centre, circle, mask_outline
+from napari_microenhance.io.files import kind_of, read_json, reason, replacing, unusable
+from napari_microenhance.io.outlines import (
+    SQUARE,
+    Points,
+    around_centre,
+    circle,
+    ellipse_box,
+    ellipse_in_box,
+    is_rectangle,
+    mask_outline,
+)
+from napari_microenhance.io.shapes import Shape
 
-__all__ = ["LabelmeFile", "LabelmeShape", "area", "is_labelme", "read_labelme", "write_labelme"]
+__all__ = [
+    "LabelmeFile",
+    "LabelmeShape",
+    "area",
+    "is_labelme",
+    "labelme_file",
+    "labelme_shape",
+    "napari_shapes",
+    "read_labelme",
+    "write_labelme",
+]
 
 _VERSION: Final = "5.5.0"
 _ALIASES: Final = {"line_strip": "linestrip", "rotation": "rectangle",
@@ -88,6 +108,54 @@ def area(shape: LabelmeShape) -> Points | None:
     return None
 
 
+def napari_shapes(file: LabelmeFile) -> tuple[Shape, ...]:
+    """Return the shapes of a file in napari's terms; several points are one shape each."""
+    return tuple(
+        Shape(kind, points, label=shape.label, group=shape.group)
+        for shape in file.shapes
+        for kind, points in _napari_kinds(shape)
+    )
+
+
+def labelme_shape(shape: Shape) -> LabelmeShape:
+    """Return a shape in labelme's terms, a polygon where labelme does not know its kind."""
+    kind, points = {"path": "linestrip"}.get(shape.kind, shape.kind), shape.points
+    if kind == "ellipse":
+        kind, points = "polygon", ellipse_in_box(shape.points)
+        first, second = np.diff(shape.points[:3], axis=0) / 2
+        if is_rectangle(shape.points) and np.isclose(
+            np.hypot(*first), np.hypot(*second), rtol=1e-9
+        ):
+            centre = shape.points.mean(axis=0)
+            kind, points = "circle", np.stack([centre, centre + first])
+    elif kind == "rectangle":
+        upright = all(len(set(points[:, axis].tolist())) == 2 for axis in (0, 1))
+        kind, points = ("rectangle", points[[0, 2]]) if upright else ("polygon", points)
+    return LabelmeShape(kind, points, shape.label, None, shape.group)
+
+
+def _napari_kinds(shape: LabelmeShape) -> list[tuple[str, Points]]:
+    """Return napari's shape types and vertices; nothing for an empty mask."""
+    if shape.kind in ("point", "points"):
+        return [("point", point[None]) for point in shape.points]
+    if shape.kind in ("line", "linestrip"):
+        return [("line" if shape.kind == "line" else "path", shape.points)]
+    if shape.kind == "circle":
+        centre, rim = shape.points
+        radius = float(np.hypot(*(rim - centre)))
+        return [("ellipse", centre + radius * SQUARE)]
+    outline = area(shape)
+    if outline is None:
+        return []
+    if shape.kind == "polygon":
+        # A file of ours keeps as polygons what labelme has no shape type for.
+        if (box := ellipse_box(outline)) is not None:
+            return [("ellipse", box)]
+        turned = is_rectangle(outline) and len(set(outline[:, 0].tolist())) > 2
+        return [("rectangle" if turned else "polygon", outline)]
+    return [("rectangle" if shape.kind == "rectangle" else "polygon", outline)]
+
+
 def read_labelme(path: str | Path) -> LabelmeFile:
     """Read a labelme JSON file of version 3, 4 or 5.
 
@@ -111,13 +179,29 @@ def read_labelme(path: str | Path) -> LabelmeFile:
     kind = kind_of(path, error=RoiError)
     if kind not in ("json", "text"):
         raise RoiError(unusable(path, kind, "is not JSON, so it is not a labelme file"))
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise RoiError(f"{path} is not valid JSON ({_short(error)}); save it again.") from error
+    content = read_json(path, error=RoiError)
     if not is_labelme(content):
-        what = "GeoJSON, not labelme" if _is_geojson(content) else "JSON, but not of labelme"
-        raise RoiError(f'{path} is {what}: a "shapes" list with points is missing.')
+        raise RoiError(
+            f'{path} is JSON, but not of labelme: a "shapes" list with points is missing.'
+        )
+    return labelme_file(path, content)
+
+
+def labelme_file(path: Path, content: dict[str, Any]) -> LabelmeFile:
+    """Return the shapes of a parsed labelme file.
+
+    Parameters
+    ----------
+    path : Path
+        For error messages.
+    content : dict
+        As `is_labelme` accepts.
+
+    Raises
+    ------
+    RoiError
+        If a shape in it is damaged.
+    """
     shapes = tuple(
         _shape(f"{path}, shape {number}", entry)
         for number, entry in enumerate(content["shapes"], start=1)
@@ -213,7 +297,7 @@ def _decode_mask(where: str, text: object) -> npt.NDArray[np.bool_]:
         with Image.open(png, formats=("PNG",)) as image:
             pixels = np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise RoiError(f"{where}: its mask is damaged ({_short(error)}).") from error
+        raise RoiError(f"{where}: its mask is damaged ({reason(error)}).") from error
     return np.asarray(pixels.any(axis=-1) if pixels.ndim == 3 else pixels != 0)
 
 
@@ -241,17 +325,3 @@ def _image_shape(content: dict[str, Any]) -> tuple[int, int] | None:
     size = content.get("imageHeight"), content.get("imageWidth")
     height, width = (n if isinstance(n, int) and n > 0 else None for n in size)
     return None if height is None or width is None else (height, width)
-
-
-def _is_geojson(content: object) -> bool:
-    """Tell whether parsed JSON is GeoJSON, which QuPath writes."""
-    items = content if isinstance(content, list) else [content]
-    return any(
-        isinstance(item, dict) and str(item.get("type")).startswith(("Feature", "Geometry"))
-        for item in items[:1]
-    )
-
-
-def _short(error: BaseException) -> str:
-    """Return an error's text on one line, without its last stop."""
-    return " ".join(str(error).split()).rstrip(".")

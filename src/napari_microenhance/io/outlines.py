@@ -1,4 +1,4 @@
-"""Outlines: curved and painted regions as polygons."""
+"""Outlines: curved and painted regions as polygons, and the way back."""
 
 import math
 from typing import Any, Final
@@ -6,12 +6,27 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Points", "around_centre", "circle", "ellipse_in_box", "mask_outline"]
+from napari_microenhance.io.rings import join_rings
+
+__all__ = [
+    "SQUARE",
+    "Points",
+    "around_centre",
+    "circle",
+    "ellipse_box",
+    "ellipse_in_box",
+    "is_rectangle",
+    "mask_outline",
+]
 
 Points = npt.NDArray[np.float64]
 """Shape (N, 2), (y, x), px; pixel centres are at integers."""
 
+SQUARE: Final = np.array([(-1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (1.0, -1.0)])
+"""Corners around the unit circle, (y, x), in order."""
+
 _TOLERANCE_PX: Final = 0.005  # half of what an ROI edge may be off
+_SAME_PX: Final = 1e-6  # what a file may change about a vertex
 
 
 def circle(centre: Points, radius: float) -> Points:
@@ -24,8 +39,7 @@ def circle(centre: Points, radius: float) -> Points:
     radius : float
         px, above zero.
     """
-    box = centre + radius * np.array([(-1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (1.0, -1.0)])
-    return ellipse_in_box(box)
+    return ellipse_in_box(centre + radius * SQUARE)
 
 
 def ellipse_in_box(corners: Points) -> Points:
@@ -42,9 +56,46 @@ def ellipse_in_box(corners: Points) -> Points:
     # A chord of n leaves the arc by longest * (1 - cos(pi / n)).
     sides = 16
     if longest > _TOLERANCE_PX:
-        sides = max(sides, math.ceil(math.pi / math.acos(1 - _TOLERANCE_PX / longest)))
+        # A multiple of four reaches the box on all sides, so the box shows in the polygon.
+        quarter = math.pi / math.acos(1 - _TOLERANCE_PX / longest) / 4
+        sides = max(sides, 4 * math.ceil(quarter))
     angle = np.arange(sides) * (2 * math.pi / sides)
     return np.asarray(centre + np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second))
+
+
+def ellipse_box(polygon: Points) -> Points | None:
+    """Return the box of an ellipse that `ellipse_in_box` made a polygon of, else None.
+
+    Formats without ellipses keep such a polygon, and this finds the ellipse in it again.
+
+    Parameters
+    ----------
+    polygon : ndarray, shape (N, 2)
+
+    Returns
+    -------
+    ndarray, shape (4, 2), or None
+        Corners in order around the box, px.
+    """
+    if len(polygon) < 16 or len(polygon) % 4:
+        return None
+    centre = polygon.mean(axis=0)
+    first, second = polygon[0] - centre, polygon[len(polygon) // 4] - centre
+    box = centre + np.stack([-first - second, first - second, first + second, second - first])
+    again = ellipse_in_box(box)
+    same = again.shape == polygon.shape and np.allclose(again, polygon, rtol=0, atol=_SAME_PX)
+    return box if same else None
+
+
+def is_rectangle(polygon: Points) -> bool:
+    """Tell whether a polygon is a rectangle, upright or turned, within 1e-6 px."""
+    if len(polygon) != 4:
+        return False
+    a, b, c, d = polygon
+    diagonals = np.hypot(*(c - a)) - np.hypot(*(d - b))
+    sides = np.hypot(*(b - a)), np.hypot(*(c - b))
+    parallel = np.allclose(a + c, b + d, rtol=0, atol=_SAME_PX)
+    return bool(parallel and abs(diagonals) <= _SAME_PX < min(sides))
 
 
 def around_centre(corners: Points) -> Points:
@@ -73,12 +124,8 @@ def mask_outline(mask: npt.NDArray[Any], origin: tuple[int, int] = (0, 0)) -> Po
     loops = _edge_loops(np.asarray(mask, dtype=bool))
     if not loops:
         return np.zeros((0, 2))
-    start = loops[0][0]
-    path: list[tuple[int, int]] = list(loops[0])
-    for loop in loops[1:]:
-        corner = (loop[0][0], start[1])
-        path += [corner, *loop, corner, start]
-    return np.asarray(path, dtype=np.float64) - 0.5 + origin
+    rings = [np.asarray(loop[:-1], dtype=np.float64) - 0.5 + origin for loop in loops]
+    return join_rings(rings)
 
 
 def _edge_loops(mask: npt.NDArray[np.bool_]) -> list[list[tuple[int, int]]]:

@@ -1,23 +1,37 @@
-"""ROI files: which pixels a file selects, as polygons and masks."""
+"""ROI files: which pixels a file selects, and the shapes that layers show."""
 
-import csv
 import dataclasses
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.errors import ImageError, RoiError
-from napari_microenhance.io.files import kind_of, unusable
+from napari_microenhance.errors import ImageError, OutputError, RoiError
+from napari_microenhance.io.files import check_room, kind_of, read_json, unusable
+from napari_microenhance.io.geojson import geojson_shapes, is_geojson, write_geojson
+from napari_microenhance.io.imagej import read_imagej, write_imagej
 from napari_microenhance.io.images import read_image
-from napari_microenhance.io.labelme import LabelmeFile, area, read_labelme
-from napari_microenhance.io.outlines import Points, ellipse_in_box
+from napari_microenhance.io.labelme import (
+    LabelmeFile,
+    area,
+    is_labelme,
+    labelme_file,
+    labelme_shape,
+    napari_shapes,
+    write_labelme,
+)
+from napari_microenhance.io.napari_csv import read_napari_csv, write_napari_csv
+from napari_microenhance.io.outlines import Points
+from napari_microenhance.io.shapes import Shape, shape_outline
 
-__all__ = ["Roi", "napari_polygons", "read_roi"]
+__all__ = ["Roi", "Shape", "napari_polygons", "read_roi", "read_shapes", "write_shapes"]
 
-_READ = "labelme JSON, napari shapes CSV, or a label image (PNG, TIFF)"
-_CSV_HEAD = ["index", "shape-type", "vertex-index"]
+_READ = (
+    "labelme JSON, GeoJSON, ImageJ .roi or .zip, napari shapes CSV, or a label image (PNG, TIFF)"
+)
+_WRITTEN = ".json (labelme), .geojson, .roi, .zip (ImageJ) or .csv (napari)"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,7 +62,8 @@ def read_roi(path: str | Path, image_shape: tuple[int, int] | None = None) -> Ro
     Parameters
     ----------
     path : str or Path
-        labelme JSON, napari shapes CSV, or a label image whose nonzero pixels count.
+        labelme JSON, GeoJSON, ImageJ .roi or .zip, napari shapes CSV, or a label image whose
+        nonzero pixels count.
     image_shape : tuple of int or None
         (Y, X) of the image it is for, px.
 
@@ -67,34 +82,22 @@ def read_roi(path: str | Path, image_shape: tuple[int, int] | None = None) -> Ro
     """
     path = Path(path)
     kind = kind_of(path, error=RoiError)
-    if kind in ("tiff", "png"):
+    if kind in ("tiff", "png", "zarr"):
         return _from_label_image(path, image_shape)
-    if kind == "json" or (kind == "text" and path.suffix.lower() == ".json"):
-        return _from_labelme(path, read_labelme(path), image_shape)
-    if kind == "text":
-        return _from_csv(path)
-    if kind == "jpeg":
-        raise RoiError(f"{path} is a JPEG, which blurs labels; save it as PNG or TIFF.")
-    raise RoiError(unusable(path, kind, f"is not an ROI file that is read here ({_READ})"))
-
-
-def _from_labelme(path: Path, file: LabelmeFile, image_shape: tuple[int, int] | None) -> Roi:
-    """Keep the shapes that enclose pixels."""
-    notes = []
-    stated = file.image_shape
-    if image_shape and stated and tuple(image_shape) != stated:
-        notes.append(
-            f"{path.name} was drawn on an image of {stated[1]} x {stated[0]} px, but this one "
-            f"has {image_shape[1]} x {image_shape[0]} px; its coordinates were used as they are."
-        )
-    areas = [(area(shape), shape) for shape in file.shapes]
-    outlined = [(polygon, shape.label) for polygon, shape in areas if polygon is not None]
-    left_out = [shape.kind for polygon, shape in areas if polygon is None]
+    found = _read(path)
+    notes: list[str] = []
+    if isinstance(found, LabelmeFile):
+        notes += _size_notes(path, found, image_shape)
+        areas = [(area(s), s.label, s.kind) for s in found.shapes]
+    else:
+        areas = [(_outline(path, s), s.label or s.classification, s.kind) for s in found]
+    outlined = [(polygon, label) for polygon, label, _ in areas if polygon is not None]
+    left_out = [kind for polygon, _, kind in areas if polygon is None]
     if not outlined:
-        found = f"only {_counted(left_out)}" if left_out else "no shapes"
-        raise RoiError(f"{path} holds {found}; draw a polygon, rectangle, circle or mask.")
+        only = f"only {_counted(left_out)}" if left_out else "no shapes"
+        raise RoiError(f"{path} holds {only}; draw a polygon, rectangle, ellipse or mask.")
     if left_out:
-        notes.append(_left_out(path, left_out))
+        notes.append(f"{path.name}: {_counted(left_out)} enclosing no pixels left out.")
     return Roi(
         polygons=tuple(polygon for polygon, _ in outlined),
         labels=tuple(label for _, label in outlined),
@@ -102,60 +105,60 @@ def _from_labelme(path: Path, file: LabelmeFile, image_shape: tuple[int, int] | 
     )
 
 
-def _from_label_image(path: Path, image_shape: tuple[int, int] | None) -> Roi:
-    """Select the nonzero pixels of an image."""
-    try:
-        image = read_image(path, palette_indices=True)
-    except ImageError as error:
-        raise RoiError(str(error)) from error
-    pixels = image.pixels
-    if image.axes == "YXC":  # a mask saved by a drawing program
-        pixels = np.asarray(pixels[..., :3].any(axis=-1))
-    if pixels.ndim != 2:
-        raise RoiError(f"{path} is a stack (axes {image.axes}); give one label plane.")
-    if pixels.dtype.kind in "fc" and np.isnan(pixels).any():
-        raise RoiError(f"{path} has NaN pixels; use 0 for outside and 1 for inside.")
-    if image_shape is not None and pixels.shape != tuple(image_shape):
-        raise RoiError(
-            f"{path} has {pixels.shape[1]} x {pixels.shape[0]} px, but the image has "
-            f"{image_shape[1]} x {image_shape[0]} px; a label image must fit."
-        )
-    mask = np.asarray(pixels != 0)
-    if not mask.any():
-        raise RoiError(f"{path} selects nothing: all its pixels are 0.")
-    return Roi(mask=mask, notes=image.notes)
+def read_shapes(path: str | Path) -> tuple[Shape, ...]:
+    """Read the shapes of an ROI file of any kind but a label image.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    tuple of Shape
+        In the file's order; those that enclose nothing too.
+
+    Raises
+    ------
+    FileMissingError
+        If nothing is there.
+    RoiError
+        If it is of another kind, or damaged.
+    """
+    found = _read(Path(path))
+    return napari_shapes(found) if isinstance(found, LabelmeFile) else found
 
 
-def _from_csv(path: Path) -> Roi:
-    """Read the table that napari saves a Shapes layer as."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            head, *rows = [row for row in csv.reader(handle) if row]
-    except (ValueError, csv.Error) as error:
-        raise RoiError(f"{path} is not an ROI file that is read here ({_READ}).") from error
-    if head[:3] != _CSV_HEAD or len(head) < 5:
-        if head[:2] == ["index", "axis-0"]:
-            raise RoiError(f"{path} holds napari points, which enclose no pixels; save shapes.")
-        raise RoiError(f"{path} is not an ROI file that is read here ({_READ}).")
-    axes = [i for i, name in enumerate(head) if name.startswith("axis-")]
-    shapes: dict[str, tuple[str, list[tuple[float, float]]]] = {}
-    for number, row in enumerate(rows, start=2):
-        try:
-            y, x = float(row[axes[-2]]), float(row[axes[-1]])
-        except (IndexError, ValueError) as error:
-            raise RoiError(f"{path}, line {number}: its last two axes are not numbers.") from error
-        if not np.isfinite((y, x)).all():
-            raise RoiError(f"{path}, line {number}: {y}, {x} is not a place in an image.")
-        shapes.setdefault(row[0], (row[1].strip().lower(), []))[1].append((y, x))
-    try:
-        polygons, left_out = napari_polygons((k, np.asarray(v)) for k, v in shapes.values())
-    except RoiError as error:
-        raise RoiError(f"{path}: {error}") from error
-    if not polygons:
-        found = f"only {_counted(left_out)}" if left_out else "no shapes"
-        raise RoiError(f"{path} holds {found}; draw a polygon, rectangle or ellipse.")
-    notes = (_left_out(path, left_out),) if left_out else ()
-    return Roi(polygons, None, ("",) * len(polygons), notes)
+def write_shapes(path: str | Path, shapes: Sequence[Shape]) -> None:
+    """Write an ROI file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The suffix says the format: .json is labelme; .geojson; .roi and .zip are ImageJ; .csv
+        is napari.
+    shapes : sequence of Shape
+
+    Raises
+    ------
+    OutputError
+        If the suffix is unknown, the format cannot hold a shape, or the file cannot be
+        written.
+    """
+    path = Path(path)
+    for number, shape in enumerate(shapes, start=1):
+        if not len(shape.points) or not np.isfinite(shape.points).all():
+            raise OutputError(f"{path}: shape {number} has no points, or one that is not finite.")
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        write_labelme(path, [labelme_shape(shape) for shape in shapes], None)
+    elif suffix == ".geojson":
+        write_geojson(path, shapes)
+    elif suffix in (".roi", ".zip"):
+        write_imagej(path, shapes)
+    elif suffix == ".csv":
+        write_napari_csv(path, shapes)
+    else:
+        raise OutputError(f"{path}: shapes are written as {_WRITTEN}.")
 
 
 def napari_polygons(shapes: Iterable[tuple[str, Points]]) -> tuple[tuple[Points, ...], list[str]]:
@@ -177,22 +180,76 @@ def napari_polygons(shapes: Iterable[tuple[str, Points]]) -> tuple[tuple[Points,
     RoiError
         If a shape is of another type, or has too few vertices for its own.
     """
-    polygons, left_out = [], []
-    for kind, points in shapes:
-        if kind in ("path", "line"):
-            left_out.append(kind)
-        elif kind == "ellipse" and len(points) == 4:
-            polygons.append(ellipse_in_box(points))
-        elif kind in ("polygon", "rectangle") and len(points) >= 3:
-            polygons.append(points)
-        else:
-            raise RoiError(f'a shape of type "{kind}" with {len(points)} points is unknown.')
-    return tuple(polygons), left_out
+    outlines = [(kind, shape_outline(kind, points)) for kind, points in shapes]
+    polygons = tuple(outline for _, outline in outlines if outline is not None)
+    return polygons, [kind for kind, outline in outlines if outline is None]
 
 
-def _left_out(path: Path, kinds: list[str]) -> str:
-    """Return the sentence about shapes that were not used."""
-    return f"{path.name}: {_counted(kinds)} enclosing no pixels left out."
+def _read(path: Path) -> tuple[Shape, ...] | LabelmeFile:
+    """Read a file that holds shapes."""
+    kind = kind_of(path, error=RoiError)
+    if kind in ("imagej", "zip"):
+        return read_imagej(path)
+    if kind == "json" or (kind == "text" and path.suffix.lower() in (".json", ".geojson")):
+        content = read_json(path, error=RoiError)
+        if is_labelme(content):
+            return labelme_file(path, content)
+        if is_geojson(content):
+            return geojson_shapes(path, content)
+        raise RoiError(
+            f'{path} is JSON, but not of labelme (a "shapes" list with points) and no GeoJSON.'
+        )
+    if kind == "text" and (shapes := read_napari_csv(path)) is not None:
+        return shapes
+    if kind == "jpeg":
+        raise RoiError(f"{path} is a JPEG, which blurs labels; save it as PNG or TIFF.")
+    raise RoiError(unusable(path, kind, f"is not an ROI file that is read here ({_READ})"))
+
+
+def _outline(path: Path, shape: Shape) -> Points | None:
+    """Return the polygon that a shape of a file encloses, or None."""
+    try:
+        return shape_outline(shape.kind, shape.points)
+    except RoiError as error:
+        raise RoiError(f"{path}: {error}") from error
+
+
+def _size_notes(path: Path, file: LabelmeFile, image_shape: tuple[int, int] | None) -> list[str]:
+    """Say it where a labelme file was drawn on an image of another size."""
+    stated = file.image_shape
+    if not image_shape or not stated or tuple(image_shape) == stated:
+        return []
+    return [
+        f"{path.name} was drawn on an image of {stated[1]} x {stated[0]} px, but this one "
+        f"has {image_shape[1]} x {image_shape[0]} px; its coordinates were used as they are."
+    ]
+
+
+def _from_label_image(path: Path, image_shape: tuple[int, int] | None) -> Roi:
+    """Select the nonzero pixels of an image."""
+    try:
+        image = read_image(path, palette_indices=True)
+        check_room(path, math.prod(image.pixels.shape) * image.pixels.dtype.itemsize)
+        pixels = np.asarray(image.pixels)
+    except ImageError as error:
+        raise RoiError(str(error)) from error
+    if image.axes == "YXC":  # a mask saved by a drawing program
+        pixels = np.asarray(pixels[..., :3].any(axis=-1))
+    while pixels.ndim > 2 and len(pixels) == 1:  # as OME-Zarr keeps a plane
+        pixels = pixels[0]
+    if pixels.ndim != 2:
+        raise RoiError(f"{path} is a stack (axes {image.axes}); give one label plane.")
+    if pixels.dtype.kind in "fc" and np.isnan(pixels).any():
+        raise RoiError(f"{path} has NaN pixels; use 0 for outside and 1 for inside.")
+    if image_shape is not None and pixels.shape != tuple(image_shape):
+        raise RoiError(
+            f"{path} has {pixels.shape[1]} x {pixels.shape[0]} px, but the image has "
+            f"{image_shape[1]} x {image_shape[0]} px; a label image must fit."
+        )
+    mask = np.asarray(pixels != 0)
+    if not mask.any():
+        raise RoiError(f"{path} selects nothing: all its pixels are 0.")
+    return Roi(mask=mask, notes=image.notes)
 
 
 def _counted(kinds: list[str]) -> str:

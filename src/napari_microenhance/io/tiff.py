@@ -15,8 +15,14 @@ import numpy.typing as npt
 import tifffile
 
 from napari_microenhance.errors import AxesError, ImageError, MicroEnhanceError
-from napari_microenhance.io.files import check_room
-from napari_microenhance.io.imagefile import RECORD_KEY, ImageFile, PixelSize, json_object
+from napari_microenhance.io.files import check_room, reason
+from napari_microenhance.io.imagefile import (
+    CHANGED,
+    RECORD_KEY,
+    ImageFile,
+    PixelSize,
+    json_object,
+)
 from napari_microenhance.io.tiff_metadata import (
     imagej_channels,
     imagej_pixel_size,
@@ -27,7 +33,7 @@ from napari_microenhance.io.tiff_metadata import (
     tag_pixel_size,
 )
 
-__all__ = ["read_tiff", "read_tiff_record"]
+__all__ = ["read_tiff", "read_tiff_changed", "read_tiff_record"]
 
 # tifffile raises nearly everything on a damaged file; each of these was seen on one.
 _BROKEN = (ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError,
@@ -60,35 +66,47 @@ def read_tiff(path: Path, *, axes: str | None = None, palette_indices: bool = Fa
     ImageError
         If the file is damaged, incomplete or holds no image.
     """
+    with _opened(path) as tif:
+        return _read(path, tif, axes, palette_indices)
+
+
+def read_tiff_record(path: Path) -> dict[str, Any] | None:
+    """Return the record of a run from a TIFF or OME-TIFF file, or None."""
+    with _opened(path) as tif:
+        if tif.is_ome:
+            return ome_record(tif.ome_metadata or "")
+        if tif.is_imagej:
+            entries = json_object((tif.imagej_metadata or {}).get("Info", ""))
+        else:
+            entries = shaped_entries(tif)
+    record = entries.get(RECORD_KEY)
+    return record if isinstance(record, dict) else None
+
+
+def read_tiff_changed(path: Path) -> npt.NDArray[np.bool_] | None:
+    """Return the mask of changed pixels from an OME-TIFF file of ours, or None."""
+    with _opened(path) as tif:
+        for series in tif.series[1:]:
+            if tif.is_ome and series.name == CHANGED:
+                _check_complete(path, series)
+                return np.asarray(series.asarray() != 0)
+    return None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a file; what goes wrong with it is an `ImageError`."""
     try:
         with _complaints() as said, tifffile.TiffFile(path) as tif:
-            image = _read(path, tif, axes, palette_indices)
+            yield tif
     except MicroEnhanceError:
         raise
     except MemoryError as error:
         raise ImageError(f"{path} does not fit into memory.") from error
     except _BROKEN as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise ImageError(f"{path} is damaged or cut short ({reason}).") from error
+        raise ImageError(f"{path} is damaged or cut short ({reason(error)}).") from error
     if any(_is_serious(message) for message in said):
         raise ImageError(f"{path} is damaged or cut short: parts of it lie past its end.")
-    return image
-
-
-def read_tiff_record(path: Path) -> dict[str, Any] | None:
-    """Return the record of a run from a TIFF or OME-TIFF file, or None."""
-    try:
-        with tifffile.TiffFile(path) as tif:
-            if tif.is_ome:
-                return ome_record(tif.ome_metadata or "")
-            if tif.is_imagej:
-                entries = json_object((tif.imagej_metadata or {}).get("Info", ""))
-            else:
-                entries = shaped_entries(tif)
-    except _BROKEN as error:
-        raise ImageError(f"{path} is damaged or cut short.") from error
-    record = entries.get(RECORD_KEY)
-    return record if isinstance(record, dict) else None
 
 
 def _read(path: Path, tif: tifffile.TiffFile, axes: str | None, palette_indices: bool) -> ImageFile:
@@ -96,8 +114,9 @@ def _read(path: Path, tif: tifffile.TiffFile, axes: str | None, palette_indices:
     notes: list[str] = []
     if not tif.series:
         raise ImageError(f"{path} holds no image.")
-    if len(tif.series) > 1:
-        notes.append(f"{path.name} holds {len(tif.series)} images; the first one was read.")
+    others = [s for s in tif.series[1:] if not (tif.is_ome and s.name == CHANGED)]
+    if others:
+        notes.append(f"{path.name} holds {len(others) + 1} images; the first one was read.")
     series = tif.series[0]
     if 0 in series.shape:
         raise ImageError(f"{path} has no pixels: its shape is {series.shape}.")

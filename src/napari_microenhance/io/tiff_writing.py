@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from napari_microenhance.io.imagefile import RECORD_KEY, PixelSize, to_um
+from napari_microenhance.io.imagefile import CHANGED, RECORD_KEY, PixelSize, to_um
 
 __all__ = ["OME_DTYPES", "write_ome_tiff", "write_tiff"]
 
@@ -92,32 +92,50 @@ def write_ome_tiff(
     pixel_size: PixelSize,
     channel_names: tuple[str, ...],
     record: dict[str, Any] | None,
+    changed: Any = None,  # noqa: ANN401 - any array-like
 ) -> None:
     """Write an OME-TIFF file; the same input gives the same bytes.
 
-    The record is a comment annotation in our namespace. Parameters as for
-    `write_tiff`; the dtype must be one of `OME_DTYPES`.
+    The record is a comment annotation in our namespace. A mask of changed pixels is a second
+    image of the file, called `CHANGED`, 0 and 255: readers that take one image take the first.
+
+    Parameters as for `write_tiff`, and
+
+    Parameters
+    ----------
+    pixels : ndarray
+        Of one of `OME_DTYPES`.
+    changed : array-like of bool, or None
+        The axes of the image without "C".
     """
     letters = _tiff_letters(axes)
     text = "" if record is None else json.dumps(record)
-    metadata: dict[str, Any] = {"axes": letters, "UUID": _uuid(pixels, letters, text)}
-    names = {"X": "PhysicalSizeX", "Y": "PhysicalSizeY", "Z": "PhysicalSizeZ", "T": "TimeIncrement"}
-    for axis, (step, unit) in pixel_size.items():
-        if axis in names and axis in letters and (unit or "pixel") in _OME_UNITS:
-            metadata[names[axis]] = step
-            metadata[f"{names[axis]}Unit"] = unit or "pixel"
+    about = _ome_pixel_size(letters, pixel_size)
+    metadata: dict[str, Any] = {"axes": letters, "UUID": _uuid(pixels, letters, text), **about}
     if channel_names:
         metadata["Channel"] = {"Name": [_xml_text(name) for name in channel_names]}
     if text:
         metadata["CommentAnnotation"] = {"Namespace": RECORD_KEY, "Value": text}
-    tifffile.imwrite(
-        handle,
-        pixels,
-        ome=True,
-        metadata=metadata,
-        **_layout(pixels, letters),
-        **_resolution(pixel_size),
-    )
+    layout = _layout(pixels, letters)
+    with tifffile.TiffWriter(handle, ome=True, bigtiff=layout.pop("bigtiff")) as tif:
+        tif.write(pixels, metadata=metadata, **layout, **_resolution(pixel_size))
+        if changed is not None:
+            mask = np.where(np.asarray(changed), np.uint8(255), np.uint8(0))
+            metadata = {"axes": axes.replace("C", ""), "Name": CHANGED, **about}
+            layout = _layout(mask, metadata["axes"])
+            layout.pop("bigtiff")
+            tif.write(mask, metadata=metadata, **layout, **_resolution(pixel_size))
+
+
+def _ome_pixel_size(letters: str, pixel_size: PixelSize) -> dict[str, Any]:
+    """Return the pixel size as attributes of the schema."""
+    names = {"X": "PhysicalSizeX", "Y": "PhysicalSizeY", "Z": "PhysicalSizeZ", "T": "TimeIncrement"}
+    found: dict[str, Any] = {}
+    for axis, (step, unit) in pixel_size.items():
+        if axis in names and axis in letters and (unit or "pixel") in _OME_UNITS:
+            found[names[axis]] = step
+            found[f"{names[axis]}Unit"] = unit or "pixel"
+    return found
 
 
 def _tiff_letters(axes: str) -> str:

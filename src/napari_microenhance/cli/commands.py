@@ -122,16 +122,21 @@ def _program(
 
 def enhance_file(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="Image: PNG, JPEG, TIFF or OME-TIFF.")
+        Path, typer.Argument(metavar="IN", help="Image: PNG, JPEG, TIFF, OME-TIFF or OME-Zarr.")
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Result: .png, .tif or .ome.tif.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Result: .png, .tif, .ome.tif or .ome.zarr.")
+    ],
     model: Annotated[
         str | None,
         typer.Option(help="Name of a built-in network, an .onnx file or a BioImage.IO package."),
     ] = None,
     roi: Annotated[
         Path | None,
-        typer.Option(help="labelme JSON, napari shapes CSV or label image; all without it."),
+        typer.Option(
+            help="labelme JSON, GeoJSON, ImageJ .roi or .zip, napari shapes CSV or label image; "
+            "all without it."
+        ),
     ] = None,
     axes: Annotated[
         str | None, typer.Option(help="Axes of IN, letters of TCZYX, where the file is silent.")
@@ -205,19 +210,24 @@ def _write_result(
     target: Path, result: "Result", image: "ImageFile", record: dict[str, Any]
 ) -> None:
     """Write the result with what the image's file said about it."""
+    from napari_microenhance.io.changed import changed_pixels
+    from napari_microenhance.io.composed import ResultPixels
     from napari_microenhance.io.images import write_image
 
+    # A Zarr result is written part by part, so it need not be composed as a whole.
+    by_parts = target.name.lower().endswith(".zarr")
     size = {
         axis: (step / result.scale if axis in "YX" else step, unit)
         for axis, (step, unit) in image.pixel_size.items()
     }
     write_image(
         target,
-        result.pixels,
+        ResultPixels(result) if by_parts else result.pixels,
         result.axes,
         pixel_size=size,
         channel_names=image.channel_names,
         record=record,
+        changed=changed_pixels(result),
     )
 
 

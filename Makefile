@@ -34,6 +34,9 @@ demo: system $(VENV)/.demo
 		$(VIRTUAL_DISPLAY) $(BIN)/microenhance demo --out demo --no-window; \
 	fi
 
+# Not in pyproject.toml: where Qt is not installed, pytest would not know the option.
+export PYTEST_QT_API ?= pyqt6
+
 .PHONY: test
 test: system lint
 	$(WITH_DISPLAY) $(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_microenhance.api import Options, Result
     from napari_microenhance.io.images import ImageFile
 
-__all__ = ["app", "main", "run"]
+__all__ = ["app", "check_distinct", "main", "named_file", "run", "write_result"]
 
 EXIT_MENDABLE = 2
 EXIT_CANCELLED = 130
@@ -150,11 +150,17 @@ def enhance_file(
     """Enhance an image, or only a region of it, and write the result."""
     with interruptible():
         options = options_from(preset, texts)
-        _check_distinct(
-            target, {"IN": source, "--roi": roi, "--model": _file(model), "--preset": _file(preset)}
+        check_distinct(
+            target,
+            {
+                "IN": source,
+                "--roi": roi,
+                "--model": named_file(model),
+                "--preset": named_file(preset),
+            },
         )
         if report is not None:
-            _check_distinct(report, {"IN": source, "OUT": target, "--roi": roi}, name="--report")
+            check_distinct(report, {"IN": source, "OUT": target, "--roi": roi}, name="--report")
         _enhance_file(
             source, target, model=model, roi=roi, axes=axes, options=options, report=report
         )
@@ -185,11 +191,11 @@ def _enhance_file(
     record = result.report.to_dict()
     record["image"]["name"] = source.name
     if report is None:
-        _write_result(target, result, image, record)
+        write_result(target, result, image, record)
     else:
         with replacing(report) as handle:  # both appear, or neither
             handle.write(json.dumps(record, indent=2).encode() + b"\n")
-            _write_result(target, result, image, record)
+            write_result(target, result, image, record)
     for line in (*image.notes, *record["warnings"]):
         typer.echo(" ".join(["Warning:", *line.split()]), err=True)
     typer.echo(f"{result.report.summary()} -> {target}")
@@ -206,7 +212,7 @@ def _run_with_bar(pixels: Any, network: Any, **how: Any) -> "Result":  # noqa: A
     return result
 
 
-def _write_result(
+def write_result(
     target: Path, result: "Result", image: "ImageFile", record: dict[str, Any]
 ) -> None:
     """Write the result with what the image's file said about it."""
@@ -231,7 +237,7 @@ def _write_result(
     )
 
 
-def _check_distinct(target: Path, others: Mapping[str, Path | None], name: str = "OUT") -> None:
+def check_distinct(target: Path, others: Mapping[str, Path | None], name: str = "OUT") -> None:
     """Raise if an output would replace one of the files that the run reads or writes."""
     for other_name, other in others.items():
         if other is not None and _same_file(target, other):
@@ -248,7 +254,7 @@ def _same_file(a: Path, b: Path) -> bool:
         return os.path.realpath(a) == os.path.realpath(b)
 
 
-def _file(text: str | None) -> Path | None:
+def named_file(text: str | None) -> Path | None:
     """Return the path that a text names, if a file is there."""
     return Path(text) if text and Path(text).is_file() else None
 
@@ -294,7 +300,7 @@ def export_package_file(
     from napari_microenhance.models.export import export_package
 
     with interruptible():
-        _check_distinct(target, {"MODEL": Path(model)})
+        check_distinct(target, {"MODEL": Path(model)})
         network = load_model(model)
         export_package(network, target)
         for line in network.findings:

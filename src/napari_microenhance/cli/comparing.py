@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_microenhance.cli.commands import _check_distinct, _file, _write_result
+from napari_microenhance.cli.commands import check_distinct, named_file, write_result
 from napari_microenhance.cli.terminal import Bar, interruptible, stopping
 from napari_microenhance.engine.option_text import parse
 from napari_microenhance.errors import Cancelled, OptionsError, OutputError
@@ -112,7 +112,7 @@ def rerun_file(
     with interruptible():
         record = Record.of(source)
         given = image or find_image(record)
-        _check_distinct(target, {"FILE": source, "IN": given, "--model": _file(model)})
+        check_distinct(target, {"FILE": source, "IN": given, "--model": named_file(model)})
         pixels = read_image(given, axes=record.axes)
         options = record.options()
         dtype = "float32" if options.dtype == "float32" else pixels.pixels.dtype
@@ -130,7 +130,7 @@ def rerun_file(
                 raise Cancelled
         report = result.report.to_dict()
         report["image"]["name"] = given.name
-        _write_result(target, result, pixels, report)
+        write_result(target, result, pixels, report)
         for text in (*pixels.notes, *report["warnings"]):
             typer.echo(" ".join(["Warning:", *text.split()]), err=True)
         same = "identical to the recorded pixels"
@@ -145,7 +145,7 @@ def _check_plot(plot: Path, inputs: Mapping[str, Path | None]) -> None:
     from napari_microenhance.io.files import check_target
     from napari_microenhance.measure.figures import new_figure
 
-    _check_distinct(plot, inputs, name="--plot")
+    check_distinct(plot, inputs, name="--plot")
     if plot.suffix.lower() != ".png":
         raise OutputError(f"{plot} is no .png; plots are written as that.")
     check_target(plot)

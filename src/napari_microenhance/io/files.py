@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -23,6 +24,7 @@ __all__ = [
     "Kind",
     "check_room",
     "check_target",
+    "complaints",
     "is_zarr",
     "kind_of",
     "read_json",
@@ -301,3 +303,29 @@ def reason(problem: BaseException) -> str:
     """Return what went wrong on one line, without a last stop."""
     text = getattr(problem, "strerror", None) or str(problem)
     return " ".join(str(text).split()).rstrip(".")
+
+
+@contextlib.contextmanager
+def complaints(library: str, level: int) -> Iterator[list[str]]:
+    """Collect what a library says of damage that it reads over.
+
+    Parameters
+    ----------
+    library : str
+        Name of its logger.
+    level : int
+        From which on a remark counts.
+
+    Yields
+    ------
+    list of str
+        Grows while the library reads.
+    """
+    logger, messages = logging.getLogger(library), list[str]()
+    handler = logging.Handler(level)
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)

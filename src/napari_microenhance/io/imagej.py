@@ -15,7 +15,6 @@ References
    2012. https://doi.org/10.1038/nmeth.2089
 """
 
-import contextlib
 import io
 import logging
 import struct
@@ -27,7 +26,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from napari_microenhance.errors import OutputError, RoiError
-from napari_microenhance.io.files import LARGEST_ROI, reason, replacing
+from napari_microenhance.io.files import LARGEST_ROI, complaints, reason, replacing
 from napari_microenhance.io.imagej_decoding import shapes_of
 from napari_microenhance.io.imagej_encoding import roi_of
 from napari_microenhance.io.shapes import Shape
@@ -168,7 +167,7 @@ def _shapes(roifile: ModuleType, where: str, data: bytes) -> list[Shape]:
     """Return the shapes of one ROI."""
     _check_whole(where, data)
     try:
-        with _complaints() as said:
+        with complaints("roifile", logging.WARNING) as said:
             shapes = shapes_of(where, roifile.ImagejRoi.frombytes(data))
     except RoiError:
         raise
@@ -185,19 +184,6 @@ def _check_whole(where: str, data: bytes) -> None:
         (second,) = struct.unpack(">i", data[_HEADER - 4 : _HEADER])
         if data.startswith(b"Iout") and second > len(data) - _HEADER:
             raise RoiError(f"{where} is damaged or cut short.")
-
-
-@contextlib.contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what roifile says of damage that it reads over."""
-    logger, messages = logging.getLogger("roifile"), list[str]()
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
-    logger.addHandler(handler)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)
 
 
 def _zipped(rois: Sequence[Any]) -> bytes:

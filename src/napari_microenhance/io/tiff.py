@@ -15,7 +15,7 @@ import numpy.typing as npt
 import tifffile
 
 from napari_microenhance.errors import AxesError, ImageError, MicroEnhanceError
-from napari_microenhance.io.files import check_room, reason
+from napari_microenhance.io.files import check_room, complaints, reason
 from napari_microenhance.io.imagefile import (
     CHANGED,
     RECORD_KEY,
@@ -97,7 +97,7 @@ def read_tiff_changed(path: Path) -> npt.NDArray[np.bool_] | None:
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file; what goes wrong with it is an `ImageError`."""
     try:
-        with _complaints() as said, tifffile.TiffFile(path) as tif:
+        with complaints("tifffile", logging.ERROR) as said, tifffile.TiffFile(path) as tif:
             yield tif
     except MicroEnhanceError:
         raise
@@ -151,19 +151,6 @@ def _metadata(tif: tifffile.TiffFile, axes: str) -> tuple[PixelSize, tuple[str, 
     names = entries.get("channel_names") or ()
     size = {k: (float(v[0]), str(v[1])) for k, v in (entries.get("pixel_size") or {}).items()}
     return size or tag_pixel_size(tif), tuple(str(n) for n in names)
-
-
-@contextlib.contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile says of damage that it reads over."""
-    logger, messages = logging.getLogger("tifffile"), list[str]()
-    handler = logging.Handler(logging.ERROR)
-    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
-    logger.addHandler(handler)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)
 
 
 def _is_serious(message: str) -> bool:

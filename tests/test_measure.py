@@ -69,6 +69,15 @@ def test_ssim_is_the_one_of_its_authors(camera, rng):
     )
 
 
+def test_a_line_takes_away_level_and_contrast_and_no_more(camera, rng):
+    noisy = camera + rng.normal(0, 0.1, camera.shape)
+    line = metrics.on_line(5 - 3 * noisy, camera)
+    slope, offset = np.polyfit(noisy.ravel(), camera.ravel(), 1)
+    np.testing.assert_allclose(line, slope * noisy + offset, atol=1e-9)
+    np.testing.assert_allclose(metrics.on_line(5 - 3 * camera, camera), camera, atol=1e-6)
+    assert metrics.on_line(np.full((4, 4), 7), camera[:4, :4]).std() == 0
+
+
 def test_nrmse_is_relative_to_the_truth(camera):
     assert metrics.nrmse(1.1 * camera, camera) == pytest.approx(0.1, rel=1e-5)
     black = np.zeros((16, 16))

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from napari_microenhance import Options, enhance, load_model
+from napari_microenhance.api import check_domain
 from napari_microenhance.cli import run
 from napari_microenhance.engine.spec import GLOBAL, SizeRule
 from napari_microenhance.errors import FileMissingError, ModelError
+from napari_microenhance.measure.domain import TrainedOn
 from napari_microenhance.training.checkpoints import build, write_checkpoint
 from napari_microenhance.training.exporting import (
     Description,
@@ -302,6 +304,16 @@ def test_the_recipe_says_what_the_file_says(checkpoint, tmp_path):
         "CC0-1.0",
         "Nobody, 2024",
     )
+
+
+def test_a_file_tells_what_its_network_was_trained_on(checkpoint, tmp_path, rng):
+    said = TrainedOn(images="dim fields", noise=(0.01, 0.02))
+    content = torch.load(checkpoint, weights_only=True)
+    write_checkpoint(checkpoint, {**content, "trained_on": said.to_text()})
+    path = export_checkpoint(checkpoint, tmp_path / "out.onnx").path
+    noisy = rng.normal(0.5, 0.2, (64, 64)).astype(np.float32)
+    [sentence] = check_domain(noisy, path, options=Options(intensity=(0.0, 1.0)))
+    assert "noisier than what cells was trained on (dim fields)" in sentence
 
 
 def test_the_best_checkpoint_of_a_run_is_taken(checkpoint, tmp_path):

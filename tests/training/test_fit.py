@@ -15,10 +15,13 @@ import pytest
 import torch
 from PIL import Image
 
+from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import FileMissingError, ModelError, OptionsError, OutputError
+from napari_microenhance.measure.domain import TrainedOn, cautions, look
 from napari_microenhance.training.checkpoints import build, read_checkpoint
 from napari_microenhance.training.fit import train
 from napari_microenhance.training.recipe import Recipe
+from napari_microenhance.training.sources import open_sources
 
 Maker = Callable[..., Recipe]
 
@@ -59,6 +62,23 @@ def test_a_run_leaves_checkpoints_losses_curves_and_samples(small: Maker, tmp_pa
     network = build(content["network"])
     network.load_state_dict(content["weights"])
     assert not list(folder.glob("*.part"))
+
+
+def test_a_run_says_what_its_images_are_like(small: Maker, tmp_path: Path) -> None:
+    outcome = train(small(), tmp_path / "run")
+    said = TrainedOn.from_text(read_checkpoint(outcome.folder)["trained_on"])
+    assert "simulated fields" in said.images
+    assert said.dtypes == ()
+    source, _ = open_sources(small(), outcome.folder)
+    inputs, _ = source.draw(1, small().training.patch, np.random.default_rng(0))
+    one = look(Source(inputs[0, 0], "YX"), 0, 1)
+    assert cautions(one, said, "it") == ()
+    loud = look(Source(inputs[0, 0] + one_sided_noise(inputs[0, 0].shape), "YX"), 0, 1)
+    assert "noisier" in " ".join(cautions(loud, said, "it"))
+
+
+def one_sided_noise(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(1).exponential(5, shape).astype(np.float32)
 
 
 def test_training_makes_a_network_better(small: Maker, tmp_path: Path) -> None:

@@ -50,10 +50,12 @@ def test_an_image_stays_as_large_as_it_is(kind):
     assert run(build(kind), image(32, 48)).shape == (1, 1, 32, 48)
 
 
-@pytest.mark.parametrize("kind", ["espcn", "srresnet"])
+@pytest.mark.parametrize("kind", ["espcn", "srresnet", "residual-unet"])
 @pytest.mark.parametrize("scale", [2, 4])
 def test_an_image_grows_by_its_scale(kind, scale):
-    assert run(build(kind, scale=scale), image(9, 14)).shape == (1, 1, 9 * scale, 14 * scale)
+    choice = {"unshuffle": 1} if kind == "residual-unet" else {}
+    network = build(kind, scale=scale, **choice)
+    assert run(network, image(12, 16)).shape == (1, 1, 12 * scale, 16 * scale)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ class Blurs(nn.Module):
         return x + 0.5 * self.body(x)
 
 
+SEEN = '{"images": "blurred fields"}'
+
+
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch):
     """Calibrate with few and small images."""
@@ -60,7 +63,7 @@ def pair(tmp_path_factory):
     patch.setattr(calibration, "SIMULATED", 9)
     patch.setattr(calibration, "EDGE_PX", 48)
     described = Description(name="blurs", licence="MIT", intensity="percentile", units="relative")
-    export_network(Blurs(), folder / "net.onnx", described)
+    export_network(Blurs(), folder / "net.onnx", described, trained_on=SEEN)
     result = quantise(load_model(folder / "net.onnx"), folder / "net.int8.onnx")
     patch.undo()
     return folder / "net.onnx", result
@@ -91,6 +94,7 @@ def test_a_twin_describes_itself_and_is_found_beside_its_network(pair):
         assert getattr(twin.spec, field) == getattr(model.spec, field), field
     said = {e.key: e.value for e in onnx.load(result.path).metadata_props}
     assert said["microenhance.precision"] == "int8"
+    assert said["microenhance.trained_on"] == SEEN
     assert float(said["microenhance.psnr"]) == pytest.approx(result.psnr, abs=0.06)
     assert said["microenhance.radius"] == str(twin.spec.radius) == "3"
 

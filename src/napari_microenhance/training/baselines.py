@@ -100,9 +100,14 @@ def best(method: Method, trial: Trial) -> Outcome:
 
 
 def quality(trial: Trial, output: AnyImage) -> float:
-    """Return how near an output is to the truth: PSNR in dB, for masks the IoU."""
+    """Return how near an output is to the truth: PSNR in dB, for masks the IoU.
+
+    Of "detail", whose units are relative, the PSNR after the best straight line.
+    """
     if trial.task == "foreground":
         return metrics.iou(output, trial.truth)
+    if trial.task == "detail":
+        output = metrics.on_line(output, trial.truth)
     return metrics.psnr(output, trial.truth)
 
 

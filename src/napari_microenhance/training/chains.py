@@ -8,7 +8,7 @@ few settings; what is nearest to the truth of that image wins, as in `baselines`
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from skimage import exposure, filters
 
 from napari_microenhance.measure import metrics
 from napari_microenhance.training import baselines
-from napari_microenhance.training.baselines import Method
+from napari_microenhance.training.baselines import Method, quality
 from napari_microenhance.training.trials import Trial
 
 __all__ = ["Chain", "chains"]
@@ -40,10 +40,12 @@ def chains(trial: Trial) -> tuple[Method, ...]:
     Returns
     -------
     tuple of Method
-        The input, the stretch alone, flat-field and unsharp mask, and the best of all chains.
+        The input, the stretch alone, flat-field and unsharp mask, and the best of all chains,
+        after a straight line and without one.
     """
     image = _light(trial)
     stretches = _stretches()
+    parts = _parts(trial)
     return (
         Method("input", {"as it is": lambda: image}),
         Method(
@@ -57,8 +59,24 @@ def chains(trial: Trial) -> tuple[Method, ...]:
                 for names, steps in _products(stretches, _flat_fields(trial), _unsharp())
             },
         ),
-        Chain("best chain", trial),
+        Chain("best chain", image, parts, quality),
+        Chain("best chain without a line", image, parts, _plain_quality),
     )
+
+
+def _parts(trial: Trial) -> tuple[Filters, ...]:
+    """Return the filters of each part of a chain, by setting."""
+    return (
+        _denoisers(_light(trial)),
+        _stretches(),
+        {_NONE: _same, **_flat_fields(trial), **_equalisers(trial)},
+        {_NONE: _same, **_unsharp(), **_deconvolutions()},
+    )
+
+
+def _plain_quality(trial: Trial, output: npt.NDArray[Any]) -> float:
+    """Return the PSNR of an output as it is."""
+    return metrics.psnr(output, trial.truth)
 
 
 class Chain(Method):
@@ -70,18 +88,23 @@ class Chain(Method):
     Parameters
     ----------
     name : str
-    trial : Trial
+    image : ndarray, shape (Y, X), float32
+        In [0, 1].
+    parts : tuple of mappings of str to callable
+        Denoisers, stretches, illumination filters and sharpeners.
+    judge : callable
+        From a trial and an output to how near that is to the truth; more is better.
     """
 
-    def __init__(self, name: str, trial: Trial) -> None:
+    def __init__(
+        self,
+        name: str,
+        image: FloatImage,
+        parts: tuple[Filters, ...],
+        judge: Callable[[Trial, npt.NDArray[Any]], float],
+    ) -> None:
         super().__init__(name, {})
-        self._image = _light(trial)
-        self._parts: tuple[Filters, ...] = (
-            _denoisers(self._image),
-            _stretches(),
-            {_NONE: _same, **_flat_fields(trial), **_equalisers(trial)},
-            {_NONE: _same, **_unsharp(), **_deconvolutions()},
-        )
+        self._image, self._parts, self._judge = image, parts, judge
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -96,12 +119,12 @@ class Chain(Method):
             quiet = denoise(self._image)
             for names, steps in _products(stretches, lights):
                 made = _apply(steps, quiet)
-                reached = metrics.psnr(np.clip(made, 0, 1), trial.truth)
+                reached = self._judge(trial, np.clip(made, 0, 1))
                 pair = (_family(first), _family(names[1]))
                 if reached > winners.get(pair, (-np.inf,))[0]:
                     winners[pair] = (reached, _BREAK.join((first, *names)), made)
         found = {
-            f"{label}{_BREAK}{last}": metrics.psnr(np.clip(sharpen(made), 0, 1), trial.truth)
+            f"{label}{_BREAK}{last}": self._judge(trial, np.clip(sharpen(made), 0, 1))
             for _, label, made in winners.values()
             for last, sharpen in sharpeners.items()
         }

@@ -153,6 +153,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def _defaults(description: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that a network's constructor has values for."""
+    known = NETWORKS.get(str(description.get("kind")))
+    if known is None:
+        return {}
+    parameters = inspect.signature(known).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
 def check_same_network(name: str, content: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise if a checkpoint is of another network than the recipe's.
 
@@ -161,7 +170,8 @@ def check_same_network(name: str, content: dict[str, Any], wanted: dict[str, Any
     ModelError
         With the first difference.
     """
-    found = content["network"]
+    # A checkpoint may be older than an argument, and then has its default.
+    found = _defaults(content["network"]) | content["network"]
     for key in sorted(found.keys() | wanted.keys(), key=lambda key: key != "kind"):
         if found.get(key) != wanted.get(key):
             raise ModelError(

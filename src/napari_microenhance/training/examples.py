@@ -269,7 +269,7 @@ def _foreground(bank: Bank, number: int, patch: int, _: int, rng: np.random.Gene
     if rng.random() < 0.3:
         ground = rng.uniform(0.5, 1)
         clean = np.asarray(ground * (1 - rng.uniform(0.3, 1) * clean), np.float32)
-    taken = _stretched(degrade(clean, _random_exposure(rng, fewest=8), rng))
+    taken = _stretched(degrade(clean, _random_exposure(rng, fewest=5), rng))
     window = _window(clean.shape[0], patch, rng)
     return taken[window], mask[window]
 

@@ -20,6 +20,7 @@ from napari_microenhance.engine.session import Session
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.io.files import replacing
+from napari_microenhance.measure.domain import KEY
 from napari_microenhance.training.checkpoints import (
     BEST,
     build,
@@ -175,6 +176,7 @@ def export_checkpoint(
         channels=_channels_in(content["network"]),
         fp16=fp16,
         half_weights=half_weights,
+        trained_on=content.get("trained_on", ""),
     )
 
 
@@ -186,6 +188,7 @@ def export_network(
     channels: int = 1,
     fp16: bool = False,
     half_weights: bool = False,
+    trained_on: str = "",
 ) -> Exported:
     """Write a network as an ONNX file that says of itself what was measured on it.
 
@@ -202,6 +205,8 @@ def export_network(
         Whether it is to compute in float16.
     half_weights : bool
         Whether its weights are to be stored in float16, and computed with in float32.
+    trained_on : str
+        Text of a `measure.domain.TrainedOn`; empty where nothing is known.
 
     Returns
     -------
@@ -233,7 +238,7 @@ def export_network(
         session = Session(model.SerializeToString(), name=spec.name)
         difference, psnr = _compared(network, session, spec)
         _check_rounding(spec, psnr)
-    helper.set_model_props(model, metadata(spec))
+    helper.set_model_props(model, metadata(spec) | ({KEY: trained_on} if trained_on else {}))
     checker.check_model(model, full_check=True)
     with replacing(target) as handle:
         handle.write(model.SerializeToString(deterministic=True))

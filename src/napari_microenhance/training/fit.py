@@ -20,6 +20,7 @@ from napari_microenhance.training.preparing import prepare
 from napari_microenhance.training.recipe import Recipe
 from napari_microenhance.training.record import Record, TrainingProgress
 from napari_microenhance.training.sources import open_sources
+from napari_microenhance.training.surveying import survey
 
 __all__ = ["Outcome", "TrainingProgress", "train"]
 
@@ -100,6 +101,9 @@ def train(
         held_out = Batches(validation, recipe, "validation")
         examples = [held_out[k] for k in range(recipe.training.validation)]
         learner, facts = prepare(recipe, examples[0], checkpoint)
+        facts["trained_on"] = (checkpoint or {}).get("trained_on") or (
+            survey(held_out, recipe).to_text()
+        )
         with replacing(folder / RECIPE) as handle:
             handle.write(recipe.to_yaml().encode())
         with Record(folder, learner, facts, examples, checkpoint) as record:

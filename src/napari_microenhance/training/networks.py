@@ -70,7 +70,7 @@ class ResidualUNet(nn.Module):
     Without biases it is the bias-free network of Mohan et al.: twice the input gives twice
     the output, so one network serves every gain and generalises over noise levels.  The
     shape is that of DRUNet (Zhang et al.), made small by starting at half the resolution
-    (ESPCN, Shi et al.).
+    (ESPCN, Shi et al.).  With ``scale`` it enlarges, by sub-pixel convolution again.
 
     References
     ----------
@@ -88,12 +88,14 @@ class ResidualUNet(nn.Module):
         widths: Sequence[int] = (32, 64, 96),
         blocks: Sequence[int] = (1, 2, 1),
         unshuffle: int = 2,
+        scale: int = 1,
         bias: bool = True,
         residual: bool = True,
     ) -> None:
         super().__init__()
         fold = unshuffle**2
         self.residual = residual
+        self.scale = scale
         self.head = nn.Sequential(
             nn.PixelUnshuffle(unshuffle), _conv(in_channels * fold, widths[0], bias=bias)
         )
@@ -113,7 +115,8 @@ class ResidualUNet(nn.Module):
             for a, b in itertools.pairwise(widths)
         )
         self.tail = nn.Sequential(
-            _conv(widths[0], out_channels * fold, bias=bias), nn.PixelShuffle(unshuffle)
+            _conv(widths[0], out_channels * fold * scale**2, bias=bias),
+            nn.PixelShuffle(unshuffle * scale),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -125,7 +128,11 @@ class ResidualUNet(nn.Module):
         for grow, stage in zip(reversed(self.grow), reversed(self.up), strict=True):
             features = stage(grow(features) + kept.pop())
         change = self.tail(features)
-        return x + change if self.residual else change
+        if not self.residual:
+            return change
+        if self.scale > 1:
+            x = nn.functional.interpolate(x, scale_factor=self.scale, mode="nearest")
+        return x + change
 
 
 class Pix2PixUNet(nn.Module):

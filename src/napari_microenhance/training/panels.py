@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from napari_microenhance.training.baselines import quality
 from napari_microenhance.training.evaluating import Evaluation, compared
-from napari_microenhance.training.scores import Score
+from napari_microenhance.training.scores import Score, metric_of
 from napari_microenhance.training.trials import PERCENTILES, Trial
 
 __all__ = ["draw_panel"]
@@ -81,7 +81,7 @@ def _row(evaluation: Evaluation, trial: Trial) -> list[tuple[str, Image.Image]]:
 def _best_classic(scores: Sequence[Score], trial: Trial) -> Score:
     """Return the best score of a classical method on a trial."""
     name = (trial.task, trial.scene, trial.condition)
-    metric = "iou" if trial.task == "foreground" else "psnr"
+    metric = metric_of(trial.task)
     return max((s for s in scores if s.trial == name), key=lambda s: s.figures[metric])
 
 

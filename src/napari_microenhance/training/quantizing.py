@@ -30,6 +30,7 @@ from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.engine.tensors import feeds
 from napari_microenhance.errors import ModelError
 from napari_microenhance.io.files import replacing
+from napari_microenhance.measure.domain import KEY
 from napari_microenhance.models.loading import Model
 from napari_microenhance.models.measuring import PREFIX
 from napari_microenhance.training.calibration import calibration_images
@@ -271,6 +272,6 @@ def _times(
 
 
 def _other_entries(path: Path) -> dict[str, str]:
-    """Return the metadata of a file that is not ours."""
+    """Return what no measurement tells: what it was trained on, and the entries of others."""
     entries = onnx.load(path, load_external_data=False).metadata_props
-    return {e.key: e.value for e in entries if not e.key.startswith(PREFIX)}
+    return {e.key: e.value for e in entries if not e.key.startswith(PREFIX) or e.key == KEY}

@@ -15,15 +15,15 @@ import numpy.typing as npt
 from napari_microenhance.errors import OutputError
 from napari_microenhance.measure import metrics
 from napari_microenhance.measure.bootstrap import Interval, mean_interval
-from napari_microenhance.training.baselines import Method, Outcome, best
-from napari_microenhance.training.trials import Trial
+from napari_microenhance.training.baselines import Method, Outcome, best, quality
+from napari_microenhance.training.trials import Task, Trial
 
-__all__ = ["Memory", "Score", "gain", "mean_of", "score_output", "spread"]
+__all__ = ["Memory", "Score", "gain", "mean_of", "metric_of", "score_output", "spread"]
 
 AnyImage = npt.NDArray[Any]
 Judge = Callable[[AnyImage, Trial], float]
 
-EDITION: Final = 1
+EDITION: Final = 2
 """To be raised when a method or a metric changes its formula: what is remembered is void."""
 
 
@@ -75,7 +75,8 @@ def figures_of(
     -------
     dict of str to float
         Masks: "iou", "dice". Images: "psnr" in dB, "ssim", "nrmse", "blur" and "noise", the
-        last two of the output alone; "mean" and "contrast" too.
+        last two of the output alone; "mean" and "contrast" too. Of "detail" also
+        "psnr_line", after `metrics.on_line`.
     """
     if trial.task == "foreground":
         return {
@@ -91,6 +92,8 @@ def figures_of(
         "mean": float(output.mean(dtype=np.float64)),
         "contrast": metrics.contrast(output),
     }
+    if trial.task == "detail":
+        found["psnr_line"] = quality(trial, output)
     return found | {name: judge(output, trial) for name, judge in (judges or {}).items()}
 
 
@@ -170,6 +173,11 @@ class Memory:
             part.unlink(missing_ok=True)
             raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from error
         self._changed = False
+
+
+def metric_of(task: Task) -> str:
+    """Return the metric that a task is judged by; see `baselines.quality`."""
+    return {"foreground": "iou", "detail": "psnr_line"}.get(task, "psnr")
 
 
 def mean_of(scores: Iterable[Score], metric: str) -> Interval:

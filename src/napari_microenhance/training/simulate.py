@@ -81,6 +81,10 @@ def simulate(family: str, size: int, rng: np.random.Generator) -> Field:
     image, labels = _MAKERS[family](size, rng)
     low, high = float(image.min()), float(image.max())
     image = (image - low) / max(high - low, 1e-6)
+    if family in _GLOWING and rng.random() < 0.4:
+        # A black level set above the haze: most of a real fluorescence field is flat and dark.
+        image = np.maximum(image - np.percentile(image, rng.uniform(5, 75)), 0)
+        image = image / max(float(image.max()), 1e-6)
     # A lens passes no detail finer than its spot; real fields are sampled at 1 to 3 px of it.
     sharp = rng.uniform(0.4, 1.6)
     image = ndimage.gaussian_filter(image, sharp, mode="reflect", truncate=3)
@@ -199,9 +203,9 @@ def _haze(size: int, rng: np.random.Generator, strength: float) -> FloatImage:
 
 def _nuclei(size: int, rng: np.random.Generator) -> tuple[FloatImage, LabelImage]:
     """Bright nuclei with chromatin texture and out-of-focus glow."""
-    crowd = rng.uniform(0.1, 0.75)
+    crowd = rng.uniform(0.1, 0.75) if rng.random() < 0.75 else rng.uniform(0.01, 0.1)
     edge = rng.uniform(5, 22) if rng.random() < 0.8 else rng.uniform(22, 40)
-    count = int(np.clip(crowd * size**2 / (np.pi * edge**2 * 0.7), 3, 400))
+    count = int(np.clip(crowd * size**2 / (np.pi * edge**2 * 0.7), 2, 400))
     labels = _blobs(
         size, rng, count=count, radius=(edge, edge * 1.15), rough=rng.uniform(0.02, 0.25)
     )
@@ -374,6 +378,9 @@ _MAKERS: dict[str, Maker] = {
     "brightfield": _brightfield,
     "particles": _particles,
 }
+
+_GLOWING = ("nuclei", "filaments", "membranes", "puncta")
+"""Families of fluorescence: bright on dark."""
 
 FAMILIES = tuple(_MAKERS)
 """Names of the kinds of specimen."""

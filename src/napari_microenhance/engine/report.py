@@ -1,6 +1,7 @@
 """Report: what was done, with which numbers."""
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import platform
@@ -24,12 +25,18 @@ def fingerprint(pixels: Any) -> str | None:  # noqa: ANN401 - any array-like
 def versions(**more: str) -> dict[str, str]:
     """Return the versions that a result depends on."""
     return {
-        "napari-microenhance": importlib.metadata.version("napari-microenhance"),
+        "napari-microenhance": _own_version(),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
         **more,
     }
+
+
+@functools.cache
+def _own_version() -> str:
+    """Return our version; looking it up takes as long as a small tile."""
+    return importlib.metadata.version("napari-microenhance")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

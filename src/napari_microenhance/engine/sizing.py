@@ -19,6 +19,9 @@ LARGE_PX = {2: (2048, 2048), 3: (64, 2048, 2048)}
 CORE_PX = 384
 """Least kept edge of an automatic tile; more where the halo is wide."""
 
+WIDE_HALOS = 12
+"""Kept edge of an automatic tile, in halos, beyond `CORE_PX`: halos then cost a quarter."""
+
 GLOBAL_TILE_PX = 512
 """Automatic tile of a network that couples the whole tile: what most are trained on."""
 
@@ -177,6 +180,6 @@ def _automatic(spec: ModelSpec, region: Region, axis: int, halo: int, edge: int)
             for a, (n, (start, stop)) in enumerate(zip(region.shape, region.box, strict=True))
         )
         return whole if whole <= min(ONE_TILE_PX, edge) else min(GLOBAL_TILE_PX, max(edge, 64))
-    core = CORE_PX + 4 * halo
+    core = CORE_PX + WIDE_HALOS * halo
     least = 2 * halo + max(LEAST_CORE_PX, 2 * spec.shift_step)
     return max(least, min(core + 2 * halo, edge), spec.size[axis].minimum)

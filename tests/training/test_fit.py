@@ -15,13 +15,17 @@ import pytest
 import torch
 from PIL import Image
 
+from napari_microenhance.engine.session import Session
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import FileMissingError, ModelError, OptionsError, OutputError
 from napari_microenhance.measure.domain import TrainedOn, cautions, look
-from napari_microenhance.training.checkpoints import build, read_checkpoint
+from napari_microenhance.models import list_models, load_model
+from napari_microenhance.training.checkpoints import build, read_checkpoint, resolved
 from napari_microenhance.training.fit import train
 from napari_microenhance.training.recipe import Recipe
+from napari_microenhance.training.recipe_files import load_recipe
 from napari_microenhance.training.sources import open_sources
+from napari_microenhance.training.starting import start_from
 
 Maker = Callable[..., Recipe]
 
@@ -197,6 +201,32 @@ def test_init_starts_from_the_weights_of_another_run(small: Maker, tmp_path: Pat
     train(recipe, tmp_path / "second")
     first, second = (read_checkpoint(tmp_path / name)["weights"] for name in ("first", "second"))
     assert all(torch.allclose(first[key], second[key], atol=1e-6) for key in first)
+
+
+@pytest.mark.parametrize("name", ["denoise", "detail", "superres-x4", "foreground"])
+def test_a_built_in_network_can_be_the_start(name: str) -> None:
+    recipe = load_recipe(name, [f"init={name}"])
+    assert recipe.init == name
+    description = resolved(recipe.network, inputs=1, outputs=1, scale=recipe.scale)
+    network = build(description)
+    start_from(network, description, name)
+    x = torch.rand(1, 1, 64, 48, generator=torch.Generator().manual_seed(5))
+    model = load_model(name)
+    with torch.no_grad():
+        made = network.eval()(x)
+    if recipe.task == "foreground":
+        made = made.sigmoid()
+    content = next(info.path for info in list_models() if info.name == name).read_bytes()
+    wanted = Session(content, name=name).run(x.numpy(), model.spec)
+    np.testing.assert_allclose(made.numpy(), wanted, atol=1e-4)
+
+
+def test_a_file_of_another_network_is_no_start(small: Maker, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="denoise holds another network"):
+        train(small(init="denoise"), tmp_path / "run")
+    (tmp_path / "no.onnx").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"no\.onnx cannot be read as an ONNX file"):
+        train(small(init=str(tmp_path / "no.onnx")), tmp_path / "other")
 
 
 @pytest.mark.parametrize("text", [b"", b"not a checkpoint", b"PK\x03\x04 nor this"])

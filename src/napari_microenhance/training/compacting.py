@@ -10,7 +10,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["stored_as_half"]
+__all__ = ["HALF", "stored_as_half"]
+
+HALF = ".half"
+"""Behind the names of weights that are stored as float16."""
 
 FEWEST: Final = 256
 """Smaller tensors, such as biases, stay as they are."""
@@ -40,7 +43,7 @@ def stored_as_half(model: onnx.ModelProto) -> onnx.ModelProto:
             continue
         if np.abs(values).max() > largest:
             continue
-        name, stored = weight.name, f"{weight.name}.half"
+        name, stored = weight.name, weight.name + HALF
         weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
         casts.append(helper.make_node("Cast", [stored], [name], name=name, to=TensorProto.FLOAT))
     nodes = [*casts, *small.graph.node]

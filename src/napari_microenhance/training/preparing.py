@@ -1,6 +1,5 @@
 """From a recipe and an example of its data to something that can take a step."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,13 +11,13 @@ from napari_microenhance.training.checkpoints import (
     build,
     check_same_network,
     load_weights,
-    read_checkpoint,
     resolved,
 )
 from napari_microenhance.training.features import perceptual_features
 from napari_microenhance.training.learner import Learner
 from napari_microenhance.training.losses import Criterion
 from napari_microenhance.training.recipe import Recipe
+from napari_microenhance.training.starting import start_from
 
 __all__ = ["prepare"]
 
@@ -82,10 +81,7 @@ def _begin(
     if checkpoint is not None:
         check_same_network("The last checkpoint", checkpoint, description)
     elif recipe.init is not None:
-        start = Path(recipe.init)
-        content = read_checkpoint(start)
-        check_same_network(str(start), content, description)
-        load_weights(network, content["weights"], str(start))
+        start_from(network, description, recipe.init)
 
 
 def _discriminator(recipe: Recipe, inputs: int, targets: int) -> nn.Module | None:

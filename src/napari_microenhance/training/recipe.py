@@ -272,7 +272,8 @@ class Recipe(_Section):
         Output pixels per input pixel.
     network : Network
     init : str or None
-        A run folder or checkpoint whose weights are the start.
+        What gives the first weights: a run folder or checkpoint, a network file exported
+        here, or the name of a built-in network.
     data, loss, training, augment, export
         The sections.
     """

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from napari_microenhance.errors import FileMissingError, OptionsError
+from napari_microenhance.models.catalogue import list_models
 from napari_microenhance.training.recipe import Recipe
 
 __all__ = ["list_recipes", "load_recipe", "parse_recipe"]
@@ -151,7 +152,14 @@ def _locate(given: dict[str, Any], folder: Path) -> None:
         for section in sections:
             inner = inner.get(section) if isinstance(inner, dict) else None
         if isinstance(inner, dict) and isinstance(inner.get(last), str):
-            inner[last] = str(folder / Path(inner[last]).expanduser())
+            there = folder / Path(inner[last]).expanduser()
+            if last != "init" or there.exists() or not _is_built_in(inner[last]):
+                inner[last] = str(there)
+
+
+def _is_built_in(name: str) -> bool:
+    """Return whether a network of this name comes with the plugin."""
+    return any(info.name == name and info.source == "built-in" for info in list_models())
 
 
 def _sentence(error: ValidationError) -> str:

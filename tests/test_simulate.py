@@ -91,7 +91,11 @@ def test_noise_has_the_variance_of_the_physics(photons, read):
 
 
 def test_read_noise_alone_is_in_parts_of_the_range():
-    taken = degrade(np.zeros((300, 300)), Degradation(read_noise=0.05), rng())
+    dark = np.zeros((300, 300))
+    stray = degrade(dark, Degradation(photons=200, exposure=0.5, stray=0.8), rng())
+    assert stray.mean() == pytest.approx(0.4, rel=0.01)
+    assert stray.std() == pytest.approx(np.sqrt(0.4 / 200), rel=0.02)
+    taken = degrade(dark, Degradation(read_noise=0.05), rng())
     assert taken.std() == pytest.approx(0.05, rel=0.02)
 
 

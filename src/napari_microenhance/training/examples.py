@@ -227,7 +227,8 @@ def _superres(bank: Bank, number: int, patch: int, scale: int, rng: np.random.Ge
 
 def _random_exposure(rng: np.random.Generator, *, fewest: float) -> Degradation:
     """Draw how a field is badly taken: exposure, light, focus and noise, down to few photons."""
-    exposure = _log_uniform(rng, 0.1, 1.6)
+    stray = _log_uniform(rng, 0.03, 1.0) if rng.random() < 0.5 else 0.0
+    exposure = _log_uniform(rng, 0.1, 1.6) / (1 + stray)
     return Degradation(
         blur=rng.uniform(0, 2.2) if rng.random() < 0.85 else 0.0,
         spot=("gaussian", "airy", "defocus")[rng.integers(3)] if rng.random() < 0.3 else "gaussian",
@@ -235,6 +236,7 @@ def _random_exposure(rng: np.random.Generator, *, fewest: float) -> Degradation:
         centre=(rng.uniform(-0.3, 1.3), rng.uniform(-0.3, 1.3)),
         tilt=(rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)),
         exposure=exposure,
+        stray=stray,
         offset=rng.uniform(0, 0.15),
         gamma=_log_uniform(rng, 0.7, 1.5) if rng.random() < 0.25 else 1.0,
         # Light that is missing is missing photons, too.

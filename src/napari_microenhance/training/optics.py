@@ -51,6 +51,9 @@ class Degradation:
         (y, x) slope of the illumination from edge to edge, in parts of its mean.
     exposure : float
         Factor on the light; above 1, highlights leave the range of the camera.
+    stray : float
+        Light that does not come from the specimen, such as that of the room or the glass, in
+        the specimen's units; unlike an offset it has photon noise.
     offset : float
         Added to every pixel, in parts of the camera's range.
     gamma : float
@@ -74,6 +77,7 @@ class Degradation:
     centre: tuple[float, float] = (0.5, 0.5)
     tilt: tuple[float, float] = (0.0, 0.0)
     exposure: float = 1.0
+    stray: float = 0.0
     offset: float = 0.0
     gamma: float = 1.0
     tint: tuple[float, ...] = ()
@@ -107,6 +111,7 @@ def degrade(
     if degradation.tint:
         values = values * np.asarray(degradation.tint, np.float32)
     values = bin_pixels(values, degradation.binning)
+    values = values + np.float32(degradation.exposure * degradation.stray)
     values = _noisy(values, degradation, rng) + np.float32(degradation.offset)
     if degradation.gamma != 1:
         values = np.sign(values) * np.abs(values) ** np.float32(degradation.gamma)

@@ -49,6 +49,9 @@ SLACK: Final = 0.15
 FACTOR: Final = 1.25
 """The same for noise and pixel size, as a factor."""
 
+QUIET: Final = 4.0
+"""The same below the least noise: a little less harms no network."""
+
 Range = tuple[float, float]
 
 
@@ -200,7 +203,7 @@ def _differences(seen: Look, trained: TrainedOn) -> Iterator[tuple[str, str]]:
     """Yield what stands out, and the numbers that say so."""
     if trained.dtypes and seen.dtype not in trained.dtypes:
         yield "The image is of another number type", f"{seen.dtype}, not {_words(trained.dtypes)}"
-    if side := _beyond(seen.noise, trained.noise):
+    if side := _beyond(seen.noise, trained.noise, below=QUIET):
         word = "The image is noisier" if side > 0 else "The image is less noisy"
         yield word, f"noise {seen.noise:.1%} of the range, {_span(trained.noise, '.1%')} there"
     if side := _outside(seen.blur, trained.blur):
@@ -241,12 +244,12 @@ def _outside(value: float | None, limits: Range | None) -> int:
     return int(value > high + slack) - int(value < low - slack)
 
 
-def _beyond(value: float | None, limits: Range | None) -> int:
+def _beyond(value: float | None, limits: Range | None, below: float = FACTOR) -> int:
     """Do the same for what is told apart by factors."""
     if value is None or limits is None:
         return 0
     low, high = limits
-    return int(value > high * FACTOR) - int(value < low / FACTOR)
+    return int(value > high * FACTOR) - int(value < low / below)
 
 
 def _span(limits: Range | None, form: str) -> str:

@@ -217,12 +217,16 @@ def _denoise(bank: Bank, number: int, patch: int, _: int, rng: np.random.Generat
 
 
 def _superres(bank: Bank, number: int, patch: int, scale: int, rng: np.random.Generator) -> Pair:
-    """Bin pixels, now and then with a little noise."""
-    clean = _clean(bank, number, patch, rng)
-    small = bin_pixels(clean, scale)
-    if rng.random() < 0.2:
-        small = degrade(small, Degradation(read_noise=_log_uniform(rng, 0.001, 0.01)), rng)
-    return small, clean
+    """Bin pixels, mostly those of a camera: what is enlarged is its noise, too.
+
+    A network that knows clean images alone takes noise for detail and sharpens it.
+    """
+    wanted = _clean(bank, number, patch, rng)
+    if rng.random() < 0.7:
+        photons = _log_uniform(rng, 100, 30_000)
+        camera = Degradation(photons=photons, read_noise=_log_uniform(rng, 0.3, 6))
+        wanted = degrade(wanted, camera, rng)
+    return bin_pixels(wanted, scale), wanted
 
 
 def _random_exposure(rng: np.random.Generator, *, fewest: float) -> Degradation:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psygnal import Signal
-from superqt.utils import WorkerBase
 
 from napari_microenhance.api import Model, load_edits, load_model, save_edits
 from napari_microenhance.errors import Cancelled, MicroEnhanceError
 from napari_microenhance.widgets.trial import Trial, try_out
-from napari_microenhance.widgets.worker import Handle
+from napari_microenhance.widgets.worker import Handle, QuietWorker
 
 if TYPE_CHECKING:
     from napari_microenhance.widgets.card import ModelCard
@@ -27,7 +26,7 @@ TOLERANCE = 1e-3
 ShouldStop = Callable[[], bool]
 
 
-class CallWorker(WorkerBase[Any]):
+class CallWorker(QuietWorker[Any]):
     """Makes one call.
 
     Attributes

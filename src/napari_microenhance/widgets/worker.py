@@ -1,5 +1,6 @@
 """The thread beside the window: opens networks, runs the engine, keeps the tiles coming."""
 
+import contextlib
 import dataclasses
 import math
 import threading
@@ -22,11 +23,12 @@ from napari_microenhance.widgets.roi import Roi
 if TYPE_CHECKING:
     from napari_microenhance.api import Options, Progress
 
-__all__ = ["EngineWorker", "Handle", "ModelWorker", "Outcome", "Task"]
+__all__ = ["EngineWorker", "Handle", "ModelWorker", "Outcome", "QuietWorker", "Task"]
 
 _SHOW_SECONDS = 0.4
 
 Box = tuple[tuple[int, int], ...]
+ValueT = TypeVar("ValueT")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ class Task:
     preview : bool
     window : tuple of (start, stop) for y and x, or None
         The part that a preview computes, px.
+    part : str
+        What the ROI is called where it is one of several; the result is its patch alone.
     """
 
     source: ImageSource
@@ -51,6 +55,7 @@ class Task:
     options: "Options"
     preview: bool = False
     window: tuple[tuple[int, int], tuple[int, int]] | None = None
+    part: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,7 +130,7 @@ class EngineWorker(WorkerBase[Outcome]):
             window=task.window,
         )
         return Outcome(
-            plan=plan_layer(task.source, result, model, preview=task.preview),
+            plan=plan_layer(task.source, result, model, preview=task.preview, part=task.part),
             model=model,
             summary=result.report.summary(),
             remarks=(*remarks, *result.report.warnings),
@@ -152,6 +157,21 @@ class EngineWorker(WorkerBase[Outcome]):
             self.progress = dataclasses.replace(progress, pixels=None)
 
         return record
+
+
+class QuietWorker(WorkerBase[ValueT]):
+    """A worker that may go on beside others; its `work` keeps errors itself.
+
+    superqt swaps the function that shows warnings, one for all threads, while a worker runs;
+    two swaps that overlap are not put back right, and keep a finished worker's pixels alive.
+    """
+
+    def run(self) -> None:
+        """Do the work without a hand on `warnings`, and say that it is over."""
+        with contextlib.suppress(Exception):  # kept as `error`
+            self.work()
+        self.finished.emit()
+        self._finished.emit(self)
 
 
 class ModelWorker(WorkerBase[Model]):

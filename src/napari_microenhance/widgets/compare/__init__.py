@@ -1,0 +1,1 @@
+"""Original and result on the canvas: side by side, swipe, blink, difference."""

@@ -1,0 +1,150 @@
+"""Difference: result less original, in colours that leave what did not change as it is."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.colormaps import Colormap
+
+from napari_microenhance.errors import ImageError
+from napari_microenhance.measure.figures import ENDS
+from napari_microenhance.widgets.compare.following import Following
+from napari_microenhance.widgets.compare.overlap import read_overlap
+from napari_microenhance.widgets.compare.pair import Pair
+from napari_microenhance.widgets.compare.sight import (
+    Sight,
+    check_flat,
+    flat_placement,
+    plane_shape,
+)
+from napari_microenhance.widgets.compare.subtraction import Plane, Subtraction, align
+from napari_microenhance.widgets.layers import level_zero
+from napari_microenhance.widgets.live import LIVE_KEY
+from napari_microenhance.widgets.view import read_view
+from napari_microenhance.widgets.worker import Handle
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_microenhance.widgets.compare.changes import Changes
+
+__all__ = ["Difference"]
+
+_CAPTION = "result - original"
+_DIMMED = 0.4
+"""Of the image below, whose own colours would be mistaken for changes."""
+
+
+class Difference:
+    """Lays the signed difference over the original, one plane and view at a time.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    pair : Pair
+    changes : Changes
+    give_up : callable
+        Gets the error that ends it.
+
+    Raises
+    ------
+    ImageError
+        If the canvas shows no planes, or the two cannot be subtracted.
+    """
+
+    def __init__(
+        self,
+        viewer: "ViewerModel",
+        pair: Pair,
+        changes: "Changes",
+        give_up: Callable[[Exception], None],
+    ) -> None:
+        if not pair.is_measurable:
+            raise ImageError(
+                f"{pair.result.name!r} holds classes, not an image; there is no difference to show."
+            )
+        check_flat(viewer, pair.original, pair.result)
+        self._viewer, self._pair, self._give_up = viewer, pair, give_up
+        self._box = read_overlap(pair.original, pair.result).box
+        self._changes = changes
+        align(*self._planes())
+        self._sight: Sight | None = None
+        self._extent: float | None = None
+        self._handle = Handle[Subtraction]()
+        changes.callback(self._handle.drop)
+        changes.set(viewer.canvas.grid, "enabled", False)
+        changes.hide_pictures_over(pair.original, pair.roi)
+        changes.set(pair.result, "visible", False)
+        changes.set(pair.original, "opacity", pair.original.opacity * _DIMMED)
+        self._layer = Image(
+            np.full((1, 1), np.nan, np.float32),
+            name=f"{pair.result.name} (difference)",
+            metadata={LIVE_KEY: True},
+            colormap=_colours(),
+            contrast_limits=(-1, 1),
+            rgb=False,
+            multiscale=False,
+            blending="translucent_no_depth",
+            **flat_placement(pair.result).to_kwargs(),
+        )
+        changes.add(self._layer, (pair.original, pair.result))
+        changes.caption(_CAPTION)
+        self._following = Following(viewer, pair.result, changes, self._show, give_up)
+        self._following.look()
+
+    def _planes(self) -> tuple[Plane, Plane]:
+        """Return the planes that the sliders are at."""
+        original, result = self._pair.original, self._pair.result
+        view = read_view(self._viewer)
+        before, after = level_zero(original), level_zero(result)
+        height, width = plane_shape(result)
+        return (
+            Plane(before, view.plane_of(original, before.shape), self._box),
+            Plane(after, view.plane_of(result, after.shape), ((0, height), (0, width))),
+        )
+
+    def _show(self, sight: Sight | None) -> None:
+        """Have computed what is in sight; what was computed stays until then."""
+        self._handle.drop()
+        before, self._sight = self._sight, sight
+        if sight is None or before is None or before.plane != sight.plane:
+            self._layer.visible = False
+        if sight is None:
+            return
+        unknown = self._extent is None
+        worker = Subtraction(*self._planes(), sight.box, sight.step, wants_extent=unknown)
+        worker.finished.connect(self._on_finished)
+        self._handle.worker = worker
+        worker.start()
+
+    def _on_finished(self, _: Any = None) -> None:  # noqa: ANN401 - what the signal brings
+        """Show what was computed."""
+        worker, sight = self._handle.worker, self._sight
+        if worker is None or not worker.done or sight is None:
+            return  # a dropped worker's late word
+        self._handle.worker = None
+        if worker.error is not None:
+            self._give_up(worker.error)
+            return
+        if self._extent is None and worker.extent is not None:
+            self._extent = worker.extent
+            self._layer.contrast_limits_range = (-2 * worker.extent, 2 * worker.extent)
+            self._layer.contrast_limits = (-worker.extent, worker.extent)
+            self._layer.colorbar.visible = True
+            self._changes.caption(f"{_CAPTION} (colours up to ± {worker.extent:.3g})")
+        placement = sight.place(self._pair.result)
+        self._layer.data = worker.pixels
+        self._layer.scale, self._layer.translate = placement.scale, placement.translate
+        self._layer.visible = True
+
+
+def _colours() -> Colormap:
+    """Return colours for differences that are transparent in the middle.
+
+    As `measure.figures` draws them, but for white, which would hide the image.
+    """
+    darker, middle, brighter = ENDS
+    colours = [(darker, 1.0), (middle, 0.0), (brighter, 1.0)]
+    rgba = [[*(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)), alpha] for c, alpha in colours]
+    return Colormap(rgba, name="change", display_name="change")

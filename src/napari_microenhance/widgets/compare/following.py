@@ -1,0 +1,66 @@
+"""Following: tells when the canvas shows more of a layer, or another plane of it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from napari_microenhance.errors import ImageError
+from napari_microenhance.widgets.compare.sight import (
+    Sight,
+    check_flat,
+    plane_shape,
+    read_sight,
+)
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_microenhance.widgets.compare.changes import Changes
+
+__all__ = ["Following"]
+
+
+class Following:
+    """Watches camera and sliders until the changes are undone.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    layer : napari.layers.Layer
+    changes : Changes
+    show : callable
+        Gets the `Sight` that is to be shown, or None; once per sight.
+    give_up : callable
+        Gets the error where the canvas shows no planes any more.
+    """
+
+    def __init__(
+        self,
+        viewer: "ViewerModel",
+        layer: "Layer",
+        changes: "Changes",
+        show: Callable[[Sight | None], None],
+        give_up: Callable[[Exception], None],
+    ) -> None:
+        self._viewer, self._layer = viewer, layer
+        self._show, self._give_up = show, give_up
+        self._sight: Sight | None = None
+        camera, dims = viewer.scene.camera.events, viewer.dims.events
+        for event in (camera.zoom, camera.center, dims.current_step, dims.ndisplay, dims.order):
+            event.connect(self.look)
+            changes.callback(event.disconnect, self.look)
+
+    def look(self, _: Any = None) -> None:  # noqa: ANN401 - a napari event
+        """Look at the canvas, and have shown what is new."""
+        try:
+            check_flat(self._viewer)
+        except ImageError as error:
+            self._give_up(error)
+            return
+        sight = read_sight(self._viewer, self._layer)
+        before = self._sight
+        if sight is not None and before is not None and before.covers(sight):
+            return
+        self._sight = sight and sight.widened(plane_shape(self._layer))
+        if self._sight != before or before is None:
+            self._show(self._sight)

@@ -1,0 +1,72 @@
+"""Original and result in two cells of the canvas, moved by one camera."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_microenhance.widgets.compare.pair import Pair, link
+from napari_microenhance.widgets.layers import bare
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_microenhance.widgets.compare.changes import Changes
+
+__all__ = ["SideBySide"]
+
+
+class SideBySide:
+    """Turns the viewer's grid on for a pair; the lower one of the layer list stands left.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    pair : Pair
+    changes : Changes
+    give_up : callable
+        Not called: nothing goes wrong later on.
+    """
+
+    def __init__(
+        self,
+        viewer: "ViewerModel",
+        pair: Pair,
+        changes: "Changes",
+        give_up: Callable[[Exception], None],
+    ) -> None:
+        del give_up
+        layers = [bare(layer) for layer in viewer.layers]
+        wanted = [pair.original, pair.result]
+        roi = None if pair.roi is None else bare(pair.roi)
+        # The third layer of a grid of two cells goes into the first cell again.
+        if roi in layers and roi is not None and roi.visible:
+            places = [layers.index(layer) for layer in (*wanted, roi)]
+            wanted += [roi] if places == sorted(places) else []
+        _split(viewer, changes)
+        changes.hide(layer for layer in layers if layer not in wanted)
+        for layer in wanted:
+            changes.set(layer, "visible", True)
+        link(changes, pair)
+
+
+def _split(viewer: "ViewerModel", changes: "Changes") -> None:
+    """Cut the canvas in two and set the camera back.
+
+    As much of the image stays in sight, though a cell is narrower.
+    """
+    canvas, layers, camera = viewer.canvas, viewer.layers, viewer.scene.camera
+    whole = np.array(canvas.viewbox_size(layers), float)
+    grid = canvas.grid
+    for name, value in (("stride", 1), ("shape", (1, 2)), ("spacing", 0.0), ("enabled", True)):
+        changes.set(grid, name, value)
+    shrunk = float((np.array(canvas.viewbox_size(layers), float) / whole).min())
+    before = camera.zoom
+    camera.zoom *= shrunk
+    changes.callback(_zoom_back, viewer, before, camera.zoom)
+
+
+def _zoom_back(viewer: "ViewerModel", before: float, ours: float) -> None:
+    """Set the camera forward again, wherever the user has moved it."""
+    camera = viewer.scene.camera
+    camera.zoom = before if camera.zoom == ours else camera.zoom * before / ours

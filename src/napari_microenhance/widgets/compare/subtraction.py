@@ -1,0 +1,176 @@
+"""Subtraction: what a result has more or less than its image, beside the window."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.intensity import REC601
+from napari_microenhance.engine.source import Source
+from napari_microenhance.errors import Cancelled
+from napari_microenhance.measure.alignment import Alignment
+from napari_microenhance.widgets.worker import QuietWorker
+
+__all__ = ["Plane", "Subtraction", "align", "extent_of", "subtract"]
+
+_SAMPLE_PX = 1024
+_WHOLE_PX = 1 << 26
+_BAND_PX = 256
+_PERCENTILE = 99.0
+
+FloatArray = npt.NDArray[np.float32]
+Box = tuple[tuple[int, int], tuple[int, int]]
+
+
+class Plane:
+    """A box of one plane of an image, not read yet.
+
+    Parameters
+    ----------
+    data : array-like
+    index : tuple of int
+        Along each axis before y and x.
+    box : Box
+        Px.
+    """
+
+    def __init__(self, data: Any, index: tuple[int, ...], box: Box) -> None:  # noqa: ANN401 - any array-like
+        self._data, self._index, self._box = data, index, box
+        colours = tuple(data.shape[len(index) + 2 :])
+        self.shape = (*(stop - start for start, stop in box), *colours)
+        self.dtype = data.dtype
+        self.is_in_memory = isinstance(data, np.ndarray)
+
+    def __getitem__(self, key: tuple[slice, ...]) -> Any:  # noqa: ANN401 - what the array gives
+        spans = [
+            slice(start + part.start, start + part.stop)
+            for (start, _), part in zip(self._box, key, strict=False)
+        ]
+        return self._data[(*self._index, *spans, *key[2:])]
+
+
+def align(before: Plane, after: Plane) -> Alignment:
+    """Return an image and its result on one grid.
+
+    Raises
+    ------
+    ImageError
+        If no whole scale takes one to the other, or one has colours that the other has not.
+    """
+    return Alignment(*(Source(x, "YXC"[: len(x.shape)]) for x in (before, after)))
+
+
+class Subtraction(QuietWorker[None]):
+    """Subtracts an image from its result where the canvas shows it.
+
+    Parameters
+    ----------
+    before, after : Plane
+        The image is cut to what the result lies over.
+    box : Box
+        Of the result, px.
+    step : int
+        Every so many pixels are wanted, the middle ones.
+    wants_extent : bool
+
+    Attributes
+    ----------
+    pixels : ndarray or None
+        As `subtract` gives it.
+    extent : float or None
+        As `extent_of` gives it, if it is wanted.
+    error : Exception or None
+    done : bool
+    """
+
+    def __init__(
+        self, before: Plane, after: Plane, box: Box, step: int, *, wants_extent: bool
+    ) -> None:
+        super().__init__()
+        self._before, self._after, self._box, self._step = before, after, box, step
+        self._wants_extent = wants_extent
+        self.pixels: FloatArray | None = None
+        self.extent: float | None = None
+        self.error: Exception | None = None
+        self.done = False
+
+    def work(self) -> None:
+        """Subtract, and keep what came of it."""
+        try:
+            aligned = align(self._before, self._after)
+            self.pixels = subtract(aligned, self._box, self._step, self._stops)
+            if self._wants_extent:
+                self.extent = extent_of(self._sample(aligned))
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            self.done = True
+
+    def _sample(self, aligned: Alignment) -> FloatArray:
+        """Return differences from all over the plane; of a slide, only those in sight."""
+        height, width = aligned.after.spatial_shape
+        if height * width > _WHOLE_PX and self.pixels is not None:
+            return self.pixels
+        step = max(1, -(-max(height, width) // _SAMPLE_PX))
+        return subtract(aligned, ((0, height), (0, width)), step, self._stops)
+
+    def _stops(self) -> bool:
+        return bool(self.abort_requested)
+
+
+def subtract(
+    aligned: Alignment, box: Box, step: int, should_stop: Callable[[], bool]
+) -> FloatArray:
+    """Return result less image, of colours their luminance.
+
+    Parameters
+    ----------
+    aligned : Alignment
+        Of one plane.
+    box : Box
+        Of the result, px.
+    step : int
+        Every so many pixels are read, the middle ones.
+    should_stop : callable
+        Polled once per band of rows.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), float32
+        Image units; exactly 0 where nothing changed.
+
+    Raises
+    ------
+    Cancelled
+        If `should_stop` returned true.
+
+    References
+    ----------
+    .. [1] ITU-R BT.601-7, the weights of the luminance.
+       https://www.itu.int/rec/R-REC-BT.601
+    """
+    (picture,) = aligned.pictures
+    (top, bottom), (left, right) = box
+    near = all(source.data.is_in_memory for source in (aligned.before, aligned.after))
+    # Reading single rows of what is stored in blocks would read each block many times.
+    band = 1 if near and step > 1 else _BAND_PX // step * step or step
+    rows = []
+    for y in range(top + step // 2 if band == 1 else top, bottom, step if band == 1 else band):
+        if should_stop():
+            raise Cancelled
+        before, after = aligned.pair(picture, ((y, min(y + band, bottom)), (left, right)))
+        change = (after - before)[:, 0 if band == 1 else step // 2 :: step, step // 2 :: step]
+        rows.append(np.tensordot(REC601, change, axes=1) if len(change) == 3 else change[0])
+    return np.concatenate(rows).astype(np.float32)
+
+
+def extent_of(difference: FloatArray) -> float | None:
+    """Return up to where colours should tell differences apart; None where there are none.
+
+    A high percentile of the changed pixels: an ROI may be small, and a few pixels may differ
+    by far more than all others.
+    """
+    sizes = np.abs(difference[np.isfinite(difference) & (difference != 0)])
+    return float(np.percentile(sizes, _PERCENTILE)) if sizes.size else None

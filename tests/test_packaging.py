@@ -162,8 +162,8 @@ def test_manifest_is_valid(root: Path) -> None:
     manifest = PluginManifest.from_file(root / "napari.yaml")
     manifest.validate_imports()
     assert manifest.name == NAME
-    (widget,) = manifest.contributions.widgets
-    assert widget.display_name == "Enhance ROI"
+    names = [widget.display_name for widget in manifest.contributions.widgets]
+    assert names == ["Enhance ROI", "Inspect result"]
     assert len(manifest.contributions.sample_data) == 3
 
 

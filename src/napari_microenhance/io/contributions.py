@@ -123,6 +123,9 @@ def write_imagej(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # no
 def write_ome_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
     """Write an Image or Labels layer as OME-TIFF, with the record of its run.
 
+    Which pixels were changed cannot be told without the original, which a layer does not hold;
+    "Save result…" of the dock "Inspect result" writes that mask along.
+
     Parameters
     ----------
     path : str
@@ -152,6 +155,9 @@ def write_ome_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # 
 
 def write_ome_zarr(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
     """Write an Image or Labels layer as OME-Zarr, with the record of its run.
+
+    Which pixels were changed cannot be told without the original, which a layer does not hold;
+    "Save result…" of the dock "Inspect result" writes that mask along.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ __all__ = [
     "Points",
     "around_centre",
     "circle",
+    "edge_loops",
     "ellipse_box",
     "ellipse_in_box",
     "is_rectangle",
@@ -121,15 +122,26 @@ def mask_outline(mask: npt.NDArray[Any], origin: tuple[int, int] = (0, 0)) -> Po
     ndarray, shape (N, 2)
         Empty for an empty mask.
     """
-    loops = _edge_loops(np.asarray(mask, dtype=bool))
+    loops = edge_loops(np.asarray(mask, dtype=bool))
     if not loops:
         return np.zeros((0, 2))
     rings = [np.asarray(loop[:-1], dtype=np.float64) - 0.5 + origin for loop in loops]
     return join_rings(rings)
 
 
-def _edge_loops(mask: npt.NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
-    """Return closed loops of pixel corners, first equal to last, straight runs merged."""
+def edge_loops(mask: npt.NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
+    """Return the edges between the pixels of a mask and all others.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (Y, X), bool
+
+    Returns
+    -------
+    list of list of tuple
+        Closed loops of pixel corners (y, x), the first equal to the last; straight runs are
+        merged. Corner (y, x) is the upper left one of pixel (y, x).
+    """
     padded = np.pad(mask, 1).astype(np.int8)
     following: dict[tuple[int, int], list[tuple[int, int]]] = {}
 

@@ -1,17 +1,22 @@
-"""Everything with Qt or napari: the dock widget and what it is made of."""
+"""Everything with Qt or napari: the dock widgets and what they are made of."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_microenhance.widgets.enhance import EnhanceWidget
+    from napari_microenhance.widgets.inspect.dock import InspectWidget
 
-__all__ = ["EnhanceWidget"]
+__all__ = ["EnhanceWidget", "InspectWidget"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - what the name stands for
-    """Import the widget at its first use: reading the manifest must not load Qt."""
+    """Import a widget at its first use: reading the manifest must not load Qt."""
     if name == "EnhanceWidget":
         from napari_microenhance.widgets.enhance import EnhanceWidget
 
         return EnhanceWidget
+    if name == "InspectWidget":
+        from napari_microenhance.widgets.inspect.dock import InspectWidget
+
+        return InspectWidget
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

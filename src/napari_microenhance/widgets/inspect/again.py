@@ -1,0 +1,103 @@
+"""The recorded run once more, and what is told apart; worker threads."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_microenhance.api import rerun
+from napari_microenhance.io.result_reader import patch_place
+from napari_microenhance.widgets.inspect.maps import Network, recorded_run
+from napari_microenhance.widgets.inspect.subject import Subject
+from napari_microenhance.widgets.layers import RECORD_KEY
+from napari_microenhance.widgets.results import LayerPlan, plan_layer
+
+if TYPE_CHECKING:
+    from napari_microenhance.widgets.inspect.errand import Hooks
+
+__all__ = ["Again", "run_again"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Again:
+    """A repeated run: its layer in the making, and how its pixels compare.
+
+    Parameters
+    ----------
+    plan : LayerPlan
+    outcome : str
+        One sentence.
+    remarks : tuple of str
+    """
+
+    plan: LayerPlan
+    outcome: str
+    remarks: tuple[str, ...]
+
+
+def run_again(
+    subject: Subject, network: Network, hooks: "Hooks", *, allow_other: bool = False
+) -> Again:
+    """Repeat the recorded run on the image layer's pixels.
+
+    Parameters
+    ----------
+    subject : Subject
+    network : Network
+    hooks : Hooks
+    allow_other : bool
+        Run even if image or network is not the recorded one.
+
+    Raises
+    ------
+    RecordMismatchError
+        If they are not, and may not be.
+    MicroEnhanceError
+        If the run is not possible.
+    """
+    again = recorded_run(subject, network, allow_other=allow_other)
+    result = rerun(
+        subject.record,
+        again.source,
+        again.model,
+        hooks.show,
+        hooks.should_stop,
+        allow_other=allow_other,
+    )
+    # A layer that showed the patch alone does so again.
+    alone = patch_place(subject.record.report, subject.pixels.shape) is not None
+    plan = plan_layer(subject.image, result, again.model, preview=alone)
+    report = result.report.to_dict()
+    if name := subject.record.image_name:
+        report["image"]["name"] = name
+    plan.meta.update(name=f"{subject.name} (again)", metadata={RECORD_KEY: report})
+    pixels = plan.data[0] if isinstance(plan.data, list) else plan.data
+    identical = (result.report.rerun or {}).get("identical")
+    outcome = _outcome(identical, subject.pixels, pixels)
+    return Again(plan, outcome, tuple(report["warnings"]))
+
+
+def _outcome(identical: bool | None, before: Any, now: Any) -> str:  # noqa: ANN401 - array-likes
+    """Return how the pixels compare with the record and with the layer."""
+    recorded = {
+        True: "The pixels are identical to the recorded ones",
+        False: "The pixels are not those of the record",
+        None: "The record does not tell which pixels it was",
+    }[identical]
+    if tuple(before.shape) != tuple(now.shape):
+        return f"{recorded}; the layer has another shape."
+    old, new = np.asarray(before), np.asarray(now)
+    other = old != new
+    if old.dtype.kind == "f" and new.dtype.kind == "f":
+        other &= ~(np.isnan(old) & np.isnan(new))
+    count = int(np.count_nonzero(other))
+    if not count:
+        return (
+            f"{recorded}, and so is the whole layer."
+            if identical
+            else (f"{recorded}; the layer's are the same.")
+        )
+    largest = float(np.abs(old[other].astype(float) - new[other].astype(float)).max())
+    return (
+        f"{recorded}; {count:,} of {old.size:,} values of the layer differ, by {largest:g} at most."
+    )

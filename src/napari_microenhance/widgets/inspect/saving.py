@@ -1,0 +1,63 @@
+"""Results and figures into files, whole or not at all."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from napari_microenhance.io.files import replacing
+from napari_microenhance.io.images import check_output, write_image
+from napari_microenhance.io.layers import layer_pixel_size
+from napari_microenhance.measure.changes import changed_pixels
+
+if TYPE_CHECKING:
+    from napari_microenhance.api import Comparison
+    from napari_microenhance.widgets.inspect.subject import Subject
+
+__all__ = ["RESULT_FILES", "save_figures", "save_result"]
+
+RESULT_FILES: Final = "OME-TIFF (*.ome.tif);;OME-Zarr (*.ome.zarr)"
+
+
+def save_figures(path: str | Path, found: "Comparison") -> None:
+    """Write the figures of a comparison as comma-separated values.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written.
+    """
+    with replacing(Path(path)) as handle:
+        handle.write(found.to_csv().encode())
+
+
+def save_result(path: str | Path, subject: "Subject") -> None:
+    """Write a result with its record and the mask of its changed pixels.
+
+    Parameters
+    ----------
+    path : str or Path
+        The suffix says the format: .ome.tif, .ome.tiff, .ome.zarr.
+    subject : Subject
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    axes, pixels = subject.axes, subject.pixels
+    check_output(path, pixels.dtype, axes)
+    changed = None
+    if not subject.holds_labels:
+        pair = subject.pair()
+        # Beyond no noise at all: every pixel that differs.
+        changed = changed_pixels(pair.before, pair.after, beyond=0.0)
+    where = {"scale": subject.placement.scale, "units": subject.placement.units}
+    write_image(
+        path,
+        np.asarray(pixels) if subject.holds_labels else pixels,
+        axes,
+        pixel_size=layer_pixel_size(axes, where),
+        record=dict(subject.record.report),
+        changed=changed,
+    )

@@ -1,0 +1,249 @@
+"""What is inspected: an image, its result and the record of the run, as values.
+
+Layers are read here, on the main thread; workers see only what comes out.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.api import Record
+from napari_microenhance.engine.source import Source
+from napari_microenhance.errors import ImageError, MicroEnhanceError
+from napari_microenhance.io.result_reader import patch_place
+from napari_microenhance.measure.alignment import Alignment, cut_to
+from napari_microenhance.widgets.layers import (
+    RECORD_KEY,
+    ImageSource,
+    Placement,
+    axes_of,
+    level_zero,
+    part_of,
+    place,
+    read_image,
+    read_placement,
+)
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+
+__all__ = ["Pair", "Subject", "kept_axes", "read_subject"]
+
+Roi = list[npt.NDArray[np.float64]] | npt.NDArray[np.bool_] | None
+Shift = Mapping[str, tuple[int, int]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pair:
+    """An image and its result over the same field of view.
+
+    Parameters
+    ----------
+    before, after : Source
+    roi : list of ndarray, ndarray of bool, or None
+        Regions of `before`, as `api.compare` takes them.
+    planes : tuple of int or None
+        Planes of `after` that the run enhanced; None: all.
+    start : mapping of str to int
+        First pixel of `before` in the whole image, per axis.
+    notes : tuple of str
+        What to know when reading numbers of the two.
+    """
+
+    before: Source
+    after: Source
+    roi: Roi
+    planes: tuple[int, ...] | None
+    start: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """An image layer, the layer of its result, and the record of the run.
+
+    Parameters
+    ----------
+    image : ImageSource
+    path : str or None
+        Of the image's file, where it came from one.
+    name : str
+        Of the result layer.
+    pixels : array-like
+        Of the result, at full resolution.
+    axes : str
+        Of the result.
+    record : Record
+    placement : Placement
+        Of the result layer.
+    apart : bool
+        Whether the two layers do not lie over each other in the viewer.
+    """
+
+    image: ImageSource
+    path: str | None
+    name: str
+    pixels: Any
+    axes: str
+    record: Record
+    placement: Placement
+    apart: bool = False
+
+    @property
+    def holds_labels(self) -> bool:
+        """Whether the result says what is where, and is no image."""
+        spec = self.record.report["model"].get("spec") or {}
+        return str(spec.get("task", "image")) == "labels"
+
+    def pair(self) -> Pair:
+        """Return what is compared; of a result that is a part, the image under it.
+
+        Raises
+        ------
+        MicroEnhanceError
+            If the two do not belong together.
+        """
+        if self.holds_labels:
+            raise ImageError("The result holds labels and no image; there is nothing to compare.")
+        before = Source(self.image.data, self.image.axes)
+        place_of = patch_place(self.record.report, self.pixels.shape)
+        spans: Shift = {a: (0, n) for a, n in zip(before.axes, before.shape, strict=True)}
+        if place_of is not None:
+            spans = _spans(before, place_of)
+            before, _ = cut_to(before, place_of)
+        after = Source(self.pixels, self.axes)
+        Alignment(before, after)
+        return Pair(
+            before=before,
+            after=after,
+            roi=_shifted(self.record.roi(), spans, whole=place_of is None),
+            planes=self._planes(spans, after),
+            start={axis: first for axis, (first, _) in spans.items()},
+            notes=self._notes(),
+        )
+
+    def _planes(self, spans: Shift, after: Source) -> tuple[int, ...] | None:
+        """Return the enhanced planes as `api.compare` counts those of the result."""
+        chosen = self.record.options().planes
+        if chosen == "all":
+            return None
+        spec = self.record.report["model"].get("spec") or {}
+        volumes = "Z" in str(spec.get("axes_in", ""))
+        letters = [self.image.axes[i] for i in Source(self.image.data, self.image.axes).plane_axes]
+        counted = [letter for letter in letters if letter == "T" or not volumes]
+        lengths = [self.image.data.shape[self.image.axes.index(letter)] for letter in counted]
+        wanted = {
+            tuple(int(i) - spans[a][0] for a, i in zip(counted, index, strict=True))
+            for index in zip(*np.unravel_index(list(chosen), lengths), strict=True)
+        }
+        kept = [letters.index(letter) for letter in counted]
+        planes = enumerate(after.planes)
+        return tuple(n for n, plane in planes if tuple(plane[i] for i in kept) in wanted)
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return what to know when reading the numbers."""
+        notes = []
+        if self.apart:
+            notes.append(
+                "The two layers do not lie over each other in the viewer; pixels were compared "
+                "by their place in the arrays."
+            )
+        grown = self.record.options().dilate
+        if grown and not self.record.report["roi"].get("whole_image"):
+            notes.append(
+                f"The run grew the region by {grown} px; those pixels count as outside here."
+            )
+        return tuple(notes)
+
+
+def read_subject(original: "Image", result: "Layer") -> Subject:
+    """Read two layers; main thread only, no pixel is touched.
+
+    Raises
+    ------
+    MicroEnhanceError
+        If the result's record is damaged, or the layers cannot belong together.
+    """
+    record = Record.of({RECORD_KEY: dict(result.metadata.get(RECORD_KEY) or {})})
+    image, pixels = read_image(original), level_zero(result)
+    try:
+        axes = record.axes
+    except MicroEnhanceError:
+        axes = ""
+    if len(axes) == len(image.axes) and axes.endswith("YXC") == image.rgb:
+        image = dataclasses.replace(image, axes=axes)
+    found = record.report.get("result")
+    own = str(found.get("axes", "")) if isinstance(found, Mapping) else ""
+    if len(own) != len(pixels.shape):
+        own = _axes_like(image.axes, result, len(pixels.shape))
+    path = original.source.path
+    subject = Subject(
+        image=image,
+        path=None if path is None else str(path),
+        name=str(result.name),
+        pixels=pixels,
+        axes=own,
+        record=record,
+        placement=read_placement(result),
+    )
+    return dataclasses.replace(subject, apart=_lies_apart(subject))
+
+
+def kept_axes(source: ImageSource, axes: str) -> list[int]:
+    """Return the layer dimensions of an image that something with these axes still has."""
+    return [i for i, letter in enumerate(source.axes[: source.ndim]) if letter in axes]
+
+
+def _axes_like(axes: str, result: "Layer", ndim: int) -> str:
+    """Return the axes of a result whose record does not say: the image's, else the layer's."""
+    for known in (axes, axes.replace("C", "")):
+        if len(known) == ndim:
+            return known
+    return axes_of(result) if hasattr(result, "rgb") else axes[-ndim:]
+
+
+def _spans(before: Source, where: Mapping[str, Any]) -> Shift:
+    """Return the ranges of the whole image that `cut_to` keeps, per axis."""
+    spans = {a: (0, n) for a, n in zip(before.axes, before.shape, strict=True)}
+    for letter, start, length in zip(where["axes"], where["start"], where["shape"], strict=True):
+        if letter != "C":
+            grown = float(where["scale"]) if letter in before.spatial else 1.0
+            stop = min(spans[letter][1], start + math.ceil(length / grown))
+            spans[letter] = (int(start), stop)
+    return spans
+
+
+def _shifted(roi: Roi, spans: Shift, *, whole: bool) -> Roi:
+    """Return a region in the pixels of a part of the image."""
+    if whole or roi is None:
+        return roi
+    if isinstance(roi, list):
+        corner = [spans["Y"][0], spans["X"][0]]
+        return [polygon - corner for polygon in roi]
+    return roi[tuple(slice(*spans[letter]) for letter in "ZYX"[-roi.ndim :])]
+
+
+def _lies_apart(subject: Subject) -> bool:
+    """Return whether a result is shown elsewhere than its run would have put it."""
+    source, seen = subject.image, subject.placement
+    kept = kept_axes(source, subject.axes)
+    if len(kept) != len(seen.scale):
+        return True
+    found = subject.record.report.get("result")
+    grown = float(found.get("scale", 1.0)) if isinstance(found, Mapping) else 1.0
+    where = patch_place(subject.record.report, subject.pixels.shape)
+    start = [0] * len(kept) if where is None else list(where["start"])[: len(kept)]
+    spec = subject.record.report["model"].get("spec") or {}
+    axes_in = str(spec.get("axes_in", "YX"))
+    factor = [grown if source.axes[i] in "ZYX" and source.axes[i] in axes_in else 1.0 for i in kept]
+    wanted = place(part_of(source.placement, kept), start, factor)
+    close = (
+        np.allclose(getattr(wanted, name), getattr(seen, name), rtol=1e-5, atol=1e-9)
+        for name in ("scale", "rotate", "affine")
+    )
+    near = np.abs(wanted.translate - seen.translate) <= 0.5 * np.abs(wanted.scale)
+    return not (all(close) and bool(near.all()))

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,16 @@ settings.load_profile("repeatable")
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    """Let no test begin with the settings of the plugin that another one left."""
+    yield
+    # Where nothing has loaded napari, nothing has kept settings either.
+    if settings_room := sys.modules.get("napari.settings"):
+        (HOME / ".config" / "napari-microenhance.yaml").unlink(missing_ok=True)
+        settings_room._clear_plugin_settings_cache()
 
 
 @pytest.fixture(scope="session")

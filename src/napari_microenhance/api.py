@@ -17,7 +17,7 @@ from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.trust import TrustMap, mismatch_map, noted
 from napari_microenhance.models import Model, ModelInfo, list_models, load_model
 from napari_microenhance.models.sidecar import load_edits, save_edits
-from napari_microenhance.presets import list_presets, load_preset
+from napari_microenhance.presets import list_presets, load_preset, save_preset
 from napari_microenhance.records import (
     Record,
     RecordError,
@@ -58,6 +58,7 @@ __all__ = [
     "raw_consistency",
     "rerun",
     "save_edits",
+    "save_preset",
     "variability",
 ]
 

@@ -2,28 +2,29 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels, Layer, Shapes
 
-from napari_microenhance.errors import ImageError
-from napari_microenhance.widgets.layers import (
-    RECORD_KEY,
-    level_zero,
-    mixes,
-    part_of,
-    read_placement,
-)
+from napari_microenhance.errors import ImageError, RoiError
+from napari_microenhance.widgets.layers import RECORD_KEY, level_zero
 from napari_microenhance.widgets.live import is_live
+from napari_microenhance.widgets.options_form import CURRENT_PLANE
 from napari_microenhance.widgets.panel import Panel
+from napari_microenhance.widgets.roi_files import (
+    drawing_look,
+    drawing_placement,
+    read_roi_file,
+    write_roi_file,
+)
+from napari_microenhance.widgets.view import View, read_view
+from napari_microenhance.widgets.watch import LayerWatch
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 __all__ = ["LayerChoosers"]
-
-_LINES = 250
-"""An outline is as thick as this part of the image's longer side."""
 
 
 class LayerChoosers(Panel):
@@ -39,6 +40,10 @@ class LayerChoosers(Panel):
         self._defaulting = False
         self._chosen: set[str] = set()
         super().__init__()
+        self.image_watch, self.roi_watch = LayerWatch(), LayerWatch()
+        self.image.changed.connect(self.image_watch.follow)
+        self.roi.changed.connect(self.roi_watch.follow)
+        self.roi_watch.changed.connect(self._show_each_shape)
         self.image.changed.connect(self._on_image)
         self.roi.changed.connect(self._on_roi)
         layers = viewer.layers
@@ -48,6 +53,7 @@ class LayerChoosers(Panel):
         layers.events.renamed.connect(self.reset_choices)
         layers.selection.events.active.connect(self._on_active)
         self.use_as_roi.changed.connect(self._on_use_as_roi)
+        self.inspect.changed.connect(self._on_inspect)
         self._set_defaults()
         self._show_planes()
         self._show_use_as_roi()
@@ -67,8 +73,15 @@ class LayerChoosers(Panel):
         layers = [x for x in self._viewer.layers if isinstance(x, Shapes | Labels)]
         return [(layer.name, layer) for layer in layers if not is_live(layer)]
 
-    def add_roi_layer(self) -> Shapes:
+    def add_roi_layer(self, mode: str = "add_polygon") -> Shapes:
         """Add a Shapes layer whose coordinates are the image's pixels, and draw on it.
+
+        An ROI over the image that is still empty is drawn on itself.
+
+        Parameters
+        ----------
+        mode : str
+            Of the layer, such as "add_rectangle".
 
         Returns
         -------
@@ -82,24 +95,82 @@ class LayerChoosers(Panel):
         image = self.image.value
         if image is None:
             raise ImageError("No image layer is chosen; add an image to draw on.")
-        placement = read_placement(image)
-        spatial = (image.ndim - 2, image.ndim - 1)
-        # On a stack, shapes of y and x alone are seen on every plane.
-        if not mixes(placement, spatial):
-            placement = part_of(placement, spatial)
-        shapes = Shapes(
-            ndim=len(placement.scale),
-            name=f"ROI of {image.name}",
-            edge_color="yellow",
-            face_color="transparent",
-            edge_width=max(1, round(max(level_zero(image).shape[: image.ndim][-2:]) / _LINES)),
-            **placement.to_kwargs(),
-        )
+        placement = drawing_placement(image)
+        shapes = self.roi.value
+        if not (isinstance(shapes, Shapes) and not len(shapes.data) and placement.holds(shapes)):
+            shapes = Shapes(
+                ndim=len(placement.scale),
+                name=f"ROI of {image.name}",
+                **drawing_look(image),
+                **placement.to_kwargs(),
+            )
+            self._viewer.add_layer(shapes)
+        self._use_roi(shapes)
+        shapes.mode = mode
+        return shapes
+
+    def open_roi(self, path: str | Path) -> Shapes:
+        """Lay the shapes of an ROI file over the image, and choose them as the ROI.
+
+        Parameters
+        ----------
+        path : str or Path
+            labelme JSON, GeoJSON, ImageJ .roi or .zip, or napari's CSV.
+
+        Returns
+        -------
+        napari.layers.Shapes
+
+        Raises
+        ------
+        ImageError
+            If there is no image that it could lie over.
+        RoiError
+            If the file cannot be used.
+        """
+        image = self.image.value
+        if image is None:
+            raise ImageError("No image layer is chosen; add the image that the ROI belongs to.")
+        shapes = read_roi_file(Path(path), image)
         self._viewer.add_layer(shapes)
-        shapes.mode = "add_polygon"
+        self._use_roi(shapes)
+        return shapes
+
+    def save_roi(self, path: str | Path) -> None:
+        """Save the chosen ROI in the pixels of the chosen image.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .json (labelme), .geojson, .roi, .zip (ImageJ) or .csv (napari).
+
+        Raises
+        ------
+        ImageError
+            If there is no image in whose pixels it could be saved.
+        RoiError
+            If no shapes are chosen as the ROI.
+        OutputError
+            If the format cannot hold a shape, or the file cannot be written.
+        """
+        image, roi = self.image.value, self.roi.value
+        if image is None:
+            raise ImageError("No image layer is chosen; add the image that the ROI belongs to.")
+        if roi is None:
+            raise RoiError("No ROI is chosen; draw one first.")
+        write_roi_file(Path(path), roi, image, read_view(self._viewer))
+
+    def plane_of(self, view: View) -> tuple[int, ...] | None:
+        """Return the plane that is to be processed alone, if one is."""
+        image = self.image.value
+        if image is None or self.planes.value != CURRENT_PLANE:
+            return None
+        return view.plane_of(image, level_zero(image).shape)
+
+    def _use_roi(self, shapes: Shapes) -> None:
+        """Choose shapes as the ROI, ready to be changed."""
         self._viewer.layers.selection.active = shapes
         self.roi.value = shapes
-        return shapes
 
     def _labels_result(self) -> Labels | None:
         """Return the result of labels that is selected, or the topmost one."""
@@ -112,9 +183,30 @@ class LayerChoosers(Panel):
         chosen = [layer for layer in ours if active is not None and layer == active]
         return (chosen or ours or [None])[-1]
 
+    def _result(self) -> Layer | None:
+        """Return the result that is selected, or the topmost one."""
+        ours = [layer for layer in self._viewer.layers if RECORD_KEY in layer.metadata]
+        active = self._viewer.layers.selection.active
+        chosen = [layer for layer in ours if active is not None and layer == active]
+        return (chosen or ours or [None])[-1]
+
     def _show_use_as_roi(self) -> None:
-        """Offer labels of ours as ROI where there are some."""
+        """Offer what can be done with results of ours where there are some."""
         self.use_as_roi.enabled = self._labels_result() is not None
+        self.inspect.enabled = self._result() is not None
+
+    def _on_inspect(self) -> None:
+        """Open the dock that says what a result changed."""
+        from napari_microenhance.widgets.commands import show_inspect
+
+        result = self._result()
+        if result is not None:
+            show_inspect(self._viewer, result)
+
+    def _show_each_shape(self) -> None:
+        """Offer a run per shape where there are several."""
+        roi = self.roi.value
+        self.each_shape.visible = isinstance(roi, Shapes) and len(roi.data) > 1
 
     def _on_use_as_roi(self) -> None:
         """Mark what to enhance with the labels of a result."""
@@ -153,7 +245,8 @@ class LayerChoosers(Panel):
         """Offer a new layer; a new Shapes layer is the ROI unless the user chose one."""
         with self._by_default():
             self.reset_choices()
-            if isinstance(event.value, Shapes) and "roi" not in self._chosen:
+            drawn = isinstance(event.value, Shapes) and not is_live(event.value)
+            if drawn and "roi" not in self._chosen:
                 self.roi.value = event.value
 
     def _on_removed(self, event: Any) -> None:  # noqa: ANN401 - a napari event
@@ -161,8 +254,6 @@ class LayerChoosers(Panel):
         for name in ("image", "roi"):
             if getattr(self, name).value == event.value:
                 self._chosen.discard(name)
-        if self._side.holds(event.value):
-            self.side_by_side.value = False
         with self._by_default():
             self.reset_choices()
         self._show_use_as_roi()

@@ -1,16 +1,17 @@
 """The main job in a real window: a sample, its ROI, the result beside the original."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import napari
+from psygnal import SignalInstance
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.widgets.commands import PLUGIN, WIDGET
-from napari_microenhance.widgets.enhance import EnhanceWidget
 
-__all__ = ["run_demo"]
+__all__ = ["run_demo", "settle", "wait_for"]
 
 SAMPLE = "histology"
 SIZE_PX = (1500, 820)
@@ -45,11 +46,11 @@ def run_demo(out: Path, *, window: bool) -> Path:
     viewer.open_sample(PLUGIN, SAMPLE)
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
     viewer.reset_view()
-    _settle()
-    _run(widget)
+    settle()
+    wait_for(widget.run.native.click, widget.completed, widget.failed)
     widget.side_by_side.value = True
     viewer.reset_view()
-    _settle()
+    settle()
     out.mkdir(parents=True, exist_ok=True)
     picture = out / "napari.png"
     viewer.window.screenshot(str(picture), flash=False, canvas_only=False)
@@ -61,29 +62,41 @@ def run_demo(out: Path, *, window: bool) -> Path:
     return picture
 
 
-def _run(widget: EnhanceWidget) -> None:
-    """Press Run and wait for the result, the window staying alive."""
+def wait_for(start: Callable[[], object], done: SignalInstance, failed: SignalInstance) -> None:
+    """Do something and wait until it is done, the window staying alive.
+
+    Parameters
+    ----------
+    start : callable
+    done, failed : psygnal.SignalInstance
+        One of them ends the wait; `failed` brings an exception.
+
+    Raises
+    ------
+    MicroEnhanceError
+        If it fails, or takes too long.
+    """
     loop = QEventLoop()
     ended: list[object] = []
 
-    def end(what: object) -> None:
-        ended.append(what)
+    def end(*what: object) -> None:
+        ended.extend(what)
         loop.quit()
 
-    widget.completed.connect(end)
-    widget.failed.connect(end)
+    done.connect(end)
+    failed.connect(end)
     QTimer.singleShot(_PATIENCE_MS, loop.quit)
-    QTimer.singleShot(0, widget.run.native.click)
+    QTimer.singleShot(0, start)
     loop.exec()
-    widget.completed.disconnect(end)
-    widget.failed.disconnect(end)
+    done.disconnect(end)
+    failed.disconnect(end)
     if not ended:
         raise MicroEnhanceError(f"The demonstration took longer than {_PATIENCE_MS // 1000} s.")
     if isinstance(ended[0], Exception):
         raise ended[0]
 
 
-def _settle() -> None:
+def settle() -> None:
     """Let the window draw itself."""
     loop = QEventLoop()
     QTimer.singleShot(_SETTLE_MS, loop.quit)

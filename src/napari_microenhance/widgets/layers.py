@@ -83,6 +83,17 @@ class Placement:
         """Return the keyword arguments of a napari layer that lies here."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
+    def holds(self, layer: "Layer") -> bool:
+        """Return whether a layer lies here too."""
+        other = read_placement(layer)
+        ndim = len(self.scale)
+        if len(other.scale) != ndim or other.units != self.units:
+            return False
+        names = ("scale", "translate", "rotate", "affine")
+        same = (np.allclose(getattr(self, n), getattr(other, n)) for n in names)
+        sheared = np.allclose(_shear_matrix(self.shear, ndim), _shear_matrix(other.shear, ndim))
+        return bool(sheared) and all(same)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageSource:

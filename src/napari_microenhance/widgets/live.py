@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
     from napari_microenhance.widgets.results import LayerPlan
 
-__all__ = ["EDGE_PX", "LiveLayer", "LiveTiles", "is_live"]
+__all__ = ["EDGE_PX", "LIVE_KEY", "LiveLayer", "LiveTiles", "is_live"]
 
 EDGE_PX = 2048
 """A longer ROI is shown thinned: a screen holds no more, and each refresh uploads it all."""
 
 _KEPT_BYTES = 1 << 28
-_IS_LIVE = "microenhance-live"
+LIVE_KEY = "microenhance-live"
+"""Key in the metadata of layers that come and go by themselves; they are no choice for a run."""
 
 Box = Sequence[tuple[int, int]]
 Key = int | slice | EllipsisType
@@ -211,7 +212,7 @@ class LiveLayer:
         meta: dict[str, Any] = {
             **place(source.placement, start, factor).to_kwargs(),
             "name": f"{source.name} (tiles)",
-            "metadata": {_IS_LIVE: True},
+            "metadata": {LIVE_KEY: True},
             "multiscale": False,
         }
         if not tiles.labels:
@@ -269,8 +270,8 @@ class LiveLayer:
 
 
 def is_live(layer: Layer) -> bool:
-    """Return whether a layer only shows a run's tiles."""
-    return bool(layer.metadata.get(_IS_LIVE)) and RECORD_KEY not in layer.metadata
+    """Return whether a layer comes and goes by itself, as that of a run's tiles."""
+    return bool(layer.metadata.get(LIVE_KEY)) and RECORD_KEY not in layer.metadata
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:

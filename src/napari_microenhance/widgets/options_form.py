@@ -14,18 +14,22 @@ from napari_microenhance.errors import OptionsError
 
 __all__ = [
     "ADVANCED",
+    "OPTION_NAMES",
     "SHOWN",
     "OptionField",
     "WordBox",
     "let_shrink",
     "make_field",
     "read_options",
+    "write_options",
 ]
 
 SHOWN: Final = ("background", "dilate", "feather", "planes")
 """Options that are always in sight."""
 
-ADVANCED: Final = tuple(f.name for f in dataclasses.fields(Options) if f.name not in SHOWN)
+OPTION_NAMES: Final = tuple(f.name for f in dataclasses.fields(Options))
+
+ADVANCED: Final = tuple(name for name in OPTION_NAMES if name not in SHOWN)
 """Options that unfold."""
 
 CURRENT_PLANE: Final = "current"
@@ -49,6 +53,7 @@ _SUGGESTIONS: Final = {
     "memory": ("auto", 1 << 30, 4 << 30, 16 << 30),
 }
 _MOST_PX: Final = 100_000
+_SPUN: Final = ("dilate", "feather")
 
 OptionField = ComboBox | SpinBox
 
@@ -133,7 +138,7 @@ def make_field(name: str) -> OptionField:
         "tooltip": option.metadata["help"],
     }
     field: OptionField
-    if name in ("dilate", "feather"):
+    if name in _SPUN:
         field = SpinBox(value=0, min=0, max=_MOST_PX, **common)
     elif name == "planes":
         choices = [("all planes", "all"), ("current plane", CURRENT_PLANE)]
@@ -166,10 +171,32 @@ def read_options(fields: Container[Any], plane: int | None) -> Options:
     OptionsError
         If a field holds text that its option does not take.
     """
-    values = {f.name: getattr(fields, f.name).value for f in dataclasses.fields(Options)}
+    values = {name: getattr(fields, name).value for name in OPTION_NAMES}
     only_current = values["planes"] == CURRENT_PLANE and plane is not None
     values["planes"] = (plane,) if only_current else "all"
     return Options(**values)
+
+
+def write_options(fields: Container[Any], options: Options) -> None:
+    """Set all fields but that of the planes, which says something about one image.
+
+    Parameters
+    ----------
+    fields : Container
+        With one field per option.
+    options : Options
+
+    Raises
+    ------
+    OptionsError
+        If a value is more than its field takes; no field is set then.
+    """
+    values = {name: getattr(options, name) for name in OPTION_NAMES if name != "planes"}
+    for name, value in values.items():
+        if name in _SPUN and value > _MOST_PX:
+            raise OptionsError(f"{name}={value} is more than {_MOST_PX} px.")
+    for name, value in values.items():
+        getattr(fields, name).value = value
 
 
 def let_shrink(field: OptionField) -> None:

@@ -1,6 +1,7 @@
 """The look of the dock widget: its fields, buttons and lines, without behaviour."""
 
 from collections.abc import Iterable
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton, Widget
@@ -19,9 +20,14 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_microenhance.widgets.card import ModelCard
+from napari_microenhance.widgets.card import CAUTION, ModelCard
+from napari_microenhance.widgets.compare.buttons import mode_buttons
+from napari_microenhance.widgets.compare.modes import MODES
+from napari_microenhance.widgets.menus import ButtonMenu
 from napari_microenhance.widgets.options_form import ADVANCED, SHOWN, let_shrink, make_field
+from napari_microenhance.widgets.presets import PresetBox, Presets
 from napari_microenhance.widgets.recent import RecentMenu
+from napari_microenhance.widgets.roi_menu import RoiMenu
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Progress
@@ -130,27 +136,36 @@ class Panel(Container[Any]):
         choosers[-1].native.setMinimumContentsLength(4)
         side_buttons = [
             _button("draw_roi", "Draw ROI", "Add a layer over the image and draw a polygon on it."),
+            _button("more_roi", "", "Other shapes, the foreground network, ROI files."),
+            CheckBox(
+                name="each_shape",
+                text="Each shape on its own",
+                tooltip="A run makes one layer per shape, each a patch of its own.",
+            ),
             _button(
                 "open_file", "Open file…", "Open a file or package; dropping one here does too."
             ),
             _button("open_recent", "", "Files that were opened lately."),
         ]
         about = _text("about")
-        shown = [make_field(name) for name in SHOWN]
+        shown: list[Widget] = [
+            PresetBox(),
+            _button("preset_menu", "", "Save and open presets."),
+            *(make_field(name) for name in SHOWN),
+        ]
         advanced = [make_field(name) for name in ADVANCED]
         actions = [
+            _text("caution"),
             _button("run", "Run", "Enhance the whole ROI."),
+            _button("more_run", "", "Run on several images."),
             _button("preview", "Preview", "Enhance the part of the ROI that is in sight."),
             _button("cancel", "Cancel", "Stop the run; nothing of it is kept."),
         ]
         lines = [
             ProgressBar(name="progress", min=0, max=1, value=0),
-            CheckBox(
-                name="side_by_side",
-                text="Side by side",
-                tooltip="Original and result in two cells of the canvas that move together.",
-            ),
+            *mode_buttons(),
             _button("use_as_roi", "Use as ROI", "Enhance what the labels of this result mark."),
+            _button("inspect", "Inspect…", "What a result changed, and how far to trust it."),
             _text("status"),
             _text("remarks"),
         ]
@@ -158,16 +173,24 @@ class Panel(Container[Any]):
         super().__init__(widgets=parts, labels=False)
         self._card = ModelCard()
         self._recent = RecentMenu(self.open_recent.native)
+        self._roi_menu = RoiMenu(self.more_roi.native)
+        self._run_menu = ButtonMenu(self.more_run.native)
+        self._presets = Presets(self)
         self._fold = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
         self._lay_out()
-        self.cancel.enabled = self.use_as_roi.enabled = False
+        self.cancel.enabled = self.use_as_roi.enabled = self.inspect.enabled = False
+        self.each_shape.visible = False
+        self.warn(())
 
-    def show_progress(self, progress: "Progress") -> None:
-        """Show tiles done and time left."""
+    def show_progress(self, progress: "Progress", number: int = 1, of: int = 1) -> None:
+        """Show tiles done and time left, in the run of this number of several."""
         text = f"{progress.done} of {progress.total} tiles"
         if progress.seconds_left is not None and progress.done:
             text += f", {_clock(progress.seconds_left)} left"
-        self._set_bar(progress.done, max(1, progress.total), text)
+        total = max(1, progress.total)
+        if of > 1:
+            text = f"{number} of {of}: {text}"
+        self._set_bar((number - 1) * total + progress.done, of * total, text)
 
     def show_busy(self, text: str) -> None:
         """Show that something goes on whose end is not known."""
@@ -177,6 +200,13 @@ class Panel(Container[Any]):
     def show_idle(self) -> None:
         """Empty the bar."""
         self._set_bar(0, 1, "")
+
+    def warn(self, cautions: Iterable[str]) -> None:
+        """Write the line above Run that asks for caution."""
+        lines = [f'<p style="margin: 0">⚠ {escape(text)}</p>' for text in cautions]
+        colour = f'<div style="color: {CAUTION}">{"".join(lines)}</div>'
+        self.caution.value = colour if lines else ""
+        self.caution.visible = bool(lines)
 
     def say(self, status: str, remarks: Iterable[str] = ()) -> None:
         """Write the line that says what ran, and remarks below it."""
@@ -203,10 +233,12 @@ class Panel(Container[Any]):
         """
         form = _form()
         form.addRow(self.image.label, self.image.native)
-        form.addRow(self.roi.label, _beside(self.roi, self.draw_roi))
+        form.addRow(self.roi.label, _beside(self.roi, self.draw_roi, self.more_roi))
+        form.addRow(self.each_shape.native)
         form.addRow(self.model.label, _beside(self.model, self.open_file, self.open_recent))
         form.addRow(self.about.native)
         form.addRow(self._card)
+        form.addRow(self.preset.label, _beside(self.preset, self.preset_menu))
         for name in SHOWN:
             form.addRow(self[name].label, self[name].native)
         advanced = QWidget()
@@ -221,8 +253,10 @@ class Panel(Container[Any]):
         column.addStretch()
         layout = self.native.layout()
         layout.insertWidget(0, FieldArea(content))
-        layout.insertWidget(1, _beside(self.run, self.preview, self.cancel))
-        layout.insertWidget(3, _beside(self.side_by_side, self.use_as_roi))
+        layout.insertWidget(1, self.caution.native)
+        layout.insertWidget(2, _beside(self.run, self.more_run, self.preview, self.cancel))
+        layout.insertWidget(4, _beside(*(self[name] for name in MODES)))
+        layout.insertWidget(5, _beside(self.use_as_roi, self.inspect))
         self.margins = (8, 4, 8, 8)
         bar = self._bar()
         bar.setTextVisible(True)

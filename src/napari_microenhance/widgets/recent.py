@@ -1,16 +1,15 @@
 """The network files that were opened last, kept in napari's settings of this plugin."""
 
 from pathlib import Path
-from typing import Any
 
 from psygnal import Signal
 from qtpy.QtWidgets import QMenu, QPushButton
 
+from napari_microenhance.widgets.settings import section
+
 __all__ = ["RecentMenu", "add_recent", "recent_files"]
 
 KEPT = 8
-
-_PLUGIN = "napari-microenhance"
 
 _WIDTH_PX = 24
 
@@ -50,26 +49,15 @@ class RecentMenu(QMenu):
 
 def recent_files() -> tuple[Path, ...]:
     """Return the files that were opened last and still exist, the latest first."""
-    section = _section()
-    texts = section.recent.splitlines() if section is not None else []
+    kept = section("networks")
+    texts = kept.recent.splitlines() if kept is not None else []
     return tuple(path for path in map(Path, filter(None, texts)) if path.exists())
 
 
 def add_recent(path: Path) -> None:
     """Remember a file; napari saves its settings whenever they change."""
-    section = _section()
-    if section is not None:
+    kept = section("networks")
+    if kept is not None:
         text = str(path.absolute())
-        before = [line for line in section.recent.splitlines() if line and line != text]
-        section.recent = "\n".join([text, *before][:KEPT])
-
-
-def _section() -> Any:  # noqa: ANN401 - made by napari from the manifest
-    """Return our part of the settings; None where napari does not know this plugin."""
-    try:
-        # New in napari 0.9; and it reads the manifests of all plugins.
-        from napari.settings import get_plugin_settings
-
-        return getattr(get_plugin_settings(_PLUGIN), "networks", None)
-    except (ImportError, KeyError):
-        return None
+        before = [line for line in kept.recent.splitlines() if line and line != text]
+        kept.recent = "\n".join([text, *before][:KEPT])

@@ -44,7 +44,12 @@ class LayerPlan:
 
 
 def plan_layer(
-    source: ImageSource, result: "Result", model: "Model", *, preview: bool = False
+    source: ImageSource,
+    result: "Result",
+    model: "Model",
+    *,
+    preview: bool = False,
+    part: str = "",
 ) -> LayerPlan:
     """Lay out the result of a run as a layer; worker thread, for it touches pixels.
 
@@ -55,6 +60,8 @@ def plan_layer(
     model : Model
     preview : bool
         A preview is always the patch alone.
+    part : str
+        What the ROI is called where it is one of several: then the patch alone as well.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def plan_layer(
     if result.patch.size == 0:
         raise RoiError("No pixel of the ROI is visible; move the view over it, or press Run.")
     pixels, start = result.patch, result.start
-    if not preview and _whole_bytes(source, result, model) <= WHOLE_BYTES:
+    if not preview and not part and _whole_bytes(source, result, model) <= WHOLE_BYTES:
         pixels = result.pixels
         start = start if pixels is result.patch else (0,) * len(start)
     rgb = source.rgb and "C" in result.axes
@@ -79,7 +86,8 @@ def plan_layer(
     factor = [float(result.scale) if source.axes[i] in spatial else 1.0 for i in kept]
     meta: dict[str, Any] = {
         **place(placement, start[: len(kept)], factor).to_kwargs(),
-        "name": f"{source.name} · {model.name}" + (" (preview)" if preview else ""),
+        "name": " · ".join(filter(None, (source.name, model.name, part)))
+        + (" (preview)" if preview else ""),
         "metadata": {RECORD_KEY: result.report.to_dict()},
     }
     levels = _pyramid(pixels, spatial_axis=len(kept) - 2)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from napari.layers import Labels
 
 from napari_microenhance.errors import RoiError
 from napari_microenhance.io.outlines import ellipse_in_box
@@ -13,9 +14,20 @@ from napari_microenhance.widgets.layers import level_zero
 from napari_microenhance.widgets.view import View, map_points
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels, Shapes
+    from napari.layers import Image, Shapes
 
-__all__ = ["LabelsRoi", "Roi", "read_labels", "read_shapes"]
+__all__ = [
+    "EXACT_KEY",
+    "LabelsRoi",
+    "Roi",
+    "exact_data",
+    "read_labels",
+    "read_roi",
+    "read_shapes",
+]
+
+EXACT_KEY = "microenhance-vertices"
+"""Key in a Shapes layer's metadata of the vertices that a file gave, float64."""
 
 _PIXELS_AT_ONCE = 1 << 22
 _FLATNESS = 0.5
@@ -123,6 +135,52 @@ class Roi:
         """Whether no ROI restricts the run."""
         return self.polygons is None and self.labels is None
 
+    def split(self) -> tuple["Roi", ...]:
+        """Return each shape as an ROI of its own, the remarks with the first."""
+        if self.polygons is None or len(self.polygons) < 2:
+            return (self,)
+        return tuple(
+            Roi(polygons=(one,), remarks=self.remarks if i == 0 else ())
+            for i, one in enumerate(self.polygons)
+        )
+
+
+def read_roi(
+    layer: "Shapes | Labels | None", image: "Image", view: View, *, plane: Plane | None = None
+) -> Roi:
+    """Return what an ROI layer of any kind says about an image; main thread only.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes, napari.layers.Labels or None
+        None: the whole image.
+    image, view, plane
+        As for `read_shapes`.
+
+    Raises
+    ------
+    RoiError
+        If it cannot be an ROI of this image.
+    """
+    if layer is None:
+        return Roi()
+    if not isinstance(layer, Labels):
+        return read_shapes(layer, image, view, plane=plane)
+    height, width = level_zero(image).shape[image.ndim - 2 : image.ndim]
+    return read_labels(layer, image, view, (int(height), int(width)))
+
+
+def exact_data(shapes: "Shapes") -> list[FloatArray]:
+    """Return the vertices of a layer as they were before napari rounded them to float32.
+
+    Shapes that the user has changed since a file was read are as napari has them.
+    """
+    kept = [np.asarray(v, float) for v in shapes.metadata.get(EXACT_KEY, ())]
+    rounded = {v.astype(np.float32).tobytes(): v for v in kept}
+    return [
+        rounded.get(np.asarray(v, np.float32).tobytes(), np.asarray(v, float)) for v in shapes.data
+    ]
+
 
 def read_shapes(shapes: "Shapes", image: "Image", view: View, *, plane: Plane | None = None) -> Roi:
     """Turn drawn shapes into polygons in image pixels; main thread only.
@@ -149,7 +207,7 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View, *, plane: Plane | 
         return Roi(remarks=(f"ROI layer {shapes.name!r} is empty: the whole image is processed.",))
     drawn: list[tuple[Plane, FloatArray]] = []
     open_shapes = turned = 0
-    for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True):
+    for vertices, kind in zip(exact_data(shapes), shapes.shape_type, strict=True):
         if str(kind) in {"line", "path"}:
             open_shapes += 1
             continue

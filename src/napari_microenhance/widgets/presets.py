@@ -1,0 +1,184 @@
+"""The row of presets: options by name, kept and shared as small JSON files."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from magicgui.widgets import ComboBox
+from psygnal import Signal
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
+
+from napari_microenhance.api import Options, list_presets, load_preset, save_preset
+from napari_microenhance.errors import MicroEnhanceError, OptionsError
+from napari_microenhance.widgets.menus import ButtonMenu
+from napari_microenhance.widgets.options_form import (
+    OPTION_NAMES,
+    let_shrink,
+    read_options,
+    write_options,
+)
+
+if TYPE_CHECKING:
+    from napari_microenhance.widgets.panel import Panel
+
+__all__ = ["DEFAULTS", "OWN", "PresetBox", "Presets"]
+
+OWN: Final = "your settings"
+DEFAULTS: Final = "defaults"
+
+SAVE: Final = "Save as…"
+OPEN: Final = "Open file…"
+SHARE: Final = "Save to file…"
+
+_FILTER = "Presets (*.json)"
+
+
+class PresetBox(ComboBox):
+    """Chooses among the presets that there are, and files that were opened."""
+
+    def __init__(self) -> None:
+        self.files: list[Path] = []
+        super().__init__(
+            name="preset",
+            label="Preset",
+            choices=self._choices,
+            tooltip="Sets all options at once; the arrow saves and opens presets.",
+        )
+        self.value = DEFAULTS
+        let_shrink(self)
+
+    def _choices(self, _: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - a magicgui callback
+        """Return (text, key) pairs."""
+        pairs = [(name, name) for name in (OWN, DEFAULTS, *list_presets())]
+        return pairs + [(path.name, str(path)) for path in self.files]
+
+
+class Presets:
+    """Sets the fields to a preset, and keeps what they say as one; main thread only.
+
+    Parameters
+    ----------
+    fields : Panel
+        With the box `preset`, the button `preset_menu`, and a field per option.
+    """
+
+    failed = Signal(object)
+    """The exception that kept a preset from being read or written."""
+
+    def __init__(self, fields: "Panel") -> None:
+        self._fields = fields
+        self._box: PresetBox = fields.preset
+        self._applying = False
+        menu = ButtonMenu(fields.preset_menu.native)
+        menu.add(SAVE, "Keep the options as they are now under a name.")
+        menu.add(OPEN, "Use a preset that somebody shared.")
+        menu.add(SHARE, "A small JSON file to share.")
+        menu.chosen.connect(self._on_menu)
+        self._box.changed.connect(self._on_chosen)
+        for name in OPTION_NAMES:
+            fields[name].changed.connect(self._on_option)
+
+    def restore(self, options: Options) -> None:
+        """Set the fields to options that have no name, unless they cannot hold them."""
+        with self._quietly(), contextlib.suppress(OptionsError):
+            write_options(self._fields, options)
+            self._box.value = DEFAULTS if options == Options() else OWN
+
+    def save(self, name: str) -> None:
+        """Keep the options under a name of the user's own, and choose it."""
+        with self._telling():
+            save_preset(name, read_options(self._fields, None))
+            self._offer(name.strip())
+
+    def open_file(self, path: Path) -> None:
+        """Set the fields to the preset that a file holds, and offer it from now on."""
+        with self._telling():
+            load_preset(path)
+            if path not in self._box.files:
+                self._box.files.append(path)
+            self._box.reset_choices()
+            # A file that was opened before may hold something else by now.
+            self._box.value = OWN
+            self._box.value = str(path)
+
+    def save_file(self, path: Path) -> None:
+        """Write the options to a file."""
+        with self._telling():
+            named = path if path.suffix.lower() == ".json" else path.with_name(f"{path.name}.json")
+            save_preset(named, read_options(self._fields, None))
+
+    def _on_chosen(self, key: str | None) -> None:
+        """Set the fields to what was chosen."""
+        if self._applying or key in (None, OWN):
+            return
+        try:
+            options = Options() if key == DEFAULTS else load_preset(str(key))
+            with self._quietly():
+                write_options(self._fields, options)
+        except MicroEnhanceError as error:
+            with self._quietly():
+                self._box.value = OWN
+            self.failed.emit(error)
+
+    def _on_option(self, _: Any) -> None:  # noqa: ANN401 - of several types
+        """Show that the options are those of no preset any more."""
+        if not self._applying and self._box.value != OWN:
+            with self._quietly():
+                self._box.value = OWN
+
+    def _offer(self, name: str) -> None:
+        """Choose a preset that the fields say already."""
+        self._box.reset_choices()
+        with self._quietly():
+            self._box.value = name
+
+    def _on_menu(self, entry: str) -> None:
+        """Do what an entry of the menu says."""
+        if entry == SAVE:
+            self._ask_name()
+        elif entry == OPEN:
+            self._ask(QFileDialog.getOpenFileName, "Open a preset", self.open_file)
+        else:
+            self._ask(QFileDialog.getSaveFileName, "Save the options", self.save_file)
+
+    def _ask_name(self) -> None:
+        """Ask for a name, and whether an older preset of that name may go."""
+        native = self._fields.native
+        name, given = QInputDialog.getText(native, "Save preset", "Name of the preset:")
+        if not given:
+            return
+        question = f"Replace the preset {name.strip()!r}?"
+        if name.strip() in list_presets() and not _agrees(native, question):
+            return
+        self.save(name)
+
+    def _ask(self, dialog: Callable[..., Any], title: str, use: Callable[[Path], None]) -> None:
+        """Ask for a file, and use it."""
+        path, _ = dialog(self._fields.native, title, "", _FILTER)
+        if path:
+            use(Path(path))
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Mark changes made meanwhile as ours, not the user's."""
+        before, self._applying = self._applying, True
+        try:
+            yield
+        finally:
+            self._applying = before
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell what went wrong meanwhile."""
+        try:
+            yield
+        except MicroEnhanceError as error:
+            self.failed.emit(error)
+
+
+def _agrees(parent: Any, question: str) -> bool:  # noqa: ANN401 - a QWidget
+    """Ask a question that can be answered with yes."""
+    return bool(
+        QMessageBox.question(parent, "Save preset", question) == QMessageBox.StandardButton.Yes
+    )

@@ -1,0 +1,49 @@
+"""The ways to an ROI: drawn, found by a network, or from a file."""
+
+from typing import Final
+
+from qtpy.QtWidgets import QPushButton
+
+from napari_microenhance.widgets.menus import ButtonMenu
+
+__all__ = ["DRAWN", "FILTER", "FIND", "OPEN", "SAVE", "RoiMenu"]
+
+DRAWN: Final = {
+    "Polygon": "add_polygon",
+    "Lasso": "add_polygon_lasso",
+    "Rectangle": "add_rectangle",
+    "Ellipse": "add_ellipse",
+}
+"""Entries that draw, and the mode of a Shapes layer in which they do."""
+
+FIND: Final = "From foreground network"
+OPEN: Final = "Open ROI file…"
+SAVE: Final = "Save ROI as…"
+
+FILTER: Final = "ROI files (*.json *.geojson *.roi *.zip *.csv);;All files (*)"
+
+_TOOLTIPS = {
+    "Polygon": "Click the corners; a double click closes it.",
+    "Lasso": "Draw around it with the button held down.",
+    "Rectangle": "Drag from corner to corner.",
+    "Ellipse": "Drag from corner to corner of its box.",
+}
+
+
+class RoiMenu(ButtonMenu):
+    """What can become the ROI, beside the button that draws a polygon.
+
+    Parameters
+    ----------
+    button : QPushButton
+    """
+
+    def __init__(self, button: QPushButton) -> None:
+        super().__init__(button)
+        for text in DRAWN:
+            self.add(text, _TOOLTIPS[text])
+        self.addSeparator()
+        self.add(FIND, "Mark what the built-in network takes for foreground.")
+        self.addSeparator()
+        self.add(OPEN, "labelme JSON, GeoJSON, ImageJ .roi or .zip, or napari's CSV.")
+        self.add(SAVE, "In one of these formats; the suffix says which.")

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import platformdirs
@@ -71,3 +73,12 @@ def test_the_command_line_lists_them(yours):
     assert rows[-1]["source"] == "user"
     assert rows[-1]["path"] == str(path)
     assert set(rows[-1]) == {f.name for f in dataclasses.fields(own()[0])}
+
+
+@pytest.mark.parametrize("info", list_models(), ids=lambda info: info.name)
+def test_the_figures_of_a_card_stand_in_the_page(info):
+    page = (Path(__file__).parents[1] / "docs" / "models.md").read_text("utf-8")
+    found = re.findall(r"[-+]\d+\.\d\d \[[-+.\d]+, [-+.\d]+\]|\b0\.\d{3}\b", info.card)
+    assert bool(found) == (info.name != "detail-classic")
+    section = page.partition(f"\n## {info.name}\n")[2].partition("\n## ")[0]
+    assert [figure for figure in found if figure not in section] == []

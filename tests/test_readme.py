@@ -1,4 +1,4 @@
-"""The README's Python runs, its commands parse and its links lead somewhere."""
+"""The README's Python runs; commands of README and tour parse, and links lead somewhere."""
 
 import re
 import shlex
@@ -15,11 +15,17 @@ from napari_microenhance.cli import app
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 TEXT = README.read_text("utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+DOCS = README.parent / "docs"
+TOUR = (DOCS / "tour.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT + TOUR, flags=re.MULTILINE | re.DOTALL)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 SHELL = [line for language, code in BLOCKS if language == "sh" for line in code.splitlines()]
 COMMANDS = [line for line in SHELL if line.startswith("microenhance ")]
-LINKS = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT)
+LINKS = [
+    page.parent / link
+    for page in (README, *sorted(DOCS.glob("*.md")))
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8"))
+]
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +57,9 @@ def test_command_parses(line: str) -> None:
         pass
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_link_leads_somewhere(link: str) -> None:
-    assert (README.parent / link).exists()
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: link.name)
+def test_link_leads_somewhere(link: Path) -> None:
+    assert link.exists()
 
 
 def test_make_targets_exist() -> None:

@@ -1023,7 +1023,7 @@ def test_a_deleted_widget_ends_its_run(qtbot, viewer, image, engine):
 def test_the_package_of_widgets_loads_qt_late():
     code = (
         "import sys, napari_microenhance.widgets as w\n"
-        "assert w.__all__ == ['EnhanceWidget']\n"
+        "assert w.__all__ == ['EnhanceWidget', 'InspectWidget']\n"
         "assert not {'qtpy', 'napari', 'magicgui'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)

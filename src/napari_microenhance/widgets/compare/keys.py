@@ -1,5 +1,6 @@
 """Keys: shortcuts of the canvas that come and go with the dock widget."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,12 @@ class Keys:
 
     def unbind(self) -> None:
         """Give the keys back."""
-        # Python may have cleared the object when Qt calls it.
+        # Python may have cleared this object, and the viewer, when Qt calls it.
         bound = self.__dict__.pop("bound", {})
         self.bound = {}
-        for key in bound:
-            self._viewer.bind_key(key, None)
+        with contextlib.suppress(AttributeError):
+            for key in bound:
+                self._viewer.bind_key(key, None)
 
     def _listener(self, name: str) -> Callable[[Any], Iterator[None]]:
         """Return what napari runs up to its yield on a press, and on from there on release."""

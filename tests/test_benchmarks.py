@@ -25,3 +25,10 @@ def test_the_simulator_benchmark_prints_its_figures(root):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     for line in ("clean fields", "imaged for denoise", "nuclei, one process"):
         assert line in done.stdout
+
+
+def test_the_benchmark_of_trust_maps_prints_its_figures(root):
+    command = [sys.executable, "benchmarks/trust.py", "--edge", "96", "--repeats", "1"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "variability: " in done.stdout
+    assert "one run: 1.00 runs" in done.stdout

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_microenhance.widgets.commands import PLUGIN, WIDGET, show_inspect
 from napari_microenhance.widgets.demo import settle, wait_for
+from napari_microenhance.widgets.presets import DEFAULTS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "tour"
 SIZE_PX = (1280, 860)
@@ -39,6 +40,7 @@ def main(folder: Path) -> None:
         Picture.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
         sys.stdout.write(f"{path.name}: {path.stat().st_size // 1000} kB\n")
 
+    widget.preset.value = DEFAULTS
     widget.model.value = "detail"
     widget.dilate.value = 6
     widget.feather.value = 5

@@ -8,8 +8,10 @@ from psygnal import SignalInstance
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
+from napari_microenhance.api import list_models
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.widgets.commands import PLUGIN, WIDGET
+from napari_microenhance.widgets.presets import DEFAULTS
 
 __all__ = ["run_demo", "settle", "wait_for"]
 
@@ -45,6 +47,9 @@ def run_demo(out: Path, *, window: bool) -> Path:
     viewer.window.resize(*SIZE_PX)
     viewer.open_sample(PLUGIN, SAMPLE)
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+    # Not with what somebody used last.
+    widget.preset.value = DEFAULTS
+    widget.model.value = next(info.name for info in list_models() if info.default)
     viewer.reset_view()
     settle()
     wait_for(widget.run.native.click, widget.completed, widget.failed)

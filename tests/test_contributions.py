@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points, Shapes
 from skimage.measure import points_in_poly
 
-from napari_microenhance.errors import OutputError
+from napari_microenhance.errors import ImageError, OutputError
 from napari_microenhance.io.contributions import (
     get_labelme_reader,
     get_shapes_reader,
@@ -21,10 +21,11 @@ from napari_microenhance.io.contributions import (
     write_labelme,
     write_ome_tiff,
 )
-from napari_microenhance.io.images import read_image, read_record
+from napari_microenhance.io.images import read_image, read_record, write_image
 from napari_microenhance.io.labelme import LabelmeShape, read_labelme
 from napari_microenhance.io.labelme import write_labelme as write_labelme_file
 from napari_microenhance.io.layers import layer_shapes
+from napari_microenhance.io.result_reader import read_result
 from napari_microenhance.io.rings import join_rings
 from napari_microenhance.io.rois import read_shapes, write_shapes
 from napari_microenhance.io.shapes import Shape
@@ -358,3 +359,13 @@ def test_the_layers_of_a_file_know_their_image(labelme_path):
     assert json.loads(json.dumps(attributes["metadata"])) == {
         "labelme": {"image_shape": [40, 50], "image_path": "cells.png"}
     }
+
+
+@pytest.mark.parametrize(
+    "record", [{"result": {"scale": 0}}, {"model": {"spec": "none"}}, {"result": {"scale": "x"}}]
+)
+def test_a_damaged_record_is_said_when_its_file_is_opened(tmp_path, record):
+    path = tmp_path / "result.ome.tif"
+    write_image(path, np.zeros((8, 9), np.uint8), "YX", record=record)
+    with pytest.raises(ImageError, match="damaged record"):
+        read_result(path)

@@ -168,3 +168,13 @@ def test_closing_ends_all_of_it(qtbot, widget, viewer, images, monkeypatch):
     qtbot.wait(50)
     assert engine.calls == 2
     assert [layer.name for layer in viewer.layers] == ["a", "b", "c", f"a · {NETWORK}"]
+
+
+def test_results_alone_are_nothing_to_run_on(qtbot, rng):
+    viewer = ViewerModel()
+    viewer.add_image(rng.random((20, 20)), metadata={RECORD_KEY: {"model": {"name": "x"}}})
+    with dock.made(qtbot, viewer) as widget:
+        ears = Ears(widget)
+        run_all(widget)
+        assert "All image layers are results" in str(ears.errors[0])
+        assert widget.run.enabled

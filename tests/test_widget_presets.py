@@ -280,3 +280,24 @@ def test_what_is_out_of_date_is_left_out(settings, qtbot, viewer, home, options,
 def test_without_settings_nothing_is_remembered(npe2pm, plugin_settings):
     remember(MINE, "detail")
     assert last_used() == (Options(), "")
+
+
+@pytest.mark.parametrize("name", ["defaults", "your settings", "mine.json", "../mine.json"])
+def test_some_names_are_no_names_of_presets(name, widget, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    heard = []
+    widget.failed.connect(heard.append)
+    widget._presets.save(name)
+    assert "cannot be the name of a preset" in str(heard[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ending_that_is_added_replaces_no_file(widget, tmp_path):
+    heard = []
+    widget.failed.connect(heard.append)
+    (tmp_path / "mine.json").write_text("precious")
+    widget._presets.save_file(tmp_path / "mine")
+    assert "mine.json exists" in str(heard[0])
+    assert (tmp_path / "mine.json").read_text() == "precious"
+    widget._presets.save_file(tmp_path / "mine.json")
+    assert (tmp_path / "mine.json").read_text() != "precious"

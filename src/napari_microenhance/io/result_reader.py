@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.errors import MicroEnhanceError
+from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.io.imagefile import CHANGED, RECORD_KEY, ImageFile
 from napari_microenhance.io.images import read_changed, read_image, read_record
 from napari_microenhance.io.layers import LayerData
@@ -66,12 +66,19 @@ def read_result(path: str | Path) -> list[LayerData]:
     """
     path = Path(path)
     record, file = read_record(path) or {}, read_image(path)
-    where = _placement(file, record)
+    try:
+        where, holds_labels = _placement(file, record), _holds_labels(record)
+    except (
+        AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError,
+    ) as error:  # fmt: skip
+        raise ImageError(
+            f"{path} carries a damaged record; open it with another reader."
+        ) from error
     name = path.name.split(".")[0]
     meta: dict[str, Any] = {"name": name, "metadata": {RECORD_KEY: record}, **where}
     small = math.prod(file.pixels.shape) * np.dtype(file.pixels.dtype).itemsize <= _KEPT_BYTES
     pixels = np.asarray(file.pixels) if small else file.pixels
-    if _holds_labels(record) and np.dtype(pixels.dtype).kind in "iu":
+    if holds_labels and np.dtype(pixels.dtype).kind in "iu":
         layers: list[LayerData] = [(pixels, meta, "labels")]
     else:
         layers = [(pixels, {**meta, "rgb": file.axes.endswith("YXC")}, "image")]

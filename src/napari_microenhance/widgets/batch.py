@@ -117,7 +117,7 @@ class Batch:
 
     def summary(self, last: str) -> tuple[str, list[str]]:
         """Return the line that says what ran, `last` being that of one run, and remarks."""
-        if len(self) == 1:
+        if len(self) == 1 and not self.failures:
             return last, self.remarks
         done = f"{len(self.layers)} of {len(self)} results"
         return f"{done}; the last: {last}" if last else f"{done}.", [*self.failures, *self.remarks]

@@ -244,7 +244,7 @@ class Outline:
                 self._layer.data = [(path, "path") for path in paths]
                 self._layer.edge_color = colours
                 self._layer.edge_width = width
-                for name in ("scale", "translate", "rotate", "shear", "affine"):
+                for name in ("units", "scale", "translate", "rotate", "shear", "affine"):
                     setattr(self._layer, name, meta[name])
                 return
             self._remove()

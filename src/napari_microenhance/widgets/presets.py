@@ -10,7 +10,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
 from napari_microenhance.api import Options, list_presets, load_preset, save_preset
-from napari_microenhance.errors import MicroEnhanceError, OptionsError
+from napari_microenhance.errors import MicroEnhanceError, OptionsError, OutputError
 from napari_microenhance.widgets.menus import ButtonMenu
 from napari_microenhance.widgets.options_form import (
     OPTION_NAMES,
@@ -87,9 +87,12 @@ class Presets:
 
     def save(self, name: str) -> None:
         """Keep the options under a name of the user's own, and choose it."""
+        name = name.strip()
         with self._telling():
+            if name in (OWN, DEFAULTS) or name.lower().endswith(".json"):
+                raise OptionsError(f"{name!r} cannot be the name of a preset; give another one.")
             save_preset(name, read_options(self._fields, None))
-            self._offer(name.strip())
+            self._offer(name)
 
     def open_file(self, path: Path) -> None:
         """Set the fields to the preset that a file holds, and offer it from now on."""
@@ -103,9 +106,11 @@ class Presets:
             self._box.value = str(path)
 
     def save_file(self, path: Path) -> None:
-        """Write the options to a file."""
+        """Write the options to a file; only a name that was typed in full was asked about."""
         with self._telling():
             named = path if path.suffix.lower() == ".json" else path.with_name(f"{path.name}.json")
+            if named != path and named.exists():
+                raise OutputError(f"{named.name} exists; choose it by its full name to replace it.")
             save_preset(named, read_options(self._fields, None))
 
     def _on_chosen(self, key: str | None) -> None:

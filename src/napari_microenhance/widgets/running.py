@@ -130,6 +130,8 @@ class Running(LayerChoosers):
         """Plan a run for every image."""
         _, model = self._chosen_pair()
         images = originals(layer for _, layer in self._image_choices(None))
+        if not images:
+            raise ImageError("All image layers are results; add an image to the viewer first.")
         view, apart = read_view(self._viewer), bool(self.each_shape.value)
         runs = plan_runs(self, images, model, view, apart=apart)
         return Batch(runs, self.model.value, keeps=True)
@@ -204,7 +206,7 @@ class Running(LayerChoosers):
         kept = self._end_batch(complete=False)
         self._show_state(busy=False)
         self.say(
-            f"Cancelled; {kept} finished results are kept."
+            f"Cancelled; finished results are kept: {kept}."
             if kept
             else "Cancelled; nothing was changed."
         )

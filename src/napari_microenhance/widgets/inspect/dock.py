@@ -17,7 +17,12 @@ from napari_microenhance.api import (
     methods_text,
     python_code,
 )
-from napari_microenhance.errors import FileMissingError, ImageError, MicroEnhanceError
+from napari_microenhance.errors import (
+    FileMissingError,
+    ImageError,
+    MicroEnhanceError,
+    OutputError,
+)
 from napari_microenhance.records.repeating import find_model
 from napari_microenhance.widgets.compare.pairs import remember
 from napari_microenhance.widgets.inspect.again import Again, run_again
@@ -116,7 +121,7 @@ class InspectWidget(Working):
             except _DAMAGED:
                 rows = (("Damaged", "The record holds something that no run writes."),)
         self.record.show_rows(rows)
-        self.trust.show_maps(kept if readable else {})
+        self.trust.show_maps(kept if readable and isinstance(kept, dict) else {})
         self.enable(record=readable, pair=readable and self._shown[1] is not None)
 
     def _read_record(self) -> Record:
@@ -182,10 +187,12 @@ class InspectWidget(Working):
         path, _ = QFileDialog.getSaveFileName(self, "Save figures", "", "Table (*.csv)")
         if path and found is not None:
             target = Path(path if path.lower().endswith(".csv") else f"{path}.csv")
-            self._try(lambda: self._save_figures(target, found))
+            self._try(lambda: self._save_figures(target, found, asked=str(target) == path))
 
-    def _save_figures(self, path: Path, found: Comparison) -> None:
-        """Save the figures."""
+    def _save_figures(self, path: Path, found: Comparison, *, asked: bool) -> None:
+        """Save the figures; only a name that was typed in full was asked about."""
+        if not asked and path.exists():
+            raise OutputError(f"{path.name} exists; choose it by its full name to replace it.")
         save_figures(path, found)
         self._show_saved(path)
 

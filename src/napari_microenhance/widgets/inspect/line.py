@@ -9,7 +9,7 @@ from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
-from napari_microenhance.widgets.layers import level_zero, mixes, part_of, read_placement
+from napari_microenhance.widgets.roi_files import drawing_look, drawing_placement
 from napari_microenhance.widgets.view import map_points, read_view
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ __all__ = ["DrawnLine"]
 
 _PAUSE_MS = 80
 """A line that is dragged is looked at this often at most."""
-
-_THICK = 250
-"""The line is as thick as this part of the image's longer side."""
 
 _COLOUR = "#56b4e9"
 _LINES = ("line", "path")
@@ -72,18 +69,12 @@ class DrawnLine:
 
     def _added(self, image: "Image") -> Shapes:
         """Return a new layer whose coordinates are the image's pixels."""
-        placement = read_placement(image)
-        spatial = (image.ndim - 2, image.ndim - 1)
-        # On a stack, a line of y and x alone is seen on every plane.
-        if not mixes(placement, spatial):
-            placement = part_of(placement, spatial)
-        longer = max(level_zero(image).shape[: image.ndim][-2:])
+        placement = drawing_placement(image)
         shapes = Shapes(
             ndim=len(placement.scale),
             name=f"Profile of {image.name}",
-            edge_color=_COLOUR,
-            edge_width=max(1, round(longer / _THICK)),
             **placement.to_kwargs(),
+            **drawing_look(image) | {"edge_color": _COLOUR},
         )
         self._viewer.add_layer(shapes)
         shapes.events.data.connect(self._on_changed)

@@ -63,7 +63,7 @@ class Working(Following):
         self.say(what)
         self.show_busy()
         self.enable(record=False, pair=False)
-        self._job.start(call, finish)
+        self._job.start(call, lambda found: self._try(lambda: finish(found)))
 
     def _drop_job(self) -> None:
         """Stop the job without a word."""

@@ -206,7 +206,7 @@ class Running(LayerChoosers):
         kept = self._end_batch(complete=False)
         self._show_state(busy=False)
         self.say(
-            f"Cancelled; finished results are kept: {kept}."
+            f"Cancelled; {kept} finished result{'s' * (kept > 1)} kept."
             if kept
             else "Cancelled; nothing was changed."
         )

@@ -88,7 +88,7 @@ def one_sided_noise(shape: tuple[int, ...]) -> np.ndarray:
 def test_training_makes_a_network_better(small: Maker, tmp_path: Path) -> None:
     # Not a network that starts as the identity, which is hard to beat in a minute.
     network = {"kind": "autoencoder", "width": 8, "depth": 1}
-    training = {"steps": 80, "epoch_steps": 40, "rate": 3e-3, "ema": 0.9, "batch": 4}
+    training = {"steps": 200, "epoch_steps": 40, "rate": 3e-3, "ema": 0.9, "batch": 4}
     train(small(network=network, training=training), tmp_path / "run")
     figures = [float(row["psnr"]) for row in rows(tmp_path / "run", "validation.csv")]
     assert figures[-1] > figures[0] + 1

@@ -35,7 +35,7 @@ SMALLER = {
     "pix2pix": ["network.width=4", "network.depth=3"],
     "resnet-attention": ["network.width=4", "network.blocks=2"],
     "srgan-x4": ["network.width=4", "network.blocks=1"],
-    "superres-x2": ["network.width=4", "network.blocks=1"],
+    "superres-x2": ["network.widths=[4, 6, 8]"],
     "superres-x4": ["network.width=4", "network.blocks=1"],
     "unet-valid": ["network.width=2", "network.depth=2", "training.patch=60"],
     "your-own-pairs": ["network.widths=[4, 6, 8]"],

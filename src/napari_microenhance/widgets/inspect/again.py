@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microenhance.api import rerun
 from napari_microenhance.io.result_reader import patch_place
-from napari_microenhance.widgets.inspect.maps import Network, recorded_run
+from napari_microenhance.widgets.inspect.maps import Network, recorded_run, repeated
 from napari_microenhance.widgets.inspect.subject import Subject
 from napari_microenhance.widgets.layers import RECORD_KEY
 from napari_microenhance.widgets.results import LayerPlan, plan_layer
@@ -56,14 +55,7 @@ def run_again(
         If the run is not possible.
     """
     again = recorded_run(subject, network, allow_other=allow_other)
-    result = rerun(
-        subject.record,
-        again.source,
-        again.model,
-        hooks.show,
-        hooks.should_stop,
-        allow_other=allow_other,
-    )
+    result = repeated(subject, again, hooks, allow_other=allow_other)
     # A layer that showed the patch alone does so again.
     alone = patch_place(subject.record.report, subject.pixels.shape) is not None
     plan = plan_layer(subject.image, result, again.model, preview=alone)

@@ -21,10 +21,19 @@ from napari_microenhance.widgets.layers import mixes, part_of, place
 from napari_microenhance.widgets.results import LayerPlan
 
 if TYPE_CHECKING:
-    from napari_microenhance.api import TrustMap
+    from napari_microenhance.api import Result, TrustMap
     from napari_microenhance.widgets.inspect.errand import Hooks
 
-__all__ = ["MAPS", "MAP_KEY", "MapOutcome", "Network", "make_map", "recorded_run", "sentence"]
+__all__ = [
+    "MAPS",
+    "MAP_KEY",
+    "MapOutcome",
+    "Network",
+    "make_map",
+    "recorded_run",
+    "repeated",
+    "sentence",
+]
 
 MAP_KEY: Final = "napari-microenhance-map"
 """Key of what a map says, in the metadata of its layer."""
@@ -96,7 +105,23 @@ def make_map(
             hooks.should_stop,
         )
         return MapOutcome(found, _plan(subject, found), again.remarks)
-    result = rerun(
+    result = repeated(subject, again, hooks, allow_other=allow_other)
+    found = mismatch_map(result)
+    remarks = [] if result.seams else ["The run has no seams: one tile, or tiles that never meet."]
+    if (result.report.rerun or {}).get("identical") is False:
+        remarks.append("The repeated run gave other pixels than the recorded one.")
+    return MapOutcome(found, _plan(subject, found), (*again.remarks, *remarks))
+
+
+def repeated(subject: Subject, again: Repetition, hooks: "Hooks", *, allow_other: bool) -> "Result":
+    """Return what the recorded run gives when it is run again.
+
+    Raises
+    ------
+    MicroEnhanceError
+        If the run is not possible.
+    """
+    return rerun(
         subject.record,
         again.source,
         again.model,
@@ -104,11 +129,6 @@ def make_map(
         hooks.should_stop,
         allow_other=allow_other,
     )
-    found = mismatch_map(result)
-    remarks = [] if result.seams else ["The run has no seams: one tile, or tiles that never meet."]
-    if (result.report.rerun or {}).get("identical") is False:
-        remarks.append("The repeated run gave other pixels than the recorded one.")
-    return MapOutcome(found, _plan(subject, found), (*again.remarks, *remarks))
 
 
 def recorded_run(subject: Subject, network: Network, *, allow_other: bool) -> Repetition:

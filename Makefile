@@ -46,7 +46,7 @@ OPENVINO := .venv-openvino
 
 .PHONY: test-openvino
 test-openvino: $(OPENVINO)/.openvino
-	MICROENHANCE_OPENVINO=1 $(OPENVINO)/bin/python -m pytest tests/test_openvino.py $(PYTEST_ARGS)
+	MICROENHANCE_OPENVINO=1 $(OPENVINO)/bin/python -m pytest tests/engine/runtime/test_openvino.py $(PYTEST_ARGS)
 
 $(OPENVINO)/.openvino: pyproject.toml
 	@$(MAKE) --no-print-directory VENV=$(OPENVINO) $(OPENVINO)/.test
@@ -61,7 +61,7 @@ TORCH ?= torch==2.13.0
 
 .PHONY: test-train
 test-train: $(TRAIN)/.test-train
-	OMP_NUM_THREADS=2 $(TRAIN)/bin/python -m pytest tests/training $(PYTEST_ARGS)
+	OMP_NUM_THREADS=2 $(TRAIN)/bin/python -m pytest tests/training tests/evaluation $(PYTEST_ARGS)
 
 # Figures of the built-in networks; IMAGES names a folder of images to try them on.
 IMAGES ?= ../shared/data/images

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
+import toys
 from napari_microenhance.models import packages
-
-from . import toys
 
 FORMAT_04 = "0.4.10"
 FORMAT_05 = "0.5.4"

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
+import toys
 from napari_microenhance import enhance, load_model, load_preset
-
-from . import toys
 
 TILE, OVERLAP = 512, 20
 

@@ -6,7 +6,7 @@ import pytest
 
 from napari_microenhance import Options, enhance, load_model
 from napari_microenhance.engine.source import reflect
-from napari_microenhance.io.images import read_image
+from napari_microenhance.images.image_formats import read_image
 
 PLAIN = Options(intensity="none", dtype="float32")
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_microenhance.training.examples import TASKS, build_bank, draw_examples
-from napari_microenhance.training.optics import Degradation, bin_pixels, degrade
-from napari_microenhance.training.simulate import FAMILIES, simulate, texture
+from napari_microenhance.training.data.examples import TASKS, build_bank, draw_examples
+from napari_microenhance.training.data.optics import Degradation, bin_pixels, degrade
+from napari_microenhance.training.data.simulate import FAMILIES, simulate, texture
 
 WITH_OBJECTS = {"nuclei", "tissue", "brightfield"}
 

@@ -300,3 +300,16 @@ def volume(path: Path, *, convs: int = 2, seed: int = 0, **save: object) -> Path
         x = g.conv(x, 1 if i == 0 else 3, 3 if i < convs - 1 else 1, rank=3)
         x = g.soft(x) if i < convs - 1 else x
     return g.save(path, x, shape=("n", None, "d", "h", "w"), **save)
+
+
+def random_mask(seed: int, shape: tuple[int, int]) -> np.ndarray:
+    """A few blobs, points and lines, some at the border."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(shape, bool)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    for _ in range(rng.integers(1, 6)):
+        cy, cx = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
+        ry, rx = rng.uniform(0.5, 80, 2)
+        mask |= ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1
+    mask[rng.integers(shape[0]), rng.integers(shape[1])] = True
+    return mask

@@ -12,7 +12,6 @@ from napari_microenhance.engine.report import Report
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.source import Source
-from napari_microenhance.inputs import open_pair, region_of
 from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.trust import TrustMap, mismatch_map, noted
 from napari_microenhance.models import Model, ModelInfo, list_models, load_model
@@ -26,6 +25,7 @@ from napari_microenhance.records import (
     methods_text,
     python_code,
 )
+from napari_microenhance.records.inputs import open_pair, region_of
 
 if TYPE_CHECKING:
     from napari_microenhance.measure.orientation import View

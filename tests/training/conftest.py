@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 
-from napari_microenhance.io.images import write_image
-from napari_microenhance.training.recipe import Recipe
-
-from . import tiny
+from napari_microenhance.images.image_formats import write_image
+from napari_microenhance.training.learning.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)

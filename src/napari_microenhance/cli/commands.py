@@ -23,7 +23,7 @@ from napari_microenhance.errors import (
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Options, Result
-    from napari_microenhance.io.images import ImageFile
+    from napari_microenhance.images.image_formats import ImageFile
 
 __all__ = ["app", "check_distinct", "main", "named_file", "run", "write_result"]
 
@@ -178,8 +178,8 @@ def _enhance_file(
 ) -> None:
     """Read, check everything that can be checked, run, write."""
     from napari_microenhance.api import load_model
-    from napari_microenhance.io.files import check_target, replacing
-    from napari_microenhance.io.images import check_output, read_image
+    from napari_microenhance.files import check_target, replacing
+    from napari_microenhance.images.image_formats import check_output, read_image
 
     image = read_image(source, axes=axes)
     dtype = "float32" if options.dtype == "float32" else image.pixels.dtype
@@ -216,9 +216,9 @@ def write_result(
     target: Path, result: "Result", image: "ImageFile", record: dict[str, Any]
 ) -> None:
     """Write the result with what the image's file said about it."""
-    from napari_microenhance.io.changed import changed_pixels
-    from napari_microenhance.io.composed import ResultPixels
-    from napari_microenhance.io.images import write_image
+    from napari_microenhance.images.changed import changed_pixels
+    from napari_microenhance.images.composed import ResultPixels
+    from napari_microenhance.images.image_formats import write_image
 
     # A Zarr result is written part by part, so it need not be composed as a whole.
     by_parts = target.name.lower().endswith(".zarr")
@@ -297,7 +297,7 @@ def export_package_file(
 ) -> None:
     """Write a network as a BioImage.IO package that tests itself."""
     from napari_microenhance.api import load_model
-    from napari_microenhance.models.export import export_package
+    from napari_microenhance.models.bioimageio.packing import export_package
 
     with interruptible():
         check_distinct(target, {"MODEL": Path(model)})
@@ -350,10 +350,10 @@ def _demo_picture(path: Path) -> str:
     import numpy as np
 
     from napari_microenhance.api import load_model
-    from napari_microenhance.io.images import check_output, write_image
-    from napari_microenhance.io.panel import before_after
-    from napari_microenhance.io.rois import napari_polygons
-    from napari_microenhance.io.samples import histology
+    from napari_microenhance.cli.panel import before_after
+    from napari_microenhance.contributions.samples import histology
+    from napari_microenhance.images.image_formats import check_output, write_image
+    from napari_microenhance.rois.roi_formats import napari_polygons
 
     check_output(path, "uint8", "YXC")
     (image, _, _), (vertices, shown, _) = histology()

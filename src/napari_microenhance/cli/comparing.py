@@ -15,9 +15,9 @@ from napari_microenhance.errors import Cancelled, OptionsError, OutputError
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Comparison
-    from napari_microenhance.inputs import ImagePair
     from napari_microenhance.measure.comparison import Figures
     from napari_microenhance.measure.profiles import Profile
+    from napari_microenhance.records.inputs import ImagePair
 
 __all__ = ["compare_files", "rerun_file"]
 
@@ -58,8 +58,8 @@ def compare_files(
     ] = None,
 ) -> None:
     """Tell what changed from an image to its result, in numbers and as a picture."""
-    from napari_microenhance.inputs import open_pair
     from napari_microenhance.measure.changes import compare_images
+    from napari_microenhance.records.inputs import open_pair
 
     with interruptible():
         if plot is not None:
@@ -105,7 +105,7 @@ def rerun_file(
 ) -> None:
     """Repeat the run that is recorded in a result file, and check that the pixels are the same."""
     from napari_microenhance.api import rerun
-    from napari_microenhance.io.images import check_output, read_image
+    from napari_microenhance.images.image_formats import check_output, read_image
     from napari_microenhance.records import Record
     from napari_microenhance.records.repeating import find_image
 
@@ -142,7 +142,7 @@ def rerun_file(
 
 def _check_plot(plot: Path, inputs: Mapping[str, Path | None]) -> None:
     """Raise before the work what drawing would raise after it."""
-    from napari_microenhance.io.files import check_target
+    from napari_microenhance.files import check_target
     from napari_microenhance.measure.figures import new_figure
 
     check_distinct(plot, inputs, name="--plot")
@@ -189,7 +189,7 @@ def _draw(
     planes: Sequence[int] | None,
 ) -> None:
     """Draw the first plane that was compared."""
-    from napari_microenhance.io.files import replacing
+    from napari_microenhance.files import replacing
     from napari_microenhance.measure.alignment import Alignment
     from napari_microenhance.measure.figures import draw, new_figure, shown
 

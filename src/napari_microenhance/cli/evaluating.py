@@ -22,9 +22,9 @@ from napari_microenhance.errors import (
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model
-    from napari_microenhance.training.evaluating import Evaluation, Run, Subject
-    from napari_microenhance.training.page import Circumstances
-    from napari_microenhance.training.trials import Picture
+    from napari_microenhance.evaluation.evaluating import Evaluation, Run, Subject
+    from napari_microenhance.evaluation.page import Circumstances
+    from napari_microenhance.evaluation.trials import Picture
 
 __all__ = ["evaluate_networks"]
 
@@ -79,7 +79,7 @@ def evaluate_networks(
         # scikit-image asks for it only when wavelets are computed, minutes later.
         importlib.import_module("pywt")
         from napari_microenhance.api import list_models, load_model
-        from napari_microenhance.io.files import check_target
+        from napari_microenhance.files import check_target
 
         folder = images or _known_folder()
         chosen = names or [info.name for info in list_models() if info.source == "built-in"]
@@ -104,9 +104,9 @@ def _evaluate(
     quick: bool,
 ) -> None:
     """Measure everything, then write everything."""
-    from napari_microenhance.training.evaluating import QUICK_EDGES, evaluate, judges, pace
-    from napari_microenhance.training.page import Circumstances
-    from napari_microenhance.training.scores import Memory
+    from napari_microenhance.evaluation.evaluating import QUICK_EDGES, evaluate, judges, pace
+    from napari_microenhance.evaluation.page import Circumstances
+    from napari_microenhance.evaluation.scores import Memory
 
     further, remarks = judges()
     memory = Memory(out / MEMORY)
@@ -146,9 +146,9 @@ def _write(
     """Write the pictures, the page and the figures; say where they are."""
     from PIL import Image
 
-    from napari_microenhance.io.files import replacing
-    from napari_microenhance.training.page import write_page
-    from napari_microenhance.training.panels import draw_panel
+    from napari_microenhance.evaluation.page import write_page
+    from napari_microenhance.evaluation.panels import draw_panel
+    from napari_microenhance.files import replacing
 
     panels: dict[str, str] = {}
     for evaluation in evaluations:
@@ -177,8 +177,8 @@ def _write(
 
 def _subject(network: "Model") -> "Subject":
     """Return a network as something that can be evaluated."""
+    from napari_microenhance.evaluation.evaluating import Subject, task_of
     from napari_microenhance.models.catalogue import twin_of
-    from napari_microenhance.training.evaluating import Subject, task_of
 
     if network.spec.scale < 1:
         raise ModelError(
@@ -200,7 +200,7 @@ def _subject(network: "Model") -> "Subject":
 def _run(network: "Model", precision: str) -> "Run":
     """Return what runs a network on a trial's image, through the same door as everybody."""
     from napari_microenhance.api import Options, enhance
-    from napari_microenhance.training.evaluating import runner, task_of
+    from napari_microenhance.evaluation.evaluating import runner, task_of
 
     def pixels(image: Any, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - arrays
         chosen = Options(provider="cpu", threads=THREADS, precision=precision, **options)
@@ -226,7 +226,7 @@ def _known_folder() -> Path | None:
 
 def _pictures(folder: Path | None, limit: int | None, fields: int) -> list["Picture"]:
     """Return the real pictures of a folder, and simulated ones."""
-    from napari_microenhance.training.trials import simulated_pictures
+    from napari_microenhance.evaluation.trials import simulated_pictures
 
     real = [] if folder is None else list(_read_folder(folder))
     found = [*_with_truth_first(real)[:limit], *simulated_pictures(fields)]
@@ -242,8 +242,8 @@ def _with_truth_first(pictures: Sequence["Picture"]) -> list["Picture"]:
 
 def _read_folder(folder: Path) -> Iterator["Picture"]:
     """Yield every channel of every image of a folder."""
-    from napari_microenhance.io.images import read_image
-    from napari_microenhance.training.trials import Picture, planes_of
+    from napari_microenhance.evaluation.trials import Picture, planes_of
+    from napari_microenhance.images.image_formats import read_image
 
     if not folder.is_dir():
         raise FileMissingError(f"There is no folder {folder}.")
@@ -286,7 +286,7 @@ def _versions() -> dict[str, str]:
 
 def _bm3d_remark() -> tuple[str, ...]:
     """Return the sentence that says why BM3D is not there, if it is not."""
-    from napari_microenhance.training.baselines import BM3D_MISSING, has_bm3d
+    from napari_microenhance.evaluation.baselines import BM3D_MISSING, has_bm3d
 
     return () if has_bm3d() else (BM3D_MISSING,)
 

@@ -37,7 +37,7 @@ def export_file(
     with interruptible():
         _check_name(target)
         with extra():
-            from napari_microenhance.training.exporting import export_checkpoint
+            from napari_microenhance.training.shipping.exporting import export_checkpoint
         given = {"name": name, "licence": licence, "citation": citation}
         changes = {key: text for key, text in given.items() if text is not None}
         done = export_checkpoint(source, target, fp16=fp16, half_weights=half_weights, **changes)
@@ -77,7 +77,7 @@ def quantize_file(
         if target.exists() and target.samefile(network.path):
             raise OutputError(f"OUT is the network itself ({target}); name another file.")
         with extra():
-            from napari_microenhance.training.quantizing import quantise
+            from napari_microenhance.training.shipping.quantizing import quantise
         done = quantise(network, target, calibration or [])
         _warn(done.sentences)
         before, after = done.seconds
@@ -91,7 +91,7 @@ def quantize_file(
 
 def _check_name(target: Path) -> None:
     """Raise unless a network can be written there, before hours of work or seconds are lost."""
-    from napari_microenhance.io.files import check_target
+    from napari_microenhance.files import check_target
 
     if target.suffix.lower() != ENDING:
         raise OutputError(f"A network is an ONNX file; name it {target.stem}.onnx.")

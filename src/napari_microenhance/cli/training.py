@@ -41,8 +41,8 @@ def train_network(
     from napari_microenhance.training import extra
 
     with interruptible(), extra():
-        from napari_microenhance.training.fit import train
-        from napari_microenhance.training.recipe_files import load_recipe
+        from napari_microenhance.training.learning.fit import train
+        from napari_microenhance.training.learning.recipe_files import load_recipe
 
         changed = list(changes or [])
         changed += [] if steps is None else [f"training.steps={steps}"]

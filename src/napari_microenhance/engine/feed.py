@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.intensity import IntensityMap, Palette
-from napari_microenhance.engine.prescription import LaneSteps
 from napari_microenhance.engine.region import Region
-from napari_microenhance.engine.session import Inference
+from napari_microenhance.engine.runtime.session import Inference
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.steps.prescription import LaneSteps
 from napari_microenhance.engine.tiling import Plan, Tile
 from napari_microenhance.errors import ModelError
 

@@ -12,10 +12,10 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.fitting import in_input_units
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.steps.fitting import in_input_units
 from napari_microenhance.errors import ModelError
 
 __all__ = ["REC601", "IntensityMap", "Palette", "fit", "palettes", "to_dtype"]

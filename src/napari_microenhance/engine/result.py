@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.classes import classify
-from napari_microenhance.engine.fitting import FittedSteps
 from napari_microenhance.engine.intensity import REC601, IntensityMap, Palette, to_dtype
 from napari_microenhance.engine.region import (
     Box,
@@ -21,8 +19,10 @@ from napari_microenhance.engine.region import (
     unscaled,
 )
 from napari_microenhance.engine.report import Report
+from napari_microenhance.engine.runtime.classes import classify
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.steps.fitting import FittedSteps
 
 __all__ = ["Canvas", "Result"]
 

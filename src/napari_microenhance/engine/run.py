@@ -11,19 +11,19 @@ import numpy.typing as npt
 import psutil
 
 from napari_microenhance.engine.feed import Feed, Lane
-from napari_microenhance.engine.fitting import needs_values
 from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.prescription import fit_lane, remarks
 from napari_microenhance.engine.region import Box, Region, intersect, scaled
 from napari_microenhance.engine.report import Report, fingerprint, versions
 from napari_microenhance.engine.result import Canvas, Page, Result
-from napari_microenhance.engine.session import Inference, Session, runtime_version
+from napari_microenhance.engine.runtime.session import Inference, Session, runtime_version
 from napari_microenhance.engine.sizing import memory_budget, size_axes, tiles_per_call
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.engine.steps.fitting import needs_values
+from napari_microenhance.engine.steps.prescription import fit_lane, remarks
+from napari_microenhance.engine.steps.survey import survey
 from napari_microenhance.engine.stitching import Seams, Stitcher
-from napari_microenhance.engine.survey import survey
 from napari_microenhance.engine.tiling import Plan, context_box, plan
 from napari_microenhance.errors import Cancelled, ImageError, OptionsError
 

@@ -4,7 +4,7 @@ import dataclasses
 from fractions import Fraction
 from typing import Any, Literal
 
-from napari_microenhance.engine.steps import AnyStep
+from napari_microenhance.engine.steps.processing import AnyStep
 
 __all__ = ["GLOBAL", "ModelSpec", "Radius", "SizeRule"]
 

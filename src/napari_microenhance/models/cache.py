@@ -18,9 +18,11 @@ from typing import Any, Final, TypeVar
 import platformdirs
 import pydantic
 
-from napari_microenhance.engine import classes, opening, probe, ranges, ruler, tensors
-from napari_microenhance.engine.session import runtime_version
-from napari_microenhance.models import chains, graph, hazards, nodes
+from napari_microenhance.engine.probing import opening, probe, ranges, ruler
+from napari_microenhance.engine.runtime import classes, tensors
+from napari_microenhance.engine.runtime.session import runtime_version
+from napari_microenhance.models import ends as chains
+from napari_microenhance.models import graph, hazards, nodes
 
 __all__ = ["fetch", "keep", "key_of", "read_json", "write_json"]
 

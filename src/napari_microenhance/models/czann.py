@@ -13,8 +13,8 @@ import math
 from pathlib import Path
 from typing import Any, Final
 
-from napari_microenhance.engine.findings import Finding
-from napari_microenhance.engine.session import Session
+from napari_microenhance.engine.probing.findings import Finding
+from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models.packages import Package, open_package

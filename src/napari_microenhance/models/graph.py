@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.findings import Finding
-from napari_microenhance.engine.ranges import Bounds, Line
+from napari_microenhance.engine.probing.findings import Finding
+from napari_microenhance.engine.probing.ranges import Bounds, Line
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
-from napari_microenhance.models.chains import output_bounds, preparation
+from napari_microenhance.models.ends import output_bounds, preparation
 from napari_microenhance.models.hazards import external_files, hazard
 from napari_microenhance.models.nodes import all_nodes
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_microenhance.engine.findings import Finding
+from napari_microenhance.engine.probing.findings import Finding
 from napari_microenhance.models.nodes import all_graphs, all_nodes, all_tensors
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_microenhance.engine.providers import Choice, Trial, choose, try_provider
-from napari_microenhance.engine.session import Session, available_providers
+from napari_microenhance.engine.runtime.providers import Choice, Trial, choose, try_provider
+from napari_microenhance.engine.runtime.session import Session, available_providers
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models import cache
-from napari_microenhance.models.bioimageio import PackagedModel
+from napari_microenhance.models.bioimageio.package_file import PackagedModel
+from napari_microenhance.models.bioimageio.verification import VerifyReport, verify
 from napari_microenhance.models.catalogue import TWIN, list_models, twin_of
 from napari_microenhance.models.graph import Graph, read_graph
 from napari_microenhance.models.measuring import Measured, declared_by, measure
 from napari_microenhance.models.origin import Origin, find_origin
 from napari_microenhance.models.sidecar import checked_edits, load_edits, reconciled
-from napari_microenhance.models.verification import VerifyReport, verify
 
 __all__ = ["Model", "load_model"]
 

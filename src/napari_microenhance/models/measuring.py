@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from napari_microenhance.engine.findings import Finding
-from napari_microenhance.engine.probe import Findings, probe
-from napari_microenhance.engine.ranges import RangeHint, range_finding, suggest_range
-from napari_microenhance.engine.session import Session
+from napari_microenhance.engine.probing.findings import Finding
+from napari_microenhance.engine.probing.probe import Findings, probe
+from napari_microenhance.engine.probing.ranges import RangeHint, range_finding, suggest_range
+from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models import cache
-from napari_microenhance.models.bioimageio import PackagedModel
-from napari_microenhance.models.descriptions import contradictions
+from napari_microenhance.models.bioimageio.descriptions import contradictions
+from napari_microenhance.models.bioimageio.package_file import PackagedModel
 from napari_microenhance.models.graph import read_graph
 from napari_microenhance.models.origin import Origin
 from napari_microenhance.models.sidecar import reconciled

@@ -4,7 +4,11 @@ import dataclasses
 from pathlib import Path
 
 from napari_microenhance.errors import FileMissingError, ModelError
-from napari_microenhance.models.bioimageio import PackagedModel, is_package, read_package
+from napari_microenhance.models.bioimageio.package_file import (
+    PackagedModel,
+    is_package,
+    read_package,
+)
 from napari_microenhance.models.catalogue import ModelInfo, list_models
 from napari_microenhance.models.czann import CzannModel, is_czann, read_czann
 from napari_microenhance.models.packages import sha256_of

@@ -16,7 +16,7 @@ from typing import Any, Final
 import platformdirs
 import pydantic
 
-from napari_microenhance.engine.findings import Finding
+from napari_microenhance.engine.probing.findings import Finding
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError, OptionsError, OutputError
 from napari_microenhance.models.cache import read_json, write_json

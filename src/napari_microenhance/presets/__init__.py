@@ -80,7 +80,7 @@ def save_preset(target: str | os.PathLike[str], options: Options) -> Path:
     OutputError
         If the file cannot be written.
     """
-    from napari_microenhance.io.files import replacing
+    from napari_microenhance.files import replacing
 
     path = Path(target) if str(target).lower().endswith(".json") else _own_path(str(target))
     text = json.dumps(_said(options), indent=2)

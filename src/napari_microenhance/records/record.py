@@ -14,7 +14,7 @@ from napari_microenhance.engine.options import CHOICES, Options
 from napari_microenhance.engine.region import Region, slices
 from napari_microenhance.engine.report import Report
 from napari_microenhance.errors import MicroEnhanceError
-from napari_microenhance.io.imagefile import RECORD_KEY
+from napari_microenhance.images.imagefile import RECORD_KEY
 from napari_microenhance.records.differences import RecordError
 
 __all__ = ["Record", "Roi"]
@@ -193,8 +193,8 @@ class Record:
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Return the record that a file carries."""
-    from napari_microenhance.io.files import kind_of
-    from napari_microenhance.io.images import read_record
+    from napari_microenhance.files import kind_of
+    from napari_microenhance.images.image_formats import read_record
 
     if path.is_dir() or kind_of(path, error=RecordError) != "json":
         found = read_record(path)

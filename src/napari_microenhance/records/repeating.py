@@ -7,10 +7,9 @@ from typing import Any
 
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.result import Result
-from napari_microenhance.engine.session import runtime_version
+from napari_microenhance.engine.runtime.session import runtime_version
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import FileMissingError
-from napari_microenhance.inputs import open_image
 from napari_microenhance.models import Model, list_models, load_model
 from napari_microenhance.records.differences import (
     RecordError,
@@ -21,6 +20,7 @@ from napari_microenhance.records.differences import (
     other_spec,
     version_remarks,
 )
+from napari_microenhance.records.inputs import open_image
 from napari_microenhance.records.record import Record, Roi
 
 __all__ = ["Repetition", "find_image", "find_model", "prepare"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.io.outlines import mask_outline
 from napari_microenhance.records.differences import RecordError
 from napari_microenhance.records.record import Record, Roi
+from napari_microenhance.rois.outlines import mask_outline
 
 __all__ = ["command_line", "python_code"]
 
@@ -93,7 +93,7 @@ def python_code(
         *(["import hashlib", ""] if digest else []),
         *(["import numpy as np", ""] if roi is not None else []),
         f"from napari_microenhance import Options, enhance{', load_model' if better else ''}",
-        "from napari_microenhance.io.images import read_image",
+        "from napari_microenhance.images.image_formats import read_image",
         "",
         f"image = read_image({image or _image_name(record)!r}, axes={record.axes!r}).pixels",
         f"model = load_model({network!r}, {better})" if better else f"model = {network!r}",

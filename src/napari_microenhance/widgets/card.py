@@ -17,7 +17,7 @@ from napari_microenhance.widgets.options_form import WordBox, let_shrink
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model
-    from napari_microenhance.engine.findings import Finding
+    from napari_microenhance.engine.probing.findings import Finding
     from napari_microenhance.engine.spec import ModelSpec
 
 __all__ = ["ModelCard", "parse_channels"]

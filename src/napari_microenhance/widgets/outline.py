@@ -13,7 +13,7 @@ from skimage.measure import approximate_polygon
 
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import MicroEnhanceError
-from napari_microenhance.io.outlines import edge_loops
+from napari_microenhance.rois.outlines import edge_loops
 from napari_microenhance.widgets.examiner import CallWorker
 from napari_microenhance.widgets.layers import level_zero, place_in, restore_selection
 from napari_microenhance.widgets.live import LIVE_KEY

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from napari.layers import Labels
 
 from napari_microenhance.errors import RoiError
-from napari_microenhance.io.outlines import ellipse_in_box
+from napari_microenhance.rois.outlines import ellipse_in_box
 from napari_microenhance.widgets.layers import level_zero
 from napari_microenhance.widgets.view import View, map_points
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Shapes
 
+from napari_microenhance.contributions.layer_data import layer_shapes, shape_layers
 from napari_microenhance.errors import RoiError
-from napari_microenhance.io.layers import layer_shapes, shape_layers
-from napari_microenhance.io.outlines import is_rectangle
-from napari_microenhance.io.rois import read_shapes, write_shapes
-from napari_microenhance.io.shapes import Shape, shape_outline
+from napari_microenhance.rois.outlines import is_rectangle
+from napari_microenhance.rois.roi_formats import read_shapes, write_shapes
+from napari_microenhance.rois.shapes import Shape, shape_outline
 from napari_microenhance.widgets.layers import level_zero, mixes, part_of, read_placement
 from napari_microenhance.widgets.roi import EXACT_KEY, exact_data
 from napari_microenhance.widgets.view import View, map_points

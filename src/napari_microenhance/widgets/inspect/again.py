@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microenhance.io.result_reader import patch_place
+from napari_microenhance.contributions.result_reader import patch_place
 from napari_microenhance.widgets.inspect.maps import Network, recorded_run, repeated
 from napari_microenhance.widgets.inspect.subject import Subject
 from napari_microenhance.widgets.layers import RECORD_KEY

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_microenhance.io.files import replacing
-from napari_microenhance.io.images import check_output, write_image
-from napari_microenhance.io.layers import layer_pixel_size
+from napari_microenhance.contributions.layer_data import layer_pixel_size
+from napari_microenhance.files import replacing
+from napari_microenhance.images.image_formats import check_output, write_image
 from napari_microenhance.measure.changes import changed_pixels
 
 if TYPE_CHECKING:

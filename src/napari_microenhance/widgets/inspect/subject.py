@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.api import Record
+from napari_microenhance.contributions.result_reader import patch_place
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ImageError, MicroEnhanceError
-from napari_microenhance.io.result_reader import patch_place
 from napari_microenhance.measure.alignment import Alignment, cut_to
 from napari_microenhance.widgets.layers import (
     RECORD_KEY,

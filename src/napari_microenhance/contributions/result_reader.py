@@ -1,0 +1,182 @@
+"""Results that were saved, as layers: with their record, and where they lay on the image."""
+
+import math
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.contributions.layer_data import LayerData
+from napari_microenhance.errors import ImageError, MicroEnhanceError
+from napari_microenhance.images.image_formats import read_changed, read_image, read_record
+from napari_microenhance.images.imagefile import CHANGED, RECORD_KEY, ImageFile
+
+__all__ = ["get_result_reader", "patch_place", "read_result"]
+
+Reader = Callable[[str | Sequence[str]], list[LayerData]]
+
+_UNITS: Final = frozenset("Å pm nm µm mm cm m in ns µs ms s min h d".split())  # noqa: SIM905
+"""What napari's units understand, spelled as `ImageFile` spells them."""
+
+_NAMES: Final = {"d": "day", "Å": "angstrom"}
+"""Where napari knows a unit under another name."""
+
+_KEPT_BYTES: Final = 1 << 29
+"""A larger OME-Zarr stays on the disk until it is looked at."""
+
+
+def get_result_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return a reader for files with the record of a run, or None for everything else.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        What was opened: OME-TIFF files or OME-Zarr folders; other files that can carry a record
+        are read as well, where somebody names this reader for them.
+
+    Returns
+    -------
+    callable or None
+        Takes the path and returns layer data tuples.
+    """
+    paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
+    return _read_results if paths and all(map(_carries_record, paths)) else None
+
+
+def read_result(path: str | Path) -> list[LayerData]:
+    """Read a result with its record as an image, and its changed pixels as labels.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    list of tuple
+        The Image layer, of integers from a network that segments a Labels layer; then, where
+        the file keeps it, a Labels layer, hidden, that is 1 where pixels were changed.
+
+    Raises
+    ------
+    MicroEnhanceError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    record, file = read_record(path) or {}, read_image(path)
+    try:
+        where, holds_labels = _placement(file, record), _holds_labels(record)
+    except (
+        AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError,
+    ) as error:  # fmt: skip
+        raise ImageError(
+            f"{path} carries a damaged record; open it with another reader."
+        ) from error
+    name = path.name.split(".")[0]
+    meta: dict[str, Any] = {"name": name, "metadata": {RECORD_KEY: record}, **where}
+    small = math.prod(file.pixels.shape) * np.dtype(file.pixels.dtype).itemsize <= _KEPT_BYTES
+    pixels = np.asarray(file.pixels) if small else file.pixels
+    if holds_labels and np.dtype(pixels.dtype).kind in "iu":
+        layers: list[LayerData] = [(pixels, meta, "labels")]
+    else:
+        layers = [(pixels, {**meta, "rgb": file.axes.endswith("YXC")}, "image")]
+    mask = read_changed(path)
+    if mask is not None:
+        layers.append((mask.astype(np.uint8), _mask_meta(name, file, where, mask), "labels"))
+    return layers
+
+
+def patch_place(record: Mapping[str, Any], shape: Sequence[int]) -> Mapping[str, Any] | None:
+    """Return where pixels lie that are only the patch of a recorded run; None: on all of it.
+
+    Parameters
+    ----------
+    record : mapping
+        As `Report.to_dict` gives it.
+    shape : sequence of int
+        Of the pixels.
+
+    Returns
+    -------
+    mapping or None
+        axes, shape, start and scale of the patch, as `Report.result` has them.
+    """
+    found, image = record.get("result"), record.get("image")
+    if not isinstance(found, Mapping) or not isinstance(image, Mapping):
+        return None
+    needed = ("axes", "shape", "start", "scale")
+    if not all(key in found for key in needed) or tuple(found["shape"]) != tuple(shape):
+        return None
+    grown = zip(found["axes"], found["shape"], found["start"], strict=True)
+    lengths = dict(zip(str(image.get("axes", "")), image.get("shape", ()), strict=False))
+    scale = float(found["scale"])
+    for letter, length, start in grown:
+        factor = scale if letter in "YX" else 1.0
+        if start or length != round(lengths.get(letter, length) * factor):
+            return found
+    return None
+
+
+def _carries_record(path: str) -> bool:
+    """Tell whether a file has the record of a run, without complaining when it has none."""
+    try:
+        return bool(read_record(path))
+    except (MicroEnhanceError, struct.error):
+        return False
+
+
+def _read_results(path: str | Sequence[str]) -> list[LayerData]:
+    """Read files with records, one after the other."""
+    paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
+    return [layer for name in paths for layer in read_result(name)]
+
+
+def _holds_labels(record: Mapping[str, Any]) -> bool:
+    """Tell whether a run's result says what is where."""
+    model = record.get("model")
+    spec = (model.get("spec") if isinstance(model, Mapping) else None) or {}
+    return str(spec.get("task", "image")) == "labels"
+
+
+def _placement(file: ImageFile, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return scale, place, units and names of the axes, so that the result lies on its image."""
+    letters = file.axes.removesuffix("C") if file.axes.endswith("YXC") else file.axes
+    steps = [file.pixel_size.get(letter, (1.0, "")) for letter in letters]
+    where = patch_place(record, file.pixels.shape)
+    found = record.get("result")
+    grown = float(found.get("scale", 1.0)) if isinstance(found, Mapping) else 1.0
+    starts = {} if where is None else dict(zip(where["axes"], where["start"], strict=True))
+    scale, translate = [], []
+    for letter, (step, _) in zip(letters, steps, strict=True):
+        factor = grown if letter in "YX" else 1.0
+        # Without a known size, pixels of the image are the unit, as in napari.
+        own = step if letter in file.pixel_size else 1.0 / factor
+        scale.append(own)
+        translate.append(own * factor * (starts.get(letter, 0) + (1 / factor - 1) / 2))
+    return {
+        "scale": tuple(scale),
+        "translate": tuple(translate),
+        "units": tuple(_unit(unit) for _, unit in steps),
+        "axis_labels": tuple(letter.lower() for letter in letters),
+    }
+
+
+def _unit(unit: str) -> str:
+    """Return a unit as napari takes it; a pixel where it would not know it."""
+    return _NAMES.get(unit, unit) if unit in _UNITS else "pixel"
+
+
+def _mask_meta(
+    name: str, file: ImageFile, where: Mapping[str, Any], mask: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return the attributes of the layer of changed pixels, which has no channels."""
+    letters = file.axes.removesuffix("C") if file.axes.endswith("YXC") else file.axes
+    kept = [i for i, letter in enumerate(letters) if letter != "C"][-mask.ndim :]
+    return {
+        "name": f"{name} · {CHANGED.lower()}",
+        **{key: tuple(values[i] for i in kept) for key, values in where.items()},
+        "opacity": 0.5,
+        "visible": False,
+    }

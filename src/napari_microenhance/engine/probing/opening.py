@@ -1,0 +1,332 @@
+"""Opening: find out what a network's tensors mean, by running it.
+
+Declared shapes are hints only: outputs share symbols with inputs though the scale is 4,
+layouts differ between input and output, a batch is called "None". What counts is which
+inputs the network takes and what comes out.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.runtime.session import Session, Tensor
+from napari_microenhance.engine.spec import ModelSpec, SizeRule
+from napari_microenhance.errors import ModelError
+
+__all__ = ["BASE_SIZES", "Opened", "open_network", "try_run"]
+
+FloatArray = npt.NDArray[np.float32]
+
+DTYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+}
+
+NUMBERS: Final = DTYPES | {
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(bool)": "bool",
+}
+
+LAYOUTS: Final = {4: ("NCYX", "NYXC"), 5: ("NCZYX", "NZYXC")}
+
+BASE_SIZES: Final = (32, 64, 96, 128, 16, *range(184, 200), 256, 512, 257)
+"""Lengths tried until the network accepts one, px; the run of neighbours meets every
+remainder of valid-convolution networks with four levels, such as the original U-Net."""
+
+VOLUME_SIZES: Final = (16, 32, 24, 48, 64, 17, *range(92, 108))
+"""The same for volumes, px."""
+
+MOST_CHANNELS: Final = 16
+"""A longer axis than this is no channel axis where the layout is in doubt."""
+
+LONGER: Final = (8, 16, 32, 48, 40, 36, 28, 64, *range(1, 32))
+"""How much longer a second size is, px; those with many divisors are seldom refused."""
+
+SCALES: Final = (1, 2, 3, 4, 8, Fraction(1, 2), Fraction(1, 4), Fraction(1, 8), Fraction(1, 3))
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A network that turned one image into another: its spec so far, and the size it took."""
+
+    spec: ModelSpec
+    base: tuple[int, ...]
+
+
+def open_network(session: Session, known: Mapping[str, Any]) -> Opened:
+    """Find layout, channels, number types, scale and border loss.
+
+    Parameters
+    ----------
+    session : Session
+    known : mapping
+        Fields of `ModelSpec` that the user or a description gave; they are not guessed.
+
+    Returns
+    -------
+    Opened
+
+    Raises
+    ------
+    ModelError
+        If the network does not turn one image into one image.
+    """
+    image, constants = _inputs(session, known)
+    trial = ModelSpec(
+        **{
+            "input": image.name,
+            "dtype": DTYPES[image.type],
+            "constants": constants,
+            "value_range": (0.0, 255.0) if image.type == "tensor(uint8)" else (0.0, 1.0),
+            **{field: value for field, value in known.items() if field != "constants"},
+        }
+    )
+    failure: ModelError | None = None
+    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    for spec, base in _candidates(image, session, trial, known):
+        try:
+            shape = _raw_shape(session, spec, base)
+        except ModelError as error:
+            failure = failure or error
+            continue
+        shapes.append(((spec.channels_in, *base), shape))
+        found = _matched(session, spec, base, shape, known)
+        if found is not None:
+            _check_channels(found)
+            return Opened(found, base)
+    raise _refusal(session, image, failure, shapes)
+
+
+def try_run(session: Session, spec: ModelSpec, image: FloatArray) -> FloatArray | None:
+    """Return the output (C, ...) for one image (C, ...), or None where the size is refused.
+
+    An output whose size does not follow from scale and border loss is a refusal too.
+    """
+    try:
+        out = session.run(np.repeat(image[None], spec.batch or 1, axis=0), spec)[0]
+    except ModelError:
+        return None
+    lost = sum(spec.border_loss)
+    wanted = tuple((n - lost) * spec.ratio for n in image.shape[1:])
+    return out if out.shape[1:] == wanted else None
+
+
+def _inputs(
+    session: Session, known: Mapping[str, Any]
+) -> tuple[Tensor, tuple[tuple[str, float, str, tuple[int, ...]], ...]]:
+    """Return the image input, and the further scalar inputs with the value they get."""
+    scalars = [t for t in session.inputs if _is_scalar(t)]
+    images = [t for t in session.inputs if t not in scalars] or scalars[:1]
+    if len(images) > 1:
+        names = ", ".join(t.name for t in images)
+        raise ModelError(
+            f"The network {session.name} has {len(images)} image inputs ({names}); "
+            "only networks with one can be used."
+        )
+    image = images[0]
+    if len(image.shape) not in LAYOUTS:
+        raise ModelError(
+            f"The network {session.name} takes an input of {len(image.shape)} dimensions; an "
+            "image network takes 4 (batch, channel, y, x), a volume network 5."
+        )
+    if image.type not in DTYPES:
+        raise ModelError(
+            f"The network {session.name} takes {image.type}; only {', '.join(DTYPES.values())} "
+            "can be used."
+        )
+    given = {c[0]: float(c[1]) for c in known.get("constants", ())}
+    constants = tuple(
+        (
+            t.name,
+            given.get(t.name, 0.0),
+            NUMBERS.get(t.type, "float32"),
+            tuple(d if isinstance(d, int) else 1 for d in t.shape),
+        )
+        for t in session.inputs
+        if t != image
+    )
+    return image, constants
+
+
+def _is_scalar(tensor: Tensor) -> bool:
+    """Whether an input holds a few numbers rather than an image."""
+    sizes = [d if isinstance(d, int) else 1 for d in tensor.shape]
+    return len(tensor.shape) < 3 and int(np.prod(sizes)) <= MOST_CHANNELS
+
+
+def _candidates(
+    image: Tensor, session: Session, trial: ModelSpec, known: Mapping[str, Any]
+) -> Iterator[tuple[ModelSpec, tuple[int, ...]]]:
+    """Yield the readings that the declared shape leaves open, the likeliest first."""
+    rank = len(image.shape)
+    outputs = [known["output"]] if "output" in known else _outputs(session, rank)
+    layouts = [known["axes_in"]] if "axes_in" in known else list(LAYOUTS[rank])
+    # A declared, small channel count beats a free one.
+    layouts.sort(key=lambda axes: not _is_few(image.shape[axes.index("C")]))
+    tries = BASE_SIZES if rank == 4 else VOLUME_SIZES
+    readings = [
+        (axes, channels, fixed, output)
+        for axes in layouts
+        for channels, fixed in _readings(image, axes, known)
+        for output in outputs
+    ]
+    seen = set()
+    for n, (axes, channels, fixed, output) in itertools.product(tries, readings):
+        base = tuple(f or n for f in fixed)
+        if (base, axes, channels, output) in seen:
+            continue
+        seen.add((base, axes, channels, output))
+        found = dataclasses.replace(
+            trial,
+            axes_in=axes,
+            axes_out=axes,
+            channels_in=channels,
+            size=tuple(SizeRule(fixed=f) for f in fixed),
+            batch=image.shape[0] if isinstance(image.shape[0], int) else None,
+            output=output,
+            output_channels=(),
+        )
+        yield found, base
+
+
+def _readings(
+    image: Tensor, axes: str, known: Mapping[str, Any]
+) -> Iterator[tuple[int, tuple[int | None, ...]]]:
+    """Yield channel counts and fixed lengths that a declared shape allows in one layout."""
+    declared = image.shape[axes.index("C")]
+    spatial = [image.shape[axes.index(a)] for a in "ZYX" if a in axes]
+    fixed = tuple(s if isinstance(s, int) else None for s in spatial)
+    if not isinstance(declared, int):
+        # Half a fixed size: more likely the channels are in another place.
+        if len({f is None for f in fixed}) == 1:
+            yield from ((1, fixed), (3, fixed))
+    elif declared <= MOST_CHANNELS or "axes_in" in known:
+        yield declared, fixed
+
+
+def _is_few(declared: int | str | None) -> bool:
+    """Whether a declared length can be a number of channels."""
+    return isinstance(declared, int) and declared <= MOST_CHANNELS
+
+
+def _outputs(session: Session, rank: int) -> list[str]:
+    """Return the names of outputs that can be images, in the file's order."""
+    return [t.name for t in session.outputs if len(t.shape) in (rank, 0)] or [
+        session.outputs[0].name
+    ]
+
+
+def _raw_shape(session: Session, spec: ModelSpec, base: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the output tensor, batch left out, in the order of `axes_out`."""
+    low, high = spec.value_range
+    shape = (spec.batch or 1, spec.channels_in, *base)
+    out = session.run(np.full(shape, (low + high) / 2, np.float32), spec)
+    order = [a for a in spec.axes_out if a != "N"]
+    canonical = [a for a in "CZYX" if a in spec.axes_out]
+    return tuple(out.shape[1 + canonical.index(a)] for a in order)
+
+
+def _matched(
+    session: Session,
+    spec: ModelSpec,
+    base: tuple[int, ...],
+    shape: tuple[int, ...],
+    known: Mapping[str, Any],
+) -> ModelSpec | None:
+    """Return the spec with the output's layout, scale and loss, if the output is an image."""
+    layouts = [known["axes_out"]] if "axes_out" in known else list(LAYOUTS[len(shape) + 1])
+    layouts.sort(key=lambda axes: axes != spec.axes_in)
+    for axes in layouts:
+        order = axes.replace("N", "")
+        channels = shape[order.index("C")]
+        spatial = tuple(shape[order.index(a)] for a in "ZYX" if a in axes)
+        chosen = tuple(known.get("output_channels", ()))
+        if channels > MOST_CHANNELS and not chosen:
+            continue
+        found = dataclasses.replace(
+            spec,
+            axes_out=axes,
+            output_channels=chosen,
+            channels_out=len(chosen) or channels,
+        )
+        for scale, lost in _scales(session, found, base, spatial):
+            return dataclasses.replace(
+                found, scale=float(scale), border_loss=(lost // 2, lost - lost // 2)
+            )
+    return None
+
+
+def _check_channels(spec: ModelSpec) -> None:
+    """Raise where the user must say which output channels are the image."""
+    given, got = spec.channels_in, spec.channels_out
+    if spec.task == "labels" or got in (given, 1):
+        return
+    raise ModelError(
+        f"The network {spec.name} gives {got} channels for {given}; say which of them are the "
+        f"image (output_channels, {given} of 0 to {got - 1}), or that they are classes "
+        '(task="labels").'
+    )
+
+
+def _scales(
+    session: Session, spec: ModelSpec, base: tuple[int, ...], spatial: tuple[int, ...]
+) -> Iterator[tuple[Fraction, int]]:
+    """Yield scale and border loss that explain an output's size, on all axes alike."""
+    pairs = list(zip(base, spatial, strict=True))
+    free = [axis for axis, rule in enumerate(spec.size) if not rule.fixed]
+    if not free:
+        for scale in SCALES:
+            if all(out == n * scale for n, out in pairs) and 0 not in spatial:
+                yield Fraction(scale), 0
+                return
+        differences = {n - out for n, out in pairs}
+        if len(differences) == 1 and 0 < (less := differences.pop()) < min(base):
+            yield Fraction(1), less
+        return
+    # Two sizes tell a scale from a loss: 16 px off 32 look like a scale of one half.
+    order = spec.axes_out.replace("N", "")
+    place = order.index([a for a in "ZYX" if a in order][free[0]])
+    for step in LONGER:
+        longer = tuple(n + step if axis == free[0] else n for axis, n in enumerate(base))
+        try:
+            shape = _raw_shape(session, spec, longer)
+        except ModelError:
+            continue
+        scale = Fraction(shape[place] - spatial[free[0]], step)
+        if scale not in SCALES:
+            continue
+        losses = {n - Fraction(out) / scale for n, out in pairs}
+        if len(losses) == 1 and (lost := losses.pop()).denominator == 1 and lost >= 0:
+            yield scale, int(lost)
+        return
+
+
+def _refusal(
+    session: Session,
+    image: Tensor,
+    failure: ModelError | None,
+    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]],
+) -> ModelError:
+    """Return the sentence for a network that does not turn an image into an image."""
+    name = session.name
+    if shapes:
+        given, got = shapes[0]
+        return ModelError(
+            f"The network {name} turns an input of {given} into {got}; "
+            "only networks whose output is an image of a matching size can be used."
+        )
+    if failure is not None:
+        return failure
+    return ModelError(
+        f"The network {name} takes an input of shape {image.shape}; no axis of it can hold "
+        f"1 to {MOST_CHANNELS} channels."
+    )

@@ -1,0 +1,141 @@
+"""Probe: measure a network on small inputs and fill in its spec.
+
+Nothing that can be measured is believed: which sizes it accepts, how far an input pixel
+reaches, which tile starts and lengths leave the result unchanged.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import psutil
+
+from napari_microenhance.engine.probing.opening import Opened, open_network, try_run
+from napari_microenhance.engine.probing.ruler import AxisFacts, Ruler
+from napari_microenhance.engine.runtime.classes import Activation, missing_activation
+from napari_microenhance.engine.runtime.session import Session
+from napari_microenhance.engine.spec import GLOBAL, ModelSpec, Radius
+
+__all__ = ["Findings", "probe"]
+
+MEMORY_PROBE_PX = 100_000
+"""Pixels of the image that the working memory is measured on, at most."""
+
+MEMORY_PROBE_SECONDS = 0.5
+"""What that run may take; a network that needs longer needs memory that a smaller image shows."""
+
+MEMORY_PROBE_LEAST_PX = 4_000
+
+SPEED_PROBE_EDGE = 32
+"""Edge of the image that shows how fast the network is, px."""
+
+BYTES_LEAST = 64.0
+"""Working memory per pixel below which the measurement is noise."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What the measurements say: the spec and sentences for the user."""
+
+    spec: ModelSpec
+    sentences: tuple[str, ...] = ()
+
+
+def probe(session: Session, known: Mapping[str, Any]) -> Findings:
+    """Measure a network.
+
+    Parameters
+    ----------
+    session : Session
+    known : mapping
+        Fields of `ModelSpec` that need no measuring: name, value range and the like, and
+        what the user chose where the file leaves a choice.
+
+    Returns
+    -------
+    Findings
+        The spec with layout, channels, sizes, scale, radius, shift step and memory.
+
+    Raises
+    ------
+    ModelError
+        If the network does not turn one image into one image.
+    """
+    at_first = _resident()
+    opened = open_network(session, known)
+    by_opening = (_resident() - at_first) / math.prod(opened.base)
+    spec = opened.spec
+    sentences = [
+        f"It has a further input {name}; {value:g} is used." for name, value, *_ in spec.constants
+    ]
+    others = [t.name for t in session.outputs if t.name != spec.output]
+    if others:
+        sentences.append(
+            f"Of its {len(session.outputs)} outputs {spec.output} is used, not {', '.join(others)}."
+        )
+    # A network of fixed size has taken by now what it ever will. Others are measured on a
+    # session of their own: memory that this one holds, it would not take again.
+    fixed = all(rule.fixed for rule in spec.size)
+    scratch = session if fixed else session.on("cpu")
+    rulers = [Ruler(scratch, opened, axis) for axis in range(len(opened.base))]
+    repeatable = rulers[0].repeats()
+    if not repeatable:
+        sentences.append(
+            "It gives another result at every run (dropout or noise left on); "
+            "a run cannot be repeated exactly."
+        )
+    facts: list[AxisFacts] = []
+    for ruler in rulers:
+        finite = repeatable and all(f.radius != GLOBAL for f in facts)
+        length = max((f.length for f in facts), default=0)
+        facts.append(ruler.measure(finite=finite, length=length))
+    radius: Radius = GLOBAL
+    if all(f.radius != GLOBAL for f in facts):
+        radius = max(int(f.radius) for f in facts)
+    elif repeatable:
+        sentences.append(
+            "Every output pixel depends on the whole tile, so neighbouring tiles differ; "
+            "they are blended and the mismatch is reported."
+        )
+    measured = dataclasses.replace(
+        spec,
+        radius=radius,
+        shift_step=math.lcm(*[f.shift for f in facts]) if radius != GLOBAL else 1,
+        size=tuple(f.size for f in facts),
+    )
+    if spec.task == "labels" and "activation" not in known:
+        measured = dataclasses.replace(measured, activation=_activation(session, opened))
+    memory = max(BYTES_LEAST, by_opening if fixed else _working_memory(session, measured))
+    return Findings(dataclasses.replace(measured, bytes_per_pixel=memory), tuple(sentences))
+
+
+def _activation(session: Session, opened: Opened) -> Activation:
+    """Return what the output of a segmentation network lacks to be probabilities."""
+    low, high = opened.spec.value_range
+    image = np.random.default_rng(2).random((opened.spec.channels_in, *opened.base), np.float32)
+    out = try_run(session, opened.spec, image * np.float32(high - low) + np.float32(low))
+    return "none" if out is None else missing_activation(out)
+
+
+def _resident() -> int:
+    """Return the memory of this process, bytes."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def _working_memory(session: Session, spec: ModelSpec) -> float:
+    """Return the growth of this process, per pixel, when a larger image is run, bytes."""
+    least = [rule.round_up(SPEED_PROBE_EDGE) for rule in spec.size]
+    started = time.perf_counter()
+    try_run(session, spec, np.zeros((spec.channels_in, *least), np.float32))
+    per_pixel = (time.perf_counter() - started) / math.prod(least)
+    affordable = int(MEMORY_PROBE_SECONDS / max(per_pixel, 1e-9))
+    pixels = min(MEMORY_PROBE_PX, max(MEMORY_PROBE_LEAST_PX, affordable))
+    edge = int(pixels ** (1 / len(spec.size)))
+    shape = [rule.round_up(edge) for rule in spec.size]
+    image = np.zeros((spec.channels_in, *shape), np.float32)
+    before = _resident()
+    try_run(session, spec, image)
+    return (_resident() - before) / math.prod(shape)

@@ -1,0 +1,270 @@
+"""Value ranges: what a network's graph and answers say about the values it wants.
+
+Only a suggestion, with its evidence: the range that is used is the one that the file or
+the user gives, else [0, 1].
+"""
+
+import dataclasses
+import time
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.probing.findings import Finding, Severity
+from napari_microenhance.engine.probing.opening import try_run
+from napari_microenhance.engine.runtime.session import Session
+from napari_microenhance.engine.spec import ModelSpec
+
+__all__ = ["Bounds", "Line", "RangeHint", "range_finding", "suggest_range"]
+
+FloatArray = npt.NDArray[np.float32]
+Range = tuple[float, float]
+
+USUAL: Final[tuple[Range, ...]] = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
+"""What networks are trained on."""
+
+PREPARED: Final[tuple[Range, ...]] = ((0.0, 1.0), (-1.0, 1.0), (-0.5, 0.5), (-2.1, 2.5))
+"""What the first learned layer sees; the last one is ImageNet's mean and spread."""
+
+PREPARED_OFF: Final = 0.6
+"""How far both ends may be off one of these."""
+
+EDGE_PX: Final = 32
+"""Of the test image, where the network takes it."""
+
+SLOW_SECONDS: Final = 0.03
+"""A network that takes longer for the test image is judged by its graph alone."""
+
+CLOSE: Final = 0.35
+"""Difference between answer and image, in its standard deviation, of a network that gives
+nearly the same image back."""
+
+APART: Final = 3.0
+"""How many times worse the next range must be."""
+
+ALIKE: Final = 0.02
+"""Difference up to which one range is no better than another."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """The line ``x * gain + offset`` that the first operators put on the image's values."""
+
+    gain: float = 1.0
+    offset: float = 0.0
+
+    def then(self, gain: float, offset: float) -> "Line":
+        """Return the line that applies another one after this."""
+        return Line(self.gain * gain, self.offset * gain + offset)
+
+    def at(self, value: float) -> float:
+        """Return the value on the line."""
+        return value * self.gain + self.offset
+
+    def __str__(self) -> str:
+        spread = f" / {1 / self.gain:g}" if self.gain != 1 else ""
+        if not self.offset:
+            return f"x{spread}"
+        return f"(x {'-' if self.offset / self.gain < 0 else '+'} " + (
+            f"{abs(self.offset / self.gain):g}){spread}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """What the last operators confine an output to; `cause` names them."""
+
+    cause: str
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RangeHint:
+    """What values a network probably wants.
+
+    Parameters
+    ----------
+    values : tuple of float or None
+        (low, high); None: nothing tells, or any will do.
+    any_scale : bool
+        Whether k times the image gives k times the answer.
+    evidence : str
+        A clause, such as "its output ends in tanh (-1 to 1)".
+    """
+
+    values: Range | None
+    any_scale: bool = False
+    evidence: str = ""
+
+
+def suggest_range(
+    session: Session, spec: ModelSpec, *, bounds: Bounds | None, preparation: Line | None
+) -> RangeHint:
+    """Return what values a network probably wants, and why.
+
+    Parameters
+    ----------
+    session : Session
+    spec : ModelSpec
+        Measured.
+    bounds, preparation
+        What the last and the first operators of its graph do, where that is certain.
+
+    Returns
+    -------
+    RangeHint
+    """
+    if hint := _prepared(preparation):
+        return hint
+    if bounds is not None and spec.task == "image":
+        for usual in USUAL:
+            if np.allclose(usual, (bounds.low, bounds.high), atol=0.02 * usual[1]):
+                evidence = f"its output ends in {bounds.cause} ({_words(usual)})"
+                return RangeHint(usual, evidence=evidence)
+    with np.errstate(all="ignore"):  # half precision overflows where others do not
+        return _measured(session, spec)
+
+
+def range_finding(hint: RangeHint, spec: ModelSpec) -> Finding:
+    """Return the sentence for the user; a caution where the used range is probably wrong."""
+    severity, sentence = _sentence(hint, spec)
+    return Finding(severity, sentence, topic="value_range")
+
+
+def _sentence(hint: RangeHint, spec: ModelSpec) -> tuple[Severity, str]:
+    """Return how much a hint matters, and the sentence."""
+    used = _words(spec.value_range)
+    declared = spec.value_range_source != "default"
+    if hint.any_scale:
+        return "info", f"Its values may have any scale: {hint.evidence}."
+    if hint.values is None:
+        if declared:
+            return "info", f"It gets values of {used}, as its description says."
+        return (
+            "info",
+            f"Nothing tells which values it was trained on; it gets {used}, set value_range "
+            "if that is wrong.",
+        )
+    low, high = (f"{v:g}" for v in hint.values)
+    if hint.values == tuple(spec.value_range):
+        return "info", f"It gets values of {used}, which fits: {hint.evidence}."
+    if declared:
+        return (
+            "caution",
+            f"It gets values of {used}, as its description says, but {hint.evidence}; if the "
+            f"result looks wrong, set value_range to {low},{high}.",
+        )
+    return (
+        "caution",
+        f"Its file does not say which values it wants; {hint.evidence}, so it probably wants "
+        f"{_words(hint.values)}: set value_range to {low},{high} (it gets {used} now).",
+    )
+
+
+def _prepared(line: Line | None) -> RangeHint | None:
+    """Return the range that the first operators are made for."""
+    if line is None:
+        return None
+    off = {usual: min(_off(line, usual, ends) for ends in PREPARED) for usual in USUAL}
+    best = min(off, key=lambda usual: off[usual])
+    if off[best] > PREPARED_OFF:
+        return None
+    return RangeHint(best, evidence=f"the first thing it computes is {line}")
+
+
+def _off(line: Line, usual: Range, ends: Range) -> float:
+    """Return how far a range that went through a line is off another one."""
+    return max(abs(line.at(v) - w) for v, w in zip(usual, ends, strict=True))
+
+
+def _measured(session: Session, spec: ModelSpec) -> RangeHint:
+    """Return what the answers to a test image in several ranges tell."""
+    image = _texture(spec)
+    started = time.perf_counter()
+    plain = try_run(session, spec, image)
+    too_slow = time.perf_counter() - started > SLOW_SECONDS
+    if plain is None or too_slow or not np.isfinite(plain).all():
+        return RangeHint(None)
+    kind = np.dtype(spec.dtype).kind
+    if kind == "f" and (hint := _scales_along(session, spec, image, plain)):
+        return hint
+    if hint := _saturated(session, spec, image):
+        return hint
+    return _gives_back(session, spec, image)
+
+
+def _scales_along(
+    session: Session, spec: ModelSpec, image: FloatArray, plain: FloatArray
+) -> RangeHint | None:
+    """Return that any range will do, if twice the image gives twice the answer."""
+    for factor in (2.0, 64.0):
+        out = try_run(session, spec, image * np.float32(factor))
+        limit = 1e-3 * max(float(np.abs(plain).max()), 1e-6)
+        if out is None or not np.abs(out / factor - plain).max() <= limit:
+            return None
+    evidence = "twice the values give twice the answer"
+    return RangeHint(None, any_scale=True, evidence=evidence)
+
+
+def _saturated(session: Session, spec: ModelSpec, image: FloatArray) -> RangeHint | None:
+    """Return the range that no answer leaves, whatever the network is given."""
+    if spec.task != "image":
+        return None
+    outputs = []
+    for factor in (1e3, -1e3):
+        out = try_run(session, spec, (image - np.float32(0.3)) * np.float32(factor))
+        if out is None or not np.isfinite(out).all():
+            return None
+        outputs.append(out)
+    low, high = min(float(o.min()) for o in outputs), max(float(o.max()) for o in outputs)
+    for usual in USUAL[:3]:
+        span = usual[1] - usual[0]
+        if abs(low - usual[0]) < 0.05 * span and abs(high - usual[1]) < 0.05 * span:
+            evidence = f"whatever it is given, it answers with {_words(usual)}"
+            return RangeHint(usual, evidence=evidence)
+    return None
+
+
+def _gives_back(session: Session, spec: ModelSpec, image: FloatArray) -> RangeHint:
+    """Return the range in which it gives the image back best, if one stands out."""
+    if spec.channels_in != spec.channels_out or spec.ratio != 1 or spec.task != "image":
+        return RangeHint(None)
+    before = spec.border_loss[0]
+    off: dict[Range, float] = {}
+    for low, high in USUAL:
+        given = image * np.float32(high - low) + np.float32(low)
+        out = try_run(session, spec, given)
+        if out is None or not np.isfinite(out).all():
+            continue
+        inner = tuple(slice(before, before + n) for n in out.shape[1:])
+        part = given[(slice(None), *inner)]
+        off[low, high] = float(np.sqrt(np.mean((out - part) ** 2)) / max(part.std(), 1e-9))
+    ranked = sorted(off, key=lambda r: off[r])
+    if (
+        len(ranked) < 2
+        or off[ranked[0]] > CLOSE
+        or off[ranked[1]] < APART * max(off[ranked[0]], ALIKE)
+    ):
+        return RangeHint(None)
+    best, second = ranked[:2]
+    evidence = (
+        f"it gives a test image of {_words(best)} back with {off[best]:.0%} deviation, but one of "
+        f"{_words(second)} with {off[second]:.0%}"
+    )
+    return RangeHint(best, evidence=evidence)
+
+
+def _texture(spec: ModelSpec) -> FloatArray:
+    """Return slow waves that fill [0, 1], shape (C, ..., Y, X), float32; no denoiser minds them."""
+    shape = [spec.channels_in, *(rule.round_up(EDGE_PX) for rule in spec.size)]
+    channel, *axes = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
+    waves = sum(np.sin(x / (4.0 + n) + channel + n) for n, x in enumerate((*axes, sum(axes))))
+    image = np.asarray(waves, np.float32)
+    return np.asarray((image - image.min()) / np.ptp(image), np.float32)
+
+
+def _words(values: Range) -> str:
+    """Return a range in words."""
+    return f"{values[0]:g} to {values[1]:g}"

@@ -1,0 +1,1 @@
+"""A package's own pre- and postprocessing, fitted once per run."""

@@ -1,0 +1,72 @@
+"""Survey: the network's output on a whole image or stack, for statistics that need it."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.feed import Feed, Lane
+from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.runtime.session import Inference
+from napari_microenhance.engine.sizing import size_axes, tiles_per_call
+from napari_microenhance.engine.source import SAMPLE_PX, Source
+from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.stitching import Stitcher
+from napari_microenhance.engine.tiling import context_box, plan
+
+__all__ = ["survey"]
+
+
+def survey(
+    lane: Lane,
+    *,
+    source: Source,
+    spec: ModelSpec,
+    inference: Inference,
+    options: Options,
+    check_stop: Callable[[], None],
+) -> npt.NDArray[np.float32]:
+    """Run the network over everything, whatever the ROI, so that no ROI changes a result.
+
+    Parameters
+    ----------
+    lane : Lane
+        Its plane is not used: all planes are run.
+    source : Source
+    spec : ModelSpec
+    inference : Inference
+    options : Options
+    check_stop : callable
+        Raises to end it.
+
+    Returns
+    -------
+    ndarray, shape (C, N), float32
+        Output pixels, at most about 16 million, spread evenly.
+    """
+    region = Region.whole(source.spatial_shape)
+    axes = size_axes(spec, region, options, blend="crop", patch_bytes=0)
+    domain = context_box(region, axes)
+    layout = plan(region, axes, blend="crop", domain=domain, ratio=spec.ratio)
+    lanes = [dataclasses.replace(lane, plane=plane) for plane in source.planes]
+    stitchers = {one: Stitcher(layout, layout.neighbours()) for one in lanes}
+    pixels = math.prod(source.spatial_shape) * float(spec.ratio) ** len(source.spatial_shape)
+    every = max(1, math.ceil(pixels * len(lanes) / SAMPLE_PX))
+    parts = []
+    feed = Feed(
+        source=source,
+        region=region,
+        spec=spec,
+        inference=inference,
+        layout=layout,
+        context="image",
+        batch=tiles_per_call(spec, options),
+    )
+    with feed:
+        for one, index, output in feed.outputs(lanes, check_stop):
+            kept = stitchers[one].add(index, output)
+            parts.append(kept.reshape(len(kept), -1)[:, ::every].copy())
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,360 @@
+"""The page that says how good the networks are, as Markdown."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from napari_microenhance.evaluation.baselines import SELF_TUNED
+from napari_microenhance.evaluation.evaluating import Evaluation
+from napari_microenhance.evaluation.scores import Score, gain, mean_of, metric_of, spread
+from napari_microenhance.evaluation.trials import Task
+from napari_microenhance.measure.bootstrap import Interval
+
+__all__ = ["Circumstances", "write_page"]
+
+TITLE: Final = "# The built-in networks, measured"
+
+INTRODUCTION: Final = """\
+This page is written by the command below; nobody edits it by hand.
+
+- **Pictures.** None of them was used to make a network. Real ones are other projects' sample
+  images; simulated ones come from seeds kept for this page. A picture's 0.1 and 99.9 percentiles
+  are black (0) and white (1), and that picture is the truth; it is spoiled by formulas that the
+  training does not share. Only its middle is used, the same part for all methods. Real pictures
+  have noise of their own, which counts as truth here and limits what any method can reach.
+- **Classical methods run at their best.** Every one has a small grid of settings, and the one
+  nearest to the truth is taken *for each image*, which nobody can do who lacks the truth. BM3D is
+  told the true strength of the noise.
+- **Means** stand with their 95 % bootstrap interval over images in brackets; gains are taken image
+  by image. The images are few: read an interval as the least that is uncertain.
+- **PSNR** in dB and **SSIM**, over the range from black to white; **NRMSE** over the truth's root
+  mean square. **Blur** (0 sharp, 1 blurred) and **noise** (standard deviation) are estimates from
+  the result alone. **NIQE** and **BRISQUE** say how far a picture's fine statistics are from those
+  of photographs, lower is nearer; NIQE's are fitted on sharp pictures of scikit-image. Micrographs
+  are no photographs: compare within a table only.
+"""
+
+ABOUT: Final[Mapping[Task, str]] = {
+    "denoise": (
+        "Gaussian noise of three strengths (standard deviation, white is 1), as it is and limited "
+        "to [0, 1] as integer images are, and Poisson-Gaussian noise of three exposures (photons "
+        "of a white pixel; read noise 2 photons)."
+    ),
+    "superres": (
+        "Pixels averaged over squares, then enlarged again. Bicubic is Keys' cubic convolution; "
+        "the best linear filter is fitted to the truth of each image by least squares."
+    ),
+    "detail": (
+        "A field lit unevenly (the darkest corner has half the light), blurred (Gaussian, 1.2 px), "
+        "exposed too little and too much, noisy, in eight bits. The best chain is the best of all "
+        "chains of a denoiser (non-local means, total variation, wavelets, BM3D), percentile "
+        "stretch, flat-field or CLAHE, and unsharp mask or Richardson-Lucy. Level and contrast of "
+        "results in relative units mean nothing, so each result is compared with the truth after "
+        "the straight line that brings it nearest; the table below that one does without."
+    ),
+    "foreground": (
+        "The image as it is, and four versions: a tenth of the light with noise that stays; uneven "
+        "light over a haze; strong noise; dark objects on bright, uneven ground. Otsu is told on "
+        "which side of its threshold the foreground lies."
+    ),
+}
+
+_METRICS: Final = (
+    "psnr_line",
+    "psnr",
+    "ssim",
+    "nrmse",
+    "blur",
+    "noise",
+    "niqe",
+    "brisque",
+    "lpips",
+)
+_HEADS: Final = {
+    "psnr_line": "PSNR after a line",
+    "iou": "IoU",
+    "dice": "Dice",
+    "blur": "blur",
+    "noise": "noise",
+}
+_DIGITS: Final = {
+    "psnr_line": 2,
+    "psnr": 2,
+    "ssim": 3,
+    "nrmse": 3,
+    "noise": 4,
+    "iou": 3,
+    "dice": 3,
+    "lpips": 3,
+}
+_ALL: Final = "all"
+_GROUPS: Final = {"real": "Real pictures", "simulated": "Simulated pictures"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Circumstances:
+    """What a reader needs to repeat a measurement.
+
+    Parameters
+    ----------
+    command : str
+    versions : mapping of str to str
+    remarks : tuple of str
+        Sentences on what was left out, and why.
+    speeds, twin_speeds : mapping of str to float
+        Megapixels of output a second, by network; of it and of its int8 twin.
+    threads : int
+        With which the speeds were measured.
+    """
+
+    command: str
+    versions: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
+    speeds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    twin_speeds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    threads: int = 2
+
+
+def write_page(
+    evaluations: Sequence[Evaluation],
+    circumstances: Circumstances,
+    pictures: Mapping[str, str],
+    *,
+    yardstick: str = "detail-classic",
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    evaluations : sequence of Evaluation
+    circumstances : Circumstances
+    pictures : mapping of str to str
+        Network -> its panel's path, seen from the page.
+    yardstick : str
+        The network that speeds are compared with, where it was measured too.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    versions = ", ".join(f"{name} {text}" for name, text in circumstances.versions.items())
+    lines = [
+        TITLE,
+        "",
+        INTRODUCTION,
+        "```sh",
+        circumstances.command,
+        "```",
+        "",
+        f"Versions: {versions}.",
+        *circumstances.remarks,
+        "",
+        *_overview(evaluations, circumstances, yardstick),
+    ]
+    for evaluation in evaluations:
+        lines += ["", *_section(evaluation, pictures.get(evaluation.subject.name))]
+    return "\n".join(lines) + "\n"
+
+
+def _overview(
+    evaluations: Sequence[Evaluation], circumstances: Circumstances, yardstick: str
+) -> Iterator[str]:
+    """Yield the table of all networks."""
+    speeds = circumstances.speeds
+    yield (
+        f"Speed: megapixels of output a second with {circumstances.threads} threads, "
+        "everything included. Of an int8 twin: its speed over the network's, and the PSNR "
+        "between the two."
+    )
+    yield ""
+    yield from _header(
+        ("network", "Mpx/s", f"x {yardstick}", "int8 twin", "file", "reach", "sha256")
+    )
+    for evaluation in evaluations:
+        subject = evaluation.subject
+        speed = speeds.get(subject.name)
+        relative = speed / speeds[yardstick] if speed and yardstick in speeds else None
+        reach = f"{subject.radius} px" if isinstance(subject.radius, int) else subject.radius
+        yield _row(
+            (
+                f"[{subject.name}](#{subject.name})",
+                f"{speed:.2f}" if speed else "-",
+                f"{relative:.2f}" if relative else "-",
+                _twin(evaluation, speed, circumstances.twin_speeds.get(subject.name)),
+                f"{subject.size / 1e6:.2f} MB",
+                reach,
+                f"`{subject.sha256[:16]}`",
+            )
+        )
+
+
+def _twin(evaluation: Evaluation, speed: float | None, twin: float | None) -> str:
+    """Return how much faster an int8 twin is, and how near to its elder."""
+    if evaluation.agreement is None or not speed or not twin:
+        return "none"
+    return f"x {twin / speed:.2f}, {evaluation.agreement:.1f} dB"
+
+
+def _section(evaluation: Evaluation, picture: str | None) -> Iterator[str]:
+    """Yield what is said about one network."""
+    subject = evaluation.subject
+    yield f"## {subject.name}"
+    yield ""
+    yield ABOUT[subject.task]
+    if picture:
+        yield ""
+        yield f"![{subject.name} beside the best classical method]({picture})"
+    for group, title in _GROUPS.items():
+        own = [s for s in evaluation.scores if s.group == group]
+        if not own:
+            continue
+        tables = {subject.name: own} | {
+            name: [s for s in evaluation.classics if s.method == name and s.group == group]
+            for name in evaluation.methods
+        }
+        count = len({score.scene for score in own})
+        yield ""
+        yield f"### {subject.name}: {title.lower()} ({count})"
+        yield ""
+        yield from _figures(subject.name, tables, metric_of(subject.task))
+        if subject.task == "detail":
+            yield ""
+            yield from _figures(subject.name, tables, "psnr")
+            yield ""
+            yield from _spreads(tables)
+        if subject.task != "foreground":
+            yield ""
+            yield from _further(tables)
+        yield ""
+        yield from _each(subject.name, tables, metric_of(subject.task))
+
+
+def _figures(name: str, tables: Mapping[str, Sequence[Score]], metric: str) -> Iterator[str]:
+    """Yield the main metric of every method in every condition, and the gains."""
+    conditions = _conditions(tables[name])
+    yield from _header((_head(metric), *conditions))
+    for method, scores in sorted(tables.items(), key=lambda item: item[0] == name):
+        cells = []
+        for condition in conditions:
+            chosen = _under(scores, condition)
+            if len(chosen) < len(_under(tables[name], condition)):
+                cells.append("-")  # a method for some kinds of noise only
+            elif method == name:
+                cells.append(f"**{_mean(mean_of(chosen, metric), metric)}**")
+            else:
+                cells.append(f"{mean_of(chosen, metric).mean:.{_DIGITS[metric]}f}")
+        yield _row((f"**{method}**" if method == name else method, *cells))
+    for label, rivals in _rivals(tables, name):
+        cells = []
+        for condition in conditions:
+            own = _under(tables[name], condition)
+            others = [_under(tables[rival], condition) for rival in rivals]
+            complete = all(len(other) == len(own) for other in others)
+            cells.append(_mean(gain(own, others, metric), metric, sign="+") if complete else "-")
+        yield _row((f"gain over {label}", *cells))
+
+
+def _rivals(
+    tables: Mapping[str, Sequence[Score]], name: str
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield whom a network is compared with: every method, and the best of the self-tuned."""
+    for method in tables:
+        if method not in (name, "input"):
+            yield method, (method,)
+    if set(SELF_TUNED) <= set(tables):
+        yield "the best of " + ", ".join(SELF_TUNED), SELF_TUNED
+
+
+def _spreads(tables: Mapping[str, Sequence[Score]]) -> Iterator[str]:
+    """Yield how much a field's result depends on its exposure."""
+    yield "Standard deviation between a field's two exposures, and how much smaller than before:"
+    yield ""
+    yield from _header(("method", "of the mean", "cut", "of the contrast", "cut"))
+    for method, scores in tables.items():
+        cells = []
+        for metric in ("mean", "contrast"):
+            value, before = spread(scores, metric), spread(tables["input"], metric)
+            cells += [f"{value:.4f}", f"{before / value:.1f} x" if value else "-"]
+        yield _row((method, *cells))
+
+
+def _further(tables: Mapping[str, Sequence[Score]]) -> Iterator[str]:
+    """Yield the means of all metrics over all conditions."""
+    longest = max(len(scores) for scores in tables.values())
+    complete = {name: scores for name, scores in tables.items() if len(scores) == longest}
+    known = [m for m in _METRICS if all(m in s.figures for t in complete.values() for s in t)]
+    yield "Means over all pictures and conditions:"
+    yield ""
+    yield from _header(("method", *map(_head, known)))
+    for method, scores in complete.items():
+        values = (mean_of(scores, m).mean for m in known)
+        yield _row(
+            (
+                method,
+                *(f"{v:.{_DIGITS.get(m, 2)}f}" for m, v in zip(known, values, strict=True)),
+            )
+        )
+
+
+def _each(name: str, tables: Mapping[str, Sequence[Score]], metric: str) -> Iterator[str]:
+    """Yield the network on every picture, beside the best classical method."""
+    yield "<details><summary>Every picture</summary>"
+    yield ""
+    conditions = [c for c in _conditions(tables[name]) if c != _ALL]
+    yield from _header(("picture", *conditions))
+    digits = _DIGITS[metric]
+    for scene in dict.fromkeys(score.scene for score in tables[name]):
+        cells = []
+        for condition in conditions:
+            found = {
+                method: score.figures[metric]
+                for method, scores in tables.items()
+                for score in scores
+                if (score.scene, score.condition) == (scene, condition)
+            }
+            if name not in found:
+                cells.append("-")
+                continue
+            own = found.pop(name)
+            best = max(found, key=lambda method: found[method])
+            cells.append(f"**{own:.{digits}f}**, {found[best]:.{digits}f} ({best})")
+        yield _row((scene, *cells))
+    yield ""
+    yield "</details>"
+
+
+def _conditions(scores: Iterable[Score]) -> tuple[str, ...]:
+    """Return the conditions in order; with several, also all together."""
+    found = tuple(dict.fromkeys(score.condition for score in scores))
+    return (*found, _ALL) if len(found) > 1 else found
+
+
+def _under(scores: Iterable[Score], condition: str) -> list[Score]:
+    """Return the scores in a condition."""
+    return [s for s in scores if condition in (_ALL, s.condition)]
+
+
+def _mean(interval: Interval, metric: str, sign: str = "") -> str:
+    """Return a mean with its interval."""
+    digits = _DIGITS[metric]
+    mean, low, high = (
+        f"{v:{sign}.{digits}f}" for v in (interval.mean, interval.low, interval.high)
+    )
+    return mean if interval.count == 1 else f"{mean} [{low}, {high}]"
+
+
+def _head(metric: str) -> str:
+    """Return how a metric is written."""
+    return _HEADS.get(metric, metric.upper())
+
+
+def _header(cells: Sequence[str]) -> Iterator[str]:
+    """Yield the two lines on top of a table: the first column is text."""
+    yield _row(cells)
+    yield _row(("---", *["---:"] * (len(cells) - 1)))
+
+
+def _row(cells: Iterable[str]) -> str:
+    """Return a row of a table."""
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,1 @@
+"""Image files: PNG, JPEG, TIFF, OME-TIFF and OME-Zarr, read and written."""

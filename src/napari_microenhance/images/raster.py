@@ -1,0 +1,210 @@
+"""PNG and JPEG files.
+
+Pillow, which scikit-image brings, reads them: it tells palette, one-bit, CMYK and
+rotation apart, where imageio returns pixels alone. It cannot hold 16-bit colour;
+imagecodecs reads that, and writes every PNG.
+"""
+
+import contextlib
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL import ImageFile as PillowFile
+
+from napari_microenhance.errors import ImageError, MicroEnhanceError
+from napari_microenhance.files import check_room
+from napari_microenhance.images.imagefile import (
+    RECORD_KEY,
+    ImageFile,
+    PixelSize,
+    json_object,
+    to_um,
+)
+
+__all__ = ["PNG_DTYPES", "read_png_record", "read_raster", "write_png"]
+
+PNG_DTYPES: Final = ("uint8", "uint16")
+"""What `write_png` can hold without changing a value."""
+
+_SIGNATURE: Final = 8
+_AFTER_HEADER: Final = 33  # signature, then the IHDR chunk: length, type, 13 bytes, CRC
+_EXIF_ORIENTATION: Final = 0x0112
+_BROKEN = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError,
+           RuntimeError, struct.error, zlib.error, EOFError)  # fmt: skip
+
+
+def read_raster(path: Path, *, palette_indices: bool = False) -> ImageFile:
+    """Read a PNG or JPEG file.
+
+    Parameters
+    ----------
+    path : Path
+        Known to be PNG or JPEG by its first bytes.
+    palette_indices : bool
+        Give the numbers of a palette image, not its colours.
+
+    Returns
+    -------
+    ImageFile
+        Axes "YX" or "YXC"; uint8, uint16, or bool for a one-bit image.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged.
+    """
+    notes: list[str] = []
+    try:
+        with _any_size(), Image.open(path, formats=("PNG", "JPEG", "MPO")) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                notes.append(f"{path.name} holds several frames; the first one was read.")
+            if image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+                notes.append(
+                    f"{path.name} asks viewers to turn it (EXIF orientation); "
+                    "its pixels were taken as they are stored."
+                )
+            check_room(path, image.width * image.height * len(image.getbands()))
+            pixels = _pixels(path, image, palette_indices, notes)
+            pixel_size = _density(image)
+    except MicroEnhanceError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"{path} does not fit into memory.") from error
+    except _BROKEN as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ImageError(f"{path} is damaged or cut short ({reason}).") from error
+    if 0 in pixels.shape:
+        raise ImageError(f"{path} has no pixels: its shape is {pixels.shape}.")
+    return ImageFile(pixels, "YX" if pixels.ndim == 2 else "YXC", pixel_size, (), tuple(notes))
+
+
+def _pixels(
+    path: Path, image: PillowFile.ImageFile, palette_indices: bool, notes: list[str]
+) -> npt.NDArray[Any]:
+    """Return grey (Y, X) or colour (Y, X, 3 or 4) samples."""
+    if image.format == "PNG" and _png_depth(path) == 16 and not image.mode.startswith("I"):
+        image.load()  # finds damage that imagecodecs reads over
+        return _with_grey_alpha(np.asarray(imagecodecs.png_decode(path.read_bytes())), notes)
+    image.load()
+    mode = image.mode
+    if mode == "P":
+        return np.asarray(image) if palette_indices else _palette_colours(image)
+    if "transparency" in image.info and mode in ("L", "RGB"):
+        return np.asarray(image.convert("RGBA"))
+    if mode == "CMYK":
+        notes.append(f"{path.name} is CMYK; it was turned into RGB without a colour profile.")
+        return np.asarray(image.convert("RGB"))
+    if mode.startswith("I"):
+        return np.asarray(image).astype(np.uint16)
+    if mode in ("1", "L", "RGB", "RGBA", "LA"):
+        return _with_grey_alpha(np.asarray(image), notes)
+    notes.append(f"{path.name} has Pillow's mode {mode}; it was turned into RGB.")
+    return np.asarray(image.convert("RGB"))
+
+
+def _palette_colours(image: Image.Image) -> npt.NDArray[Any]:
+    """Return what a palette image shows; grey where all its colours are grey."""
+    if "transparency" in image.info:
+        return np.asarray(image.convert("RGBA"))
+    colours = np.asarray(image.convert("RGB"))
+    grey = colours[..., 0]
+    return grey if (colours == grey[..., np.newaxis]).all() else colours
+
+
+def _with_grey_alpha(pixels: npt.NDArray[Any], notes: list[str]) -> npt.NDArray[Any]:
+    """Turn grey with alpha into colour with alpha, the only alpha axes can express."""
+    if pixels.ndim == 3 and pixels.shape[-1] == 2:
+        notes.append("Grey with alpha was read as colour with alpha.")
+        return pixels[..., [0, 0, 0, 1]]
+    return pixels
+
+
+@contextlib.contextmanager
+def _any_size() -> Iterator[None]:
+    """Lift Pillow's limit of 179 Mpx: microscopes make larger images than cameras."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _density(image: Image.Image) -> PixelSize:
+    """Return the pixel size from the density in the file, if it has one."""
+    try:
+        x, y = (float(v) for v in image.info["dpi"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return {"Y": (1 / y, "in"), "X": (1 / x, "in")} if x > 0 and y > 0 else {}
+
+
+def _png_depth(path: Path) -> int:
+    """Return the bits per sample that a PNG header states."""
+    with path.open("rb") as handle:
+        return handle.read(_SIGNATURE + 17)[-1]
+
+
+def write_png(
+    handle: BinaryIO,
+    pixels: npt.NDArray[Any],
+    *,
+    pixel_size: PixelSize,
+    record: dict[str, Any] | None,
+) -> None:
+    """Write a PNG file; the same input gives the same bytes.
+
+    Parameters
+    ----------
+    handle : binary file
+    pixels : ndarray, shape (Y, X) or (Y, X, 3 or 4), uint8 or uint16
+    pixel_size : mapping of str to (float, str)
+        "Y" and "X" become the density; whole pixels per metre, which is all PNG has.
+    record : dict or None
+        Plain JSON, kept as an iTXt chunk.
+    """
+    encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), level=6))
+    handle.write(encoded[:_AFTER_HEADER])
+    per_metre = [_per_metre(*pixel_size[axis]) if axis in pixel_size else 0 for axis in "XY"]
+    if all(0 < n < 2**31 for n in per_metre):
+        handle.write(_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))
+    if record is not None:
+        # keyword, end, uncompressed (two bytes), empty language and translated keyword
+        head = RECORD_KEY.encode() + b"\x00\x00\x00\x00\x00"
+        handle.write(_chunk(b"iTXt", head + json.dumps(record).encode()))
+    handle.write(encoded[_AFTER_HEADER:])
+
+
+def read_png_record(path: Path) -> dict[str, Any] | None:
+    """Return the record of a run from a PNG file, or None."""
+    with path.open("rb") as handle:
+        handle.seek(_SIGNATURE)
+        while len(head := handle.read(8)) == 8:
+            length, name = struct.unpack(">I4s", head)
+            if name == b"iTXt":
+                keyword, _, rest = handle.read(length).partition(b"\x00")
+                if keyword == RECORD_KEY.encode():
+                    return json_object(rest[4:]) or None
+                handle.seek(4, 1)
+            else:
+                handle.seek(length + 4, 1)
+    return None
+
+
+def _per_metre(step: float, unit: str) -> int:
+    """Return whole pixels per metre, or 0 where the unit is no length."""
+    micrometres = to_um(step, unit)
+    return round(1e6 / micrometres) if micrometres else 0
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    """Return one PNG chunk with its length and checksum."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

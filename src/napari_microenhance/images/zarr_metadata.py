@@ -1,0 +1,209 @@
+"""What OME-Zarr says about an image: axes, pixel size and channels, versions 0.4 and 0.5.
+
+References
+----------
+.. [1] Moore et al., "OME-Zarr: a cloud-optimized bioimaging file format", Histochemistry and
+   Cell Biology 160, 2023. https://doi.org/10.1007/s00418-023-02209-1
+.. [2] OME-NGFF specification 0.5. https://ngff.openmicroscopy.org/0.5/
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from napari_microenhance.images.imagefile import PixelSize, canonical_unit
+
+__all__ = [
+    "CHANGED_LABEL",
+    "RGB",
+    "VERSION",
+    "ZarrImage",
+    "channel_metadata",
+    "image_label",
+    "image_metadata",
+    "parse_image",
+]
+
+VERSION: Final = "0.5"
+"""Of the specification that is written."""
+
+CHANGED_LABEL: Final = "changed"
+"""Name of the label image of changed pixels."""
+
+RGB: Final = {"Red": "FF0000", "Green": "00FF00", "Blue": "0000FF", "Alpha": "FFFFFF"}
+"""Channels that are colour: an image with these names and colours has its channels last."""
+
+_COLOURS: Final = ("00FFFF", "FF00FF", "FFFF00", "00FF00", "FF0000", "0000FF", "FFFFFF")
+_TYPES: Final = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+_UNITS: Final = {
+    "Å": "angstrom", "pm": "picometer", "nm": "nanometer", "µm": "micrometer",
+    "mm": "millimeter", "cm": "centimeter", "m": "meter", "in": "inch",
+    "ns": "nanosecond", "µs": "microsecond", "ms": "millisecond", "s": "second",
+    "min": "minute", "h": "hour", "d": "day",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class ZarrImage:
+    """The full resolution of a multiscale image.
+
+    Parameters
+    ----------
+    path : str
+        Of its array, in the group.
+    axes : str
+        One capital per dimension, "?" for an axis that has no letter of ours.
+    pixel_size : mapping of str to (float, str)
+    channel_names : tuple of str
+        Or empty.
+    is_colour : bool
+        Whether its channels are red, green, blue and perhaps alpha.
+    """
+
+    path: str
+    axes: str
+    pixel_size: PixelSize
+    channel_names: tuple[str, ...]
+    is_colour: bool
+
+
+def parse_image(attributes: Mapping[str, Any]) -> ZarrImage | None:
+    """Return what the attributes of a group say, or None where it is no multiscale image.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of the group, untrusted; those of version 0.5 lie under "ome".
+    """
+    inner = attributes.get("ome")
+    own = inner if isinstance(inner, Mapping) else attributes
+    scales = own.get("multiscales")
+    first = scales[0] if isinstance(scales, list) and scales else None
+    datasets = first.get("datasets") if isinstance(first, Mapping) else None
+    if not isinstance(first, Mapping) or not isinstance(datasets, list) or not datasets:
+        return None
+    level = datasets[0] if isinstance(datasets[0], Mapping) else {}
+    listed = first.get("axes")
+    listed = listed if isinstance(listed, list) else list("tczyx")  # up to version 0.2
+    described = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in listed]
+    axes = "".join(map(_letter, described))
+    steps = [_scale(part, len(axes)) for part in (level, first)]
+    size = {
+        letter: (a * b, canonical_unit(str(axis.get("unit") or "")))
+        for letter, axis, a, b in zip(axes, described, *steps, strict=True)
+        if letter in "TZYX"
+    }
+    names, colours = _channels(own)
+    count = len(names)
+    return ZarrImage(
+        path=str(level.get("path", "")),
+        axes=axes,
+        pixel_size={axis: step for axis, step in size.items() if step != (1.0, "")},
+        channel_names=names if any(names) else (),
+        is_colour=count in (3, 4) and (names, colours) == _rgb(count),
+    )
+
+
+def image_metadata(
+    axes: str, levels: Sequence[float], *, pixel_size: PixelSize, centred: bool
+) -> dict[str, Any]:
+    """Return the multiscale part of a group's metadata.
+
+    Parameters
+    ----------
+    axes : str
+        Letters in the order of "TCZYX".
+    levels : sequence of float
+        Pixels of the full resolution per pixel of each level, y and x alike.
+    pixel_size : mapping of str to (float, str)
+    centred : bool
+        Whether a pixel lies in the middle of those that it stands for.
+    """
+    steps = {axis: pixel_size.get(axis, (1.0, ""))[0] for axis in axes}
+    described = []
+    for axis in axes:
+        unit = _UNITS.get(pixel_size.get(axis, (1.0, ""))[1]) if axis != "C" else None
+        one = {"name": axis.lower(), "type": _TYPES[axis]}
+        described.append({**one, "unit": unit} if unit else one)
+    datasets = []
+    for number, level in enumerate(levels):
+        spread = {axis: level if axis in "YX" else 1.0 for axis in axes}
+        shift = [steps[a] * (spread[a] - 1) / 2 for a in axes]
+        transforms: list[dict[str, Any]] = [
+            {"type": "scale", "scale": [steps[a] * spread[a] for a in axes]}
+        ]
+        if centred and any(shift):
+            transforms.append({"type": "translation", "translation": shift})
+        datasets.append({"path": str(number), "coordinateTransformations": transforms})
+    return {"version": VERSION, "multiscales": [{"axes": described, "datasets": datasets}]}
+
+
+def channel_metadata(
+    names: Sequence[str], window: tuple[float, float], shown: tuple[float, float]
+) -> dict[str, Any]:
+    """Return how channels are called and shown, as OMERO keeps it.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One per channel; those of `RGB` get their colours.
+    window : tuple of float
+        (low, high) that values can have.
+    shown : tuple of float
+        (low, high) that values do have.
+    """
+    colours = [RGB.get(name, _COLOURS[i % len(_COLOURS)]) for i, name in enumerate(names)]
+    if len(names) == 1:
+        colours = ["FFFFFF"]
+    ends = {"min": window[0], "max": window[1], "start": shown[0], "end": shown[1]}
+    return {
+        "channels": [
+            {"label": name, "color": colour, "active": True, "window": ends}
+            for name, colour in zip(names, colours, strict=True)
+        ]
+    }
+
+
+def image_label() -> dict[str, Any]:
+    """Return what makes an image in "labels" a mask of 1 over the image above it."""
+    return {
+        "version": VERSION,
+        "colors": [{"label-value": 1, "rgba": [255, 0, 255, 255]}],
+        "source": {"image": "../../"},
+    }
+
+
+def _letter(axis: Mapping[str, Any]) -> str:
+    """Return the letter of an axis, by its name or its type."""
+    name = str(axis.get("name") or "").upper()
+    if name in _TYPES:
+        return name
+    return {"time": "T", "channel": "C"}.get(str(axis.get("type")), "?")
+
+
+def _scale(part: Mapping[str, Any], count: int) -> list[float]:
+    """Return the scale that a dataset or all of them have; ones where it is missing or odd."""
+    found = part.get("coordinateTransformations")
+    for transform in found if isinstance(found, list) else []:
+        if not isinstance(transform, Mapping) or transform.get("type") != "scale":
+            continue
+        numbers = transform.get("scale")
+        if isinstance(numbers, list) and len(numbers) == count:
+            known = [isinstance(n, int | float) and 0 < n < float("inf") for n in numbers]
+            return [float(n) if k else 1.0 for n, k in zip(numbers, known, strict=True)]
+    return [1.0] * count
+
+
+def _channels(own: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return names and colours of the channels, as far as they are given."""
+    omero = own.get("omero")
+    channels = omero.get("channels") if isinstance(omero, Mapping) else None
+    if not isinstance(channels, list) or not all(isinstance(c, Mapping) for c in channels):
+        return (), ()
+    names = tuple(str(channel.get("label") or "") for channel in channels)
+    return names, tuple(str(channel.get("color") or "").upper() for channel in channels)
+
+
+def _rgb(count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return names and colours of channels that are colour."""
+    return tuple(RGB)[:count], tuple(RGB.values())[:count]

@@ -1,0 +1,247 @@
+"""OME-Zarr folders: reading. Pixels stay on the disk until they are asked for.
+
+The package zarr (extra "zarr") opens versions 2 and 3 of Zarr, which OME-Zarr 0.4 and 0.5
+are kept in.
+"""
+
+import json
+import math
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.errors import AxesError, ImageError
+from napari_microenhance.files import check_room, is_zarr, reason
+from napari_microenhance.images.imagefile import RECORD_KEY, ImageFile
+from napari_microenhance.images.zarr_metadata import CHANGED_LABEL, ZarrImage, parse_image
+
+__all__ = ["ZarrPixels", "open_zarr", "read_zarr", "read_zarr_changed", "read_zarr_record"]
+
+# zarr and its codecs raise nearly everything on damaged files.
+_BROKEN = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
+           RuntimeError, TypeError, ValueError, struct.error, zlib.error)  # fmt: skip
+_COLOUR_SAMPLES: Final = (3, 4)
+
+
+class ZarrPixels:
+    """The pixels of a Zarr array, read box by box.
+
+    Parameters
+    ----------
+    path : Path
+        For error messages.
+    array : zarr.Array
+    channel_axis : int or None
+        Axis of the array that comes last here; None: all as they are.
+    """
+
+    def __init__(self, path: Path, array: Any, channel_axis: int | None = None) -> None:  # noqa: ANN401 - no types without the extra
+        self._path = path
+        self._array = array
+        order = list(range(array.ndim))
+        if channel_axis is not None:
+            order.append(order.pop(channel_axis))
+        self._order = tuple(order)
+        self.shape: tuple[int, ...] = tuple(int(array.shape[axis]) for axis in order)
+        # Big-endian files give swapped arrays, which onnxruntime and napari do not take.
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype).newbyteorder("=")
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - ints, slices, an ellipsis
+        """Return the pixels that ints and slices name.
+
+        Raises
+        ------
+        ImageError
+            If they cannot be read.
+        """
+        keys = self._full(key if isinstance(key, tuple) else (key,))
+        stored = [keys[self._order.index(axis)] for axis in range(self.ndim)]
+        try:
+            block = np.asarray(self._array[tuple(stored)])
+        except MemoryError as error:
+            raise ImageError(f"{self._path} does not fit into memory.") from error
+        except _BROKEN as error:
+            raise ImageError(f"{self._path} is damaged or cut short ({reason(error)}).") from error
+        kept = [axis for axis in range(self.ndim) if isinstance(stored[axis], slice)]
+        block = block.transpose([kept.index(axis) for axis in self._order if axis in kept])
+        return block.astype(self.dtype, copy=False)
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """Return all pixels, if they fit into memory."""
+        check_room(self._path, math.prod(self.shape) * self.dtype.itemsize)
+        return np.asarray(self[...], dtype=dtype)
+
+    def _full(self, key: tuple[Any, ...]) -> list[Any]:
+        """Return one int or slice per axis."""
+        at = next((i for i, part in enumerate(key) if part is Ellipsis), len(key))
+        missing = self.ndim - sum(part is not Ellipsis for part in key)
+        if missing < 0:
+            raise IndexError(f"{len(key)} indices for an image of {self.ndim} dimensions")
+        return [*key[:at], *[slice(None)] * missing, *key[at + 1 :]]
+
+
+def read_zarr(path: Path, *, axes: str | None = None) -> ImageFile:
+    """Open the full resolution of an OME-Zarr image; no pixels are read.
+
+    Parameters
+    ----------
+    path : Path
+        A Zarr folder: a multiscale image, a collection of them as bioformats2raw writes it,
+        of which the first is taken, or a plain array.
+    axes : str or None
+        What the caller says about the axes, where the file is silent or wrong. With "YXC"
+        the three or four channels of a "CYX" image become its colour.
+
+    Returns
+    -------
+    ImageFile
+        Its pixels are `ZarrPixels`.
+
+    Raises
+    ------
+    AxesError
+        If the axes are unknown, or `axes` does not fit.
+    ImageError
+        If it is damaged or no image, or zarr is missing.
+    """
+    node = open_zarr(path)
+    notes: list[str] = []
+    if hasattr(node, "shape"):
+        found = ZarrImage("", "?" * len(node.shape), {}, (), is_colour=False)
+        return _image(path, node, found, axes, notes)
+    image = parse_image(_attributes(path, node))
+    if image is None:
+        node = _first_of_several(path, node, notes)
+        image = parse_image(_attributes(path, node))
+    if image is None:
+        raise ImageError(f"{path} is a Zarr group, but no OME-Zarr image.")
+    return _image(path, _level(path, node, image.path), image, axes, notes)
+
+
+def read_zarr_record(path: Path) -> dict[str, Any] | None:
+    """Return the record of a run from an OME-Zarr folder, or None."""
+    record = _attributes(path, open_zarr(path)).get(RECORD_KEY)
+    return dict(record) if isinstance(record, Mapping) else None
+
+
+def read_zarr_changed(path: Path) -> npt.NDArray[np.bool_] | None:
+    """Return the mask of changed pixels from an OME-Zarr folder of ours, or None."""
+    folder = path / "labels" / CHANGED_LABEL
+    if not is_zarr(folder):
+        return None
+    mask = read_zarr(folder)
+    pixels = np.asarray(mask.pixels) != 0
+    return np.asarray(pixels.squeeze(mask.axes.index("C")) if "C" in mask.axes else pixels)
+
+
+def open_zarr(path: Path) -> Any:  # noqa: ANN401 - no types without the extra
+    """Open a Zarr group or array to read it.
+
+    Raises
+    ------
+    ImageError
+        If it is damaged, or zarr is missing.
+    """
+    try:
+        import zarr
+    except ImportError as missing:
+        raise ImageError(
+            f'{path}: OME-Zarr needs the package zarr; pip install "napari-microenhance[zarr]".'
+        ) from missing
+    try:
+        return zarr.open(str(path), mode="r")
+    except _BROKEN as error:
+        raise ImageError(f"{path} is a damaged Zarr folder ({reason(error)}).") from error
+
+
+def _attributes(path: Path, node: Any) -> Mapping[str, Any]:  # noqa: ANN401 - no types without the extra
+    """Return the attributes of a group or array as plain JSON."""
+    try:
+        return json.loads(json.dumps(dict(node.attrs)))  # type: ignore[no-any-return]
+    except _BROKEN as error:
+        raise ImageError(f"{path} is a damaged Zarr folder ({reason(error)}).") from error
+
+
+def _first_of_several(path: Path, node: Any, notes: list[str]) -> Any:  # noqa: ANN401 - no types without the extra
+    """Return the first image of a collection."""
+    attributes = _attributes(path, node)
+    own = attributes.get("ome") if isinstance(attributes.get("ome"), dict) else attributes
+    if isinstance(own, Mapping) and ("plate" in own or "well" in own):
+        what = "plate" if "plate" in own else "well"
+        raise ImageError(f"{path} is a {what}; give one of the images in it, such as A/1/0.")
+    if not isinstance(own, Mapping) or "bioformats2raw.layout" not in own:
+        raise ImageError(f"{path} is a Zarr group, but no OME-Zarr image.")
+    notes.append(f"{path.name} is a collection of images; its first one (0) was read.")
+    return _level(path, node, "0")
+
+
+def _level(path: Path, node: Any, name: str) -> Any:  # noqa: ANN401 - no types without the extra
+    """Return a child of a group."""
+    try:
+        return node[name]
+    except _BROKEN as error:
+        raise ImageError(f'{path} is damaged: its part "{name}" is missing.') from error
+
+
+def _image(
+    path: Path,
+    array: Any,  # noqa: ANN401 - no types without the extra
+    found: ZarrImage,
+    axes: str | None,
+    notes: list[str],
+) -> ImageFile:
+    """Return an opened array with what its group says."""
+    if not hasattr(array, "shape"):
+        raise ImageError(f'{path} is damaged: its part "{found.path}" is no array.')
+    if 0 in array.shape:
+        raise ImageError(f"{path} has no pixels: its shape is {tuple(array.shape)}.")
+    letters, channel_axis = _letters(path, array.shape, found, axes)
+    pixels = ZarrPixels(path, array, channel_axis)
+    size = pixels.shape[letters.index("C")] if "C" in letters else 0
+    names = found.channel_names
+    return ImageFile(
+        pixels=pixels,
+        axes=letters,
+        pixel_size={axis: step for axis, step in found.pixel_size.items() if axis in letters},
+        channel_names=names if len(names) == size and not letters.endswith("YXC") else (),
+        notes=tuple(notes),
+    )
+
+
+def _letters(
+    path: Path, shape: Sequence[int], found: ZarrImage, axes: str | None
+) -> tuple[str, int | None]:
+    """Return the axes of the pixels, and which axis of the array is put last as colour."""
+    letters = "YX" if found.axes == "??" else found.axes
+    if len(letters) != len(shape):
+        raise ImageError(f"{path} is damaged: {len(letters)} axes for {len(shape)} dimensions.")
+    colour = letters.replace("C", "") + "C"
+    at = letters.find("C")
+    can_be_colour = at >= 0 and shape[at] in _COLOUR_SAMPLES and colour.endswith("YXC")
+    if can_be_colour and (axes == colour or (axes is None and found.is_colour)):
+        return colour, at
+    if axes is not None and len(axes) != len(shape):
+        raise AxesError(
+            f'axes="{axes}" names {len(axes)} axes, but the image has {len(shape)}: '
+            f"its shape is {tuple(shape)}."
+        )
+    letters = axes or letters
+    fits = letters.removesuffix("C").endswith("YX") and len(set(letters)) == len(letters)
+    if "?" in letters or not fits:
+        raise AxesError(
+            f"{path} does not say what its axes are (shape {tuple(shape)}); "
+            'give them, such as axes="CZYX".'
+        )
+    return letters, None

@@ -1,0 +1,270 @@
+"""OME-Zarr folders: writing, version 0.5, block by block.
+
+References
+----------
+.. [1] OME-NGFF specification 0.5. https://ngff.openmicroscopy.org/0.5/
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.errors import OutputError
+from napari_microenhance.images.imagefile import RECORD_KEY, PixelSize
+from napari_microenhance.images.zarr_metadata import (
+    CHANGED_LABEL,
+    RGB,
+    VERSION,
+    channel_metadata,
+    image_label,
+    image_metadata,
+)
+
+__all__ = ["ZARR_DTYPES", "check_zarr", "write_zarr"]
+
+ZARR_DTYPES: Final = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32", "float64", "complex64", "complex128",
+)  # fmt: skip
+"""What Zarr 3 has a name for."""
+
+_CHUNK: Final = 1024  # px of y and x
+_BLOCK: Final = 2048  # px of y and x that are in memory at a time; whole chunks
+_SMALLEST: Final = 512  # px; a level this large is the last
+
+Pixels = npt.NDArray[Any]
+
+
+def check_zarr(path: Path) -> None:
+    """Raise if Zarr folders cannot be written here.
+
+    Raises
+    ------
+    OutputError
+        If the package zarr is missing.
+    """
+    try:
+        import zarr  # noqa: F401
+    except ImportError as missing:
+        raise OutputError(
+            f'{path}: OME-Zarr needs the package zarr; pip install "napari-microenhance[zarr]".'
+        ) from missing
+
+
+def write_zarr(
+    folder: Path,
+    pixels: Any,  # noqa: ANN401 - any array-like
+    axes: str,
+    *,
+    pixel_size: PixelSize,
+    channel_names: Sequence[str],
+    record: dict[str, Any] | None,
+    changed: Any = None,  # noqa: ANN401 - any array-like
+) -> None:
+    """Fill an empty folder with an OME-Zarr image and its lower resolutions.
+
+    Axes come in the order that the format wants, TCZYX; colour becomes channels called Red,
+    Green, Blue and Alpha, which `read_zarr` makes colour again. A lower resolution is the mean of
+    2 x 2 pixels; of classes, every second pixel.
+
+    Parameters
+    ----------
+    folder : Path
+    pixels : array-like
+        Read block by block.
+    axes : str
+        One letter of "TCZYX" per dimension, a "C" after "YX" is colour.
+    pixel_size : mapping of str to (float, str)
+    channel_names : sequence of str
+        One per channel, or empty.
+    record : dict or None
+        Plain JSON, kept as an attribute beside "ome".
+    changed : array-like of bool, or None
+        Which pixels differ from the original; the axes of the image without "C". Kept as the
+        label image "changed".
+
+    Raises
+    ------
+    OutputError
+        If the package zarr is missing.
+    """
+    check_zarr(folder)
+    import zarr
+
+    view = _Ordered(pixels, axes)
+    names = (
+        tuple(RGB)[: view.shape[view.axes.index("C")]] if axes.endswith("YXC") else channel_names
+    )
+    reduce = _every_second if _is_classes(view.dtype, record) else _mean
+    levels = _levels(view)
+    own = image_metadata(
+        view.axes, levels, pixel_size=pixel_size, centred=reduce is not _every_second
+    )
+    root = zarr.create_group(str(folder), zarr_format=3)
+    last = _write_levels(root, view, len(levels), reduce)
+    if names:
+        shown = _shown(last)
+        own["omero"] = channel_metadata(names, _range(view.dtype, shown), shown)
+    root.update_attributes({"ome": own} if record is None else {"ome": own, RECORD_KEY: record})
+    if changed is not None:
+        _write_changed(root, _Mask(changed, axes), levels, pixel_size)
+
+
+class _Ordered:
+    """Pixels with their axes in the format's order, read box by box."""
+
+    def __init__(self, pixels: Any, axes: str) -> None:  # noqa: ANN401 - any array-like
+        self._pixels = pixels
+        self.axes = "".join(sorted(axes, key="TCZYX".index))
+        self._order = tuple(axes.index(axis) for axis in self.axes)
+        self.shape = tuple(int(pixels.shape[at]) for at in self._order)
+        self.dtype = np.dtype(pixels.dtype)
+
+    def read(self, box: tuple[slice, ...]) -> Pixels:
+        """Return the pixels of a box."""
+        key = [slice(None)] * len(box)
+        for at, part in zip(self._order, box, strict=True):
+            key[at] = part
+        return np.asarray(self._pixels[tuple(key)]).transpose(self._order)
+
+
+class _Mask(_Ordered):
+    """A mask with an axis of one channel where its image has channels."""
+
+    def __init__(self, mask: Any, axes: str) -> None:  # noqa: ANN401 - any array-like
+        super().__init__(mask, axes.replace("C", ""))
+        self._at = "".join(sorted(axes, key="TCZYX".index)).find("C")
+        self.dtype = np.dtype(np.uint8)
+        if self._at >= 0:
+            self.axes = self.axes[: self._at] + "C" + self.axes[self._at :]
+            self.shape = (*self.shape[: self._at], 1, *self.shape[self._at :])
+
+    def read(self, box: tuple[slice, ...]) -> Pixels:
+        """Return the pixels of a box as 0 and 1."""
+        if self._at >= 0:
+            inner = super().read((*box[: self._at], *box[self._at + 1 :]))
+            return np.expand_dims(inner, self._at).astype(np.uint8)
+        return super().read(box).astype(np.uint8)
+
+
+def _write_changed(
+    root: Any,  # noqa: ANN401 - a zarr.Group
+    mask: _Mask,
+    levels: Sequence[float],
+    pixel_size: PixelSize,
+) -> None:
+    """Write the mask of changed pixels as a label image."""
+    root.create_group("labels", attributes={"ome": {"version": VERSION, "labels": [CHANGED_LABEL]}})
+    own = image_metadata(mask.axes, levels, pixel_size=pixel_size, centred=True)
+    own["image-label"] = image_label()
+    group = root.create_group(f"labels/{CHANGED_LABEL}", attributes={"ome": own})
+    _write_levels(group, mask, len(levels), _any)
+
+
+def _write_levels(
+    group: Any,  # noqa: ANN401 - a zarr.Group
+    view: _Ordered,
+    count: int,
+    reduce: Callable[[Pixels], Pixels],
+) -> Pixels:
+    """Write an image and its lower resolutions; return the lowest."""
+    array = _create(group, "0", view.shape, view)
+    for box in _blocks(view.shape):
+        array[box] = view.read(box)
+    for level in range(1, count):
+        finer = array
+        height, width = (math.ceil(n / 2) for n in finer.shape[-2:])
+        array = _create(group, str(level), (*finer.shape[:-2], height, width), view)
+        for box in _blocks(array.shape):
+            under = (*box[:-2], *(slice(2 * s.start, 2 * s.stop) for s in box[-2:]))
+            array[box] = reduce(_even(np.asarray(finer[under])))
+    return np.asarray(array[...])
+
+
+def _create(group: Any, name: str, shape: tuple[int, ...], view: _Ordered) -> Any:  # noqa: ANN401 - zarr's types
+    """Create one array of a pyramid."""
+    chunks = (*[1] * (len(shape) - 2), *(min(n, _CHUNK) for n in shape[-2:]))
+    names = [axis.lower() for axis in view.axes]
+    return group.create_array(
+        name, shape=shape, dtype=view.dtype, chunks=chunks, dimension_names=names
+    )
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Yield boxes of whole chunks that cover an array."""
+    steps = (*[1] * (len(shape) - 2), _BLOCK, _BLOCK)
+    starts = [range(0, n, step) for n, step in zip(shape, steps, strict=True)]
+    for corner in itertools.product(*starts):
+        yield tuple(
+            slice(at, min(at + step, n)) for at, step, n in zip(corner, steps, shape, strict=True)
+        )
+
+
+def _levels(view: _Ordered) -> list[float]:
+    """Return how many pixels of the image a pixel of each level spans."""
+    longest = max(view.shape[-2:])
+    count = 1 + max(0, math.ceil(math.log2(longest / _SMALLEST)))
+    return [float(2**level) for level in range(count)]
+
+
+def _even(pixels: Pixels) -> Pixels:
+    """Return pixels of even height and width, the last row and column repeated if need be."""
+    odd = [n % 2 for n in pixels.shape[-2:]]
+    if not any(odd):
+        return pixels
+    return np.pad(pixels, [(0, 0)] * (pixels.ndim - 2) + [(0, n) for n in odd], mode="edge")
+
+
+def _four(pixels: Pixels) -> Pixels:
+    """Return the four pixels of each 2 x 2 along a new first axis."""
+    return np.stack([pixels[..., y::2, x::2] for y in (0, 1) for x in (0, 1)])
+
+
+def _mean(pixels: Pixels) -> Pixels:
+    """Return the mean of each 2 x 2, rounded where pixels are whole numbers."""
+    if pixels.dtype.kind == "b":
+        return _any(pixels)
+    kind = "complex128" if pixels.dtype.kind == "c" else "float64"
+    mean = _four(pixels).mean(axis=0, dtype=kind)
+    if pixels.dtype.kind in "iu":
+        mean = np.rint(mean)
+    return np.asarray(mean, dtype=pixels.dtype)
+
+
+def _any(pixels: Pixels) -> Pixels:
+    """Return the largest of each 2 x 2: a single changed pixel shows at every resolution."""
+    return np.asarray(_four(pixels).max(axis=0))
+
+
+def _every_second(pixels: Pixels) -> Pixels:
+    """Return every second pixel: classes have no mean."""
+    return pixels[..., ::2, ::2]
+
+
+def _is_classes(dtype: np.dtype[Any], record: dict[str, Any] | None) -> bool:
+    """Tell whether pixels are classes or labels, not grey values."""
+    model = (record or {}).get("model")
+    spec = model.get("spec") if isinstance(model, dict) else None
+    if isinstance(spec, dict) and spec.get("task") == "labels":
+        return True
+    # No camera gives these, and napari's labels are of them.
+    return dtype.kind in "iu" and dtype.itemsize > 2
+
+
+def _shown(pixels: Pixels) -> tuple[float, float]:
+    """Return the values that pixels have, for display."""
+    values = np.abs(pixels) if pixels.dtype.kind == "c" else pixels
+    values = values[np.isfinite(values)]
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+
+
+def _range(dtype: np.dtype[Any], shown: tuple[float, float]) -> tuple[float, float]:
+    """Return the values that pixels can have; those they have for floats."""
+    if dtype.kind in "iu":
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    return (0.0, 1.0) if dtype.kind == "b" else shown

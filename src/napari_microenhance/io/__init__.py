@@ -1,1 +1,0 @@
-"""Files: images, regions of interest and napari's readers and writers."""

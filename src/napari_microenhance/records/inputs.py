@@ -1,0 +1,190 @@
+"""Inputs: what a caller may give - arrays, files, regions of several kinds - as values."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.result import Result
+from napari_microenhance.engine.source import Source
+from napari_microenhance.errors import RoiError
+from napari_microenhance.measure.alignment import cut_to
+from napari_microenhance.measure.parts import Parts
+
+__all__ = ["ImagePair", "open_image", "open_pair", "parts_of", "region_of"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImagePair:
+    """An image and its result, of the same field of view, and which pixels count.
+
+    Parameters
+    ----------
+    before, after : Source
+    parts : Parts
+        Regions of `before`.
+    notes : tuple of str
+        Remarks on the region.
+    """
+
+    before: Source
+    after: Source
+    parts: Parts
+    notes: tuple[str, ...] = ()
+
+
+def open_pair(
+    image: Any,  # noqa: ANN401 - several kinds
+    result: Any,  # noqa: ANN401 - several kinds
+    roi: Any = None,  # noqa: ANN401 - several kinds
+    axes: str | None = None,
+) -> ImagePair:
+    """Return an image and its result; where that was cropped, so is the image.
+
+    Parameters
+    ----------
+    image, result, roi, axes
+        As for `api.compare`.
+    """
+    before = open_image(image, axes)
+    after = _open_result(result, axes, before)
+    parts, notes = parts_of(roi, before)
+    cropped = _cropped(result)
+    if cropped is not None:
+        before, box = cut_to(before, cropped)
+        parts = parts.within(box)
+    return ImagePair(before, after, parts, notes)
+
+
+def open_image(image: Any, axes: str | None = None) -> Source:  # noqa: ANN401 - several kinds
+    """Return an image as a source.
+
+    Parameters
+    ----------
+    image : array-like, str, path, Result or Source
+    axes : str, optional
+        Where the image does not say.
+    """
+    if isinstance(image, Source):
+        return image
+    if isinstance(image, Result):
+        return Source(image.pixels, image.axes)
+    if isinstance(image, str | os.PathLike):
+        from napari_microenhance.images.image_formats import read_image
+
+        file = read_image(Path(image), axes=axes)
+        return Source(file.pixels, file.axes)
+    return Source(image, axes)
+
+
+def _open_result(result: Any, axes: str | None, like: Source) -> Source:  # noqa: ANN401 - several kinds
+    """Return the result of an image as a source; an array has the image's axes."""
+    if axes is None and not isinstance(result, str | os.PathLike | Result | Source):
+        dimensions = np.ndim(result)
+        grey = like.axes.replace("C", "") if like.is_colour else ""
+        axes = next((a for a in (like.axes, grey) if len(a) == dimensions), None)
+    return open_image(result, axes)
+
+
+def _cropped(result: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - several kinds
+    """Return where a cropped result lies in its image, as `Report.result` says it, or None."""
+    report: Mapping[str, Any] | None = None
+    if isinstance(result, Result):
+        report = result.report.to_dict()
+    elif isinstance(result, str | os.PathLike):
+        from napari_microenhance.images.image_formats import read_record
+
+        report = read_record(Path(result))
+    if not report or report.get("options", {}).get("background") != "crop":
+        return None
+    return report.get("result") or None
+
+
+def region_of(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
+    """Return the region that any of the accepted kinds of ROI selects, and remarks on it.
+
+    Parameters
+    ----------
+    roi : None, array_like, sequence of array_like, str or path
+        As for `api.enhance`; also a Region of the image.
+    source : Source
+
+    Raises
+    ------
+    RoiError
+        If it selects nothing, or does not fit the image.
+    """
+    *depth, height, width = source.spatial_shape
+    if isinstance(roi, Region):
+        return roi, ()
+    if not isinstance(roi, str | os.PathLike | Sequence) and roi is not None:
+        mask = np.asarray(roi)
+        if mask.ndim == 3 and depth:
+            return Region.from_mask(_checked(mask, source.spatial_shape)), ()
+    region, remarks = _flat_region(roi, (height, width))
+    return region.swept(depth[0]) if depth else region, remarks
+
+
+def _flat_region(roi: Any, shape: tuple[int, int]) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
+    """Return the region of a plane, and remarks on it."""
+    if roi is None:
+        return Region.whole(shape), ()
+    if isinstance(roi, str | os.PathLike):
+        from napari_microenhance.rois.roi_formats import read_roi
+
+        found = read_roi(Path(roi), image_shape=shape)
+        if found.mask is not None:
+            return Region.from_mask(_checked(found.mask, shape)), found.notes
+        return Region.from_polygons(found.polygons, shape), found.notes
+    if isinstance(roi, Sequence):
+        if not roi:
+            return Region.whole(shape), ("The ROI is empty; the whole image is enhanced.",)
+        return Region.from_polygons(roi, shape), ()
+    return Region.from_mask(_checked(np.asarray(roi), shape)), ()
+
+
+def parts_of(roi: Any, source: Source) -> tuple[Parts, tuple[str, ...]]:  # noqa: ANN401 - several kinds
+    """Return the region that any kind of ROI selects, with its parts, and remarks on it.
+
+    Parameters
+    ----------
+    roi : None, array_like, sequence of array_like, str or path
+        As for `api.enhance`; also a mask of a stack with axis Z.
+    source : Source
+
+    Raises
+    ------
+    RoiError
+        If it selects nothing, or does not fit the image.
+    """
+    height, width = (source.shape[source.axes.index(letter)] for letter in "YX")
+    if roi is None or (isinstance(roi, Sequence) and not len(roi)):
+        return Parts.of_image((height, width)), ()
+    if isinstance(roi, str | os.PathLike):
+        from napari_microenhance.rois.roi_formats import read_roi
+
+        found = read_roi(Path(roi), image_shape=(height, width))
+        if found.mask is None:
+            return Parts.of_polygons(found.polygons, (height, width)), found.notes
+        return Parts.of_mask(_checked(found.mask, (height, width))), found.notes
+    if isinstance(roi, Sequence):
+        return Parts.of_polygons(roi, (height, width)), ()
+    mask = np.asarray(roi)
+    shape: tuple[int, ...] = (height, width)
+    if mask.ndim == 3 and "Z" in source.axes:
+        shape = (source.shape[source.axes.index("Z")], height, width)
+    return Parts.of_mask(_checked(mask, shape)), ()
+
+
+def _checked(mask: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return a mask that fits the image, or raise."""
+    if mask.dtype.kind not in "biu":
+        raise RoiError(f"An ROI mask must be boolean or whole numbers, not {mask.dtype}.")
+    if mask.shape != tuple(shape):
+        raise RoiError(f"The ROI mask has shape {mask.shape}, the image {tuple(shape)}.")
+    return mask

@@ -1,0 +1,1 @@
+"""ROI files: labelme, GeoJSON, ImageJ, napari CSV and label images."""

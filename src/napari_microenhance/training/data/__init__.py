@@ -1,0 +1,1 @@
+"""What a network learns from: simulated fields, pairs of images, batches."""

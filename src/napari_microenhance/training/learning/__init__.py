@@ -1,0 +1,1 @@
+"""A run of training: recipe, losses, checkpoints, journal."""

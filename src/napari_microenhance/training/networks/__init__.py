@@ -1,0 +1,1 @@
+"""Architectures, and the features that a perceptual loss compares."""

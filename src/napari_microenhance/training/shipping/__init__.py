@@ -1,0 +1,1 @@
+"""From a checkpoint to a network file and its int8 twin."""

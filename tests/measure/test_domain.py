@@ -1,0 +1,155 @@
+"""The domain check: an image unlike those of the training gets a word, others none."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+import toys
+from napari_microenhance.api import Options, check_domain
+from napari_microenhance.engine.source import Source
+from napari_microenhance.errors import ModelError
+from napari_microenhance.measure.domain import KEY, Look, TrainedOn, cautions, look
+from napari_microenhance.measure.metrics import blur, noise
+
+TRAINED = {
+    "images": "simulated cells",
+    "dtypes": ["uint16", "float32"],
+    "noise": [0.005, 0.03],
+    "blur": [0.3, 0.6],
+    "percentiles": {"50": [0.2, 0.6]},
+    "pixel_size_um": [0.1, 0.4],
+}
+
+
+@pytest.fixture
+def network(tmp_path):
+    return toys.plain(tmp_path / "cells.onnx", metadata={KEY: json.dumps(TRAINED)})
+
+
+def cells(rng, *, sigma=2.0, sd=0.015, level=0.0, shape=(200, 220)):
+    """Return an image from 0 to 60000 with such blur and noise, in parts of that range."""
+    smooth = ndimage.gaussian_filter(rng.random(shape), sigma)
+    smooth = (smooth - smooth.min()) / np.ptp(smooth)
+    values = np.clip(0.1 + 0.6 * smooth + level + rng.normal(0, sd, shape), 0, 1)
+    return (values * 60_000).astype(np.uint16)
+
+
+FIXED = Options(intensity=(0, 60_000))
+
+
+def test_an_image_like_those_of_the_training_gets_no_word(network, rng):
+    assert check_domain(cells(rng), network, options=FIXED, pixel_size_um=0.2) == ()
+
+
+@pytest.mark.parametrize(
+    ("how", "pixel_size", "words"),
+    [
+        ({"sd": 0.1}, 0.2, "The image is noisier than what cells was trained on"),
+        ({"sd": 0.0, "sigma": 4}, 0.2, "The image is less noisy"),
+        ({"sigma": 12, "sd": 0.005}, 0.2, "The image is more blurred"),
+        ({"level": 0.4}, 0.2, "The image is brighter"),
+        ({"level": -0.4}, 0.2, "The image is darker"),
+        ({}, 0.9, "The pixels are larger"),
+        ({}, 0.02, "The pixels are smaller"),
+    ],
+)
+def test_an_image_unlike_them_gets_a_sentence(network, rng, how, pixel_size, words):
+    image = cells(rng, **how)
+    found = check_domain(image, network, options=FIXED, pixel_size_um=pixel_size)
+    said = [sentence for sentence in found if sentence.startswith(words)]
+    assert len(said) == 1, found
+    assert "(simulated cells)" in said[0]
+    assert "\n" not in said[0]
+    assert said[0].endswith(".")
+
+
+def test_another_number_type_is_said(network, rng):
+    found = check_domain((cells(rng) // 256).astype(np.uint8), network)
+    assert any("uint8, not uint16 or float32" in sentence for sentence in found)
+
+
+def test_the_range_that_the_run_will_use_counts(network, rng):
+    image = cells(rng) // 4
+    assert any("darker" in s for s in check_domain(image, network, options=FIXED))
+    assert not any("darker" in s for s in check_domain(image, network))
+
+
+def test_every_channel_is_looked_at_by_itself(network, rng):
+    stack = np.stack([cells(rng), cells(rng, sd=0.1)])
+    found = check_domain(stack, network, axes="CYX", options=FIXED)
+    assert [s.split(":")[0] for s in found if "noisier" in s] == ["Channel 1"]
+    assert not [s for s in found if s.startswith("Channel 0")]
+
+
+def test_colour_counts_as_its_grey(network, rng):
+    grey = cells(rng, sd=0.1)
+    colour = np.repeat(grey[..., None], 3, axis=-1)
+    plain = check_domain(grey, network, options=FIXED)
+    assert check_domain(colour, network, options=FIXED) == plain != ()
+
+
+def test_a_network_that_says_nothing_gets_no_word(tmp_path, rng):
+    assert check_domain(cells(rng), toys.plain(tmp_path / "net.onnx")) == ()
+
+
+def test_the_look_of_an_image_is_measured(rng):
+    image = cells(rng)
+    seen = look(Source(image), 1000.0, 51_000.0, pixel_size_um=0.3)
+    assert seen.noise == pytest.approx(noise(image) / 50_000)
+    assert seen.blur == pytest.approx(blur(image))
+    for percent, share in seen.percentiles.items():
+        assert share == pytest.approx((np.percentile(image, percent) - 1000) / 50_000)
+    assert (seen.dtype, seen.pixel_size_um) == ("uint16", 0.3)
+
+
+def test_volumes_and_tiny_images_have_a_look(rng):
+    stack = np.stack([cells(rng, shape=(40, 50)) for _ in range(5)])
+    for spatial in ("YX", "ZYX"):
+        seen = look(Source(stack, "ZYX", spatial), 0.0, 60_000.0)
+        assert seen.noise == pytest.approx(noise(stack[2]) / 60_000)
+    tiny = look(Source(np.array([[1.0, np.nan], [3.0, 2.0]])), 0.0, 4.0)
+    assert (tiny.noise, tiny.blur) == (None, None)
+    assert tiny.percentiles[50] == 0.5
+    assert cautions(tiny, TrainedOn.from_text(json.dumps(TRAINED)), "net")
+
+
+@given(low=st.floats(0.001, 0.5), high=st.floats(0.5, 1), value=st.floats(0.0, 2), name=st.text())
+def test_only_what_is_outside_gets_a_word(low, high, value, name):
+    trained = TrainedOn(noise=(low, high), blur=(low, high), percentiles={50: (low, high)})
+    seen = Look(dtype="uint8", noise=value, blur=value, percentiles={50: value})
+    said = cautions(seen, trained, name)
+    if low <= value <= high:
+        assert said == ()
+    if value < low / 2 - (high - low) or value > 2 * high:
+        assert len(said) == 3
+
+
+def test_what_a_file_says_comes_back_as_it_was():
+    trained = TrainedOn.from_text(json.dumps(TRAINED))
+    assert TrainedOn.from_text(trained.to_text()) == trained
+    assert trained.percentiles == {50: (0.2, 0.6)}
+    assert TrainedOn.from_text("{}") == TrainedOn()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[1]",
+        '{"noise": 3}',
+        '{"noise": [1]}',
+        '{"noise": [2, 1]}',
+        '{"noise": [0, NaN]}',
+        '{"percentiles": {"x": [1, 2]}}',
+        '{"percentiles": [1]}',
+        '{"dtypes": ["nothing"]}',
+    ],
+)
+def test_damaged_metadata_gets_one_sentence(text):
+    with pytest.raises(ModelError, match=r"microenhance\.trained_on cannot be read") as caught:
+        TrainedOn.from_text(text)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,106 @@
+"""The caution above Run: an image unlike those of a network's training is told before the run."""
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+import dock
+import toys
+from napari_microenhance.measure.domain import KEY, TrainedOn
+from napari_microenhance.widgets.caution import pixel_size_um
+from napari_microenhance.widgets.layers import read_image
+
+TRAINED = TrainedOn(images="simulated cells", dtypes=("uint8",), pixel_size_um=(0.1, 0.4))
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+@pytest.fixture
+def widget(qtbot, viewer, tmp_path):
+    path = toys.plain(tmp_path / "cells.onnx", metadata={KEY: TRAINED.to_text()})
+    with dock.made(qtbot, viewer) as made:
+        dock.opened(qtbot, made, path)
+        yield made
+
+
+def looked(qtbot, widget, change):
+    """Change something, wait until the check that follows has ended, and return what it found."""
+    found, ended = [], []
+
+    def end():
+        ended.append(1)
+
+    widget._check.found.connect(found.append)
+    widget._check.done.connect(end)
+    change()
+    qtbot.waitUntil(lambda: bool(ended), timeout=dock.WAIT_MS)
+    widget._check.found.disconnect(found.append)
+    widget._check.done.disconnect(end)
+    return found[-1]
+
+
+def test_an_image_of_another_kind_gets_a_caution(qtbot, widget, viewer, rng):
+    pixels = rng.integers(0, 60_000, (64, 64), dtype=np.uint16)
+    (sentence,) = looked(qtbot, widget, lambda: viewer.add_image(pixels))
+    assert "another number type than what cells was trained on (simulated cells)" in sentence
+    assert "uint16, not uint8" in widget.caution.value
+    assert widget.caution.native.isHidden() is False
+    assert widget.run.enabled
+    good = viewer.add_image((pixels >> 8).astype(np.uint8))
+    assert looked(qtbot, widget, lambda: setattr(widget.image, "value", good)) == ()
+    assert widget.caution.value == ""
+    assert widget.caution.native.isHidden()
+
+
+def test_another_network_takes_the_caution_back(qtbot, widget, viewer, rng):
+    pixels = rng.integers(0, 60_000, (64, 64), dtype=np.uint16)
+    looked(qtbot, widget, lambda: viewer.add_image(pixels))
+    assert widget.caution.value
+    widget.model.value = "detail-classic"
+    assert widget.caution.value == ""
+
+
+def test_pixels_of_another_size_get_a_caution(qtbot, widget, viewer, rng):
+    pixels = rng.integers(0, 256, (64, 64), dtype=np.uint8)
+    image = viewer.add_image(pixels, scale=(1200, 1200), units=("nm", "nm"))
+    (sentence,) = looked(qtbot, widget, lambda: setattr(image, "scale", (1300, 1300)))
+    assert "The pixels are larger" in sentence
+    assert "1.3 \u00b5m" in sentence
+    assert looked(qtbot, widget, lambda: setattr(image, "scale", (200, 200))) == ()
+
+
+def test_words_of_a_file_are_no_markup(qtbot, viewer, rng, tmp_path):
+    odd = TrainedOn(images="<b>bold</b>", dtypes=("uint8",))
+    path = toys.plain(tmp_path / "odd.onnx", metadata={KEY: odd.to_text()})
+    with dock.made(qtbot, viewer) as widget:
+        dock.opened(qtbot, widget, path)
+        looked(qtbot, widget, lambda: viewer.add_image(rng.random((32, 32), np.float32)))
+        assert "&lt;b&gt;bold" in widget.caution.value
+
+
+def test_damaged_words_are_told_and_the_run_is_free(qtbot, viewer, rng, tmp_path):
+    path = toys.plain(tmp_path / "bad.onnx", metadata={KEY: "[1"})
+    with dock.made(qtbot, viewer) as widget:
+        dock.opened(qtbot, widget, path)
+        pixels = rng.integers(0, 256, (32, 32), dtype=np.uint8)
+        (sentence,) = looked(qtbot, widget, lambda: viewer.add_image(pixels))
+        assert "cannot be read" in sentence
+        dock.run(qtbot, widget)
+
+
+@pytest.mark.parametrize(
+    ("scale", "units", "expected"),
+    [
+        ((0.5, 0.5), ("um", "um"), 0.5),
+        ((200, 800), ("nm", "nm"), 0.4),
+        ((2, 0.25, 0.25), ("s", "um", "um"), 0.25),
+        ((0.5, 0.5), ("pixel", "pixel"), None),
+    ],
+)
+def test_the_pixel_size_comes_from_scale_and_units(viewer, scale, units, expected):
+    pixels = np.zeros((4,) * len(scale), np.uint8)
+    image = viewer.add_image(pixels, scale=scale, units=units)
+    assert pixel_size_um(read_image(image)) == pytest.approx(expected)

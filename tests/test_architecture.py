@@ -25,7 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "jobs": {"engine", "images", "rois", "models", "measure", "presets", "records"},
     "api": {"engine", "images", "rois", "models", "measure", "presets", "records", "jobs"},
     "contributions": {"api", "images", "rois", "records", "engine"},
-    "evaluation": {"api", "measure", "engine", "images", "models"},
+    "evaluation": {"api", "measure", "engine", "images", "models", "training"},
     "training": {"engine", "models", "measure", "images"},
     "widgets": {"api", "jobs", "measure", "engine", "images", "rois", "records", "contributions"},
     "cli": {

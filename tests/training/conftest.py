@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 import torch
 
+import tiny
 from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.training.learning.recipe import Recipe
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-import tiny
 from pydantic import ValidationError
 
+import tiny
 from napari_microenhance.errors import FileMissingError, OptionsError
 from napari_microenhance.training.learning.recipe_files import (
     list_recipes,

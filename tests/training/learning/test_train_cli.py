@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny
 import yaml
 
+import tiny
 from napari_microenhance.cli import run
 from napari_microenhance.cli import training as command
 from napari_microenhance.training.learning.checkpoints import read_checkpoint

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.region import Box, Region
@@ -128,7 +129,7 @@ def enhance(
             "precision": network.spec.precision,
         },
         window=_whole_depth(window, source),
-        warnings=(*_cautions(network, chosen), *choice.remarks, *remarks),
+        cautions=(*_cautions(network, chosen), *choice.remarks, *remarks),
         probe_seconds=network.probe_seconds,
     )
     return run(job, on_progress=on_progress, should_stop=should_stop)
@@ -390,10 +391,14 @@ def _spatial(axes_in: str) -> str:
     return "".join(a for a in "ZYX" if a in axes_in)
 
 
-def _cautions(network: Model, options: Options) -> tuple[str, ...]:
+def _cautions(network: Model, options: Options) -> tuple[Caution, ...]:
     """Return what was found out about a network, but for what the options already answer."""
     answered = "value_range" if options.value_range != "auto" else None
-    return tuple(str(f) for f in network.details if f.severity == "caution" and f.topic != answered)
+    return tuple(
+        Caution((f.topic or "network").replace("_", "-"), str(f))
+        for f in network.details
+        if f.severity == "caution" and f.topic != answered
+    )
 
 
 def _whole_depth(window: Box | None, source: Source) -> Box | None:

@@ -160,6 +160,8 @@ def test_help_of_every_command(command, capfd):
         ("memory", "12345", 12345),
         ("dilate", "3", 3),
         ("background", "white", "white"),
+        ("no_caution", "domain, polarity", ("domain", "polarity")),
+        ("no_caution", ["domain", "polarity,planes"], ("domain", "polarity", "planes")),
     ],
 )
 def test_texts_become_values(name, text, value):

@@ -15,7 +15,7 @@ from napari_microenhance.presets import list_presets
 
 
 def test_options_survive_json():
-    options = Options(tile=256, intensity=(0, 254), planes=(3, 1, 1), value_range=(-1, 1))
+    options = Options(tile=256, intensity=(0, 254), planes=(3, 1, 1), no_caution=["domain"])
     assert options.planes == (1, 3)
     assert Options.from_dict(json.loads(json.dumps(options.to_dict()))) == options
 
@@ -35,6 +35,9 @@ def test_options_survive_json():
         ({"planes": "some"}, "planes='some'"),
         ({"planes": (-1,)}, "from 0 on"),
         ({"threads": 0}, "threads=0"),
+        ({"no_caution": "domain"}, "no_caution='domain' needs names"),
+        ({"no_caution": (3,)}, "3 is none"),
+        ({"no_caution": 3}, "no_caution=3 needs names"),
     ],
 )
 def test_a_value_outside_its_range_is_named(values, words):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import napari_microenhance
-from napari_microenhance.cli.options import options_from, with_options
+from napari_microenhance.cli.options import Typed, options_from, with_options
 from napari_microenhance.cli.terminal import Bar, interruptible, stopping
 from napari_microenhance.errors import (
     Cancelled,
@@ -145,7 +145,7 @@ def enhance_file(
         str | None, typer.Option(help="Name of a preset, or a JSON file of options.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Also write what was done, as JSON.")] = None,
-    **texts: str | None,
+    **texts: Typed,
 ) -> None:
     """Enhance an image, or only a region of it, and write the result."""
     with interruptible():

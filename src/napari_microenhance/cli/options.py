@@ -3,22 +3,30 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from napari_microenhance.engine.option_text import parse, takes
 from napari_microenhance.engine.options import Options
 
-__all__ = ["options_from", "with_options"]
+__all__ = ["Typed", "options_from", "with_options"]
 
 
-def options_from(preset: str | None, texts: Mapping[str, str | None]) -> Options:
+Typed = str | list[str] | None
+"""What is typed for an option: once, as often as one likes, or not at all."""
+
+
+def options_from(preset: str | None, texts: Mapping[str, Typed]) -> Options:
     """Build the options: what was typed, over the preset, over the defaults."""
     from napari_microenhance.api import load_preset
 
     base = load_preset(preset) if preset else Options()
-    typed = {name: parse(name, text) for name, text in texts.items() if text is not None}
+    typed = {
+        name: parse(name, text if isinstance(text, str) else ",".join(text))
+        for name, text in texts.items()
+        if text is not None and text != []
+    }
     return dataclasses.replace(base, **typed)
 
 
@@ -27,15 +35,21 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _default(field: "dataclasses.Field[Any]") -> str:
+    """Return what an option is where nothing is typed, as the end of its help text."""
+    return "Default: none." if field.default == () else f"Default: {field.default}."
+
+
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command one option for every field of `Options`."""
     signature = inspect.signature(function)
     named = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     for field in dataclasses.fields(Options):
+        repeatable = field.type == tuple[str, ...]
         option = typer.Option(
             _flag(field.name),
             metavar=takes(field.name),
-            help=f"{field.metadata['help']} Default: {field.default}.",
+            help=f"{field.metadata['help']} {_default(field)}",
             show_default=False,
         )
         named.append(
@@ -43,7 +57,7 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
-                annotation=Annotated[str | None, option],
+                annotation=Annotated[list[str] | None if repeatable else str | None, option],
             )
         )
     # Typer reads the signature and nothing else.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import types
 import typing
 from typing import Any
 
@@ -21,8 +22,8 @@ def parse(name: str, text: str) -> Any:  # noqa: ANN401 - of the type its field 
     name : str
         Of a field of `Options`.
     text : str
-        One of its words, a number (px may follow), numbers with commas, or a size such as
-        1.5 GiB. Upper and lower case are the same.
+        One of its words, a number (px may follow), numbers or names with commas, or a size such
+        as 1.5 GiB. Upper and lower case are the same.
 
     Raises
     ------
@@ -39,6 +40,9 @@ def parse(name: str, text: str) -> Any:  # noqa: ANN401 - of the type its field 
             return low, high
         if tuple[int, ...] in kinds:
             return tuple(int(part) for part in text.split(","))
+        if tuple[str, ...] in kinds:
+            parts = (part.strip(" '\"") for part in text.strip("()[] ").split(","))
+            return tuple(part for part in parts if part)
         return _bytes(text) if name == "memory" else int(text.removesuffix("px"))
     except ValueError as error:
         raise OptionsError(f"{name} {text!r} is not understood; give {takes(name)}.") from error
@@ -52,6 +56,8 @@ def takes(name: str) -> str:
         words.append("LOW,HIGH")
     elif tuple[int, ...] in kinds:
         words.append("N,N,...")
+    elif tuple[str, ...] in kinds:
+        words.append("NAME,NAME,...")
     elif int in kinds:
         words.append("BYTES" if name == "memory" else "N")
     return "|".join(words)
@@ -60,7 +66,7 @@ def takes(name: str) -> str:
 def show(name: str, value: Any) -> str:  # noqa: ANN401 - of the type its field has
     """Return the text that `parse` turns into a value again."""
     if isinstance(value, tuple):
-        return ", ".join(f"{v:.15g}" for v in value)
+        return ", ".join(v if isinstance(v, str) else f"{v:.15g}" for v in value)
     if name == "memory" and isinstance(value, int):
         units = ((KIB**3, "GB"), (KIB**2, "MB"), (KIB, "kB"))
         return next((f"{value // u} {n}" for u, n in units if value % u == 0), str(value))
@@ -71,7 +77,8 @@ def _kinds(name: str) -> tuple[Any, ...]:
     """Return what an option can be: types, and words for what has no number."""
     annotation = next(f.type for f in dataclasses.fields(Options) if f.name == name)
     found: list[Any] = []
-    for part in typing.get_args(annotation) or (annotation,):
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    for part in typing.get_args(annotation) if union else (annotation,):
         literal = typing.get_origin(part) is typing.Literal
         found += typing.get_args(part) if literal else [part]
     return tuple(found)

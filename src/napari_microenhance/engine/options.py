@@ -1,7 +1,7 @@
 """Options: what the user may choose about a run."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, Self
 
 from napari_microenhance.errors import OptionsError
@@ -69,6 +69,9 @@ class Options:
         "auto", "Arithmetic of the network; int8 runs the twin beside its file, auto the file."
     )
     memory: int | Auto = _option("auto", "Bytes the run may add; auto: half of what is free.")
+    no_caution: tuple[str, ...] = _option(
+        (), "Names of cautions that are not said; a name that is none silences nothing."
+    )
 
     def __post_init__(self) -> None:
         for name, words in CHOICES.items():
@@ -86,6 +89,7 @@ class Options:
                 _check_int(name, getattr(self, name), least)
         if self.planes != "all":
             object.__setattr__(self, "planes", _planes(self.planes))
+        object.__setattr__(self, "no_caution", _names("no_caution", self.no_caution))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
@@ -128,6 +132,16 @@ def _planes(value: object) -> tuple[int, ...]:
     if not planes or planes[0] < 0:
         raise OptionsError(f"planes={value!r} needs whole numbers from 0 on.")
     return tuple(planes)
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    """Return names, each once, or raise."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise OptionsError(f'{name}={value!r} needs names, such as ("domain",).')
+    names = tuple(dict.fromkeys(value))
+    if wrong := [item for item in names if not isinstance(item, str)]:
+        raise OptionsError(f"{name}={value!r} needs names, and {wrong[0]!r} is none.")
+    return names
 
 
 def _pair(name: str, value: object) -> tuple[float, float]:

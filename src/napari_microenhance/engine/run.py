@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
+from napari_microenhance.engine.cautions import Caution, gather
 from napari_microenhance.engine.feed import Feed, Lane
 from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
@@ -45,6 +46,9 @@ class Progress:
         The result's pixels in the box; a copy.
     seconds_left : float or None
         From the pixels computed so far.
+    cautions : tuple of Caution or str
+        With the first report: what should be known before the result is used, but for what
+        `Options.no_caution` names.
     """
 
     done: int
@@ -52,6 +56,7 @@ class Progress:
     box: Box | None = None
     pixels: npt.NDArray[Any] | None = None
     seconds_left: float | None = None
+    cautions: tuple[Caution | str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,8 +77,8 @@ class Job:
         name, sha256, source, precision for the report.
     window : Box or None
         (Y, X) ranges: compute only what they need; pixels equal those of the full run.
-    warnings : tuple of str
-        Said already, for the report.
+    cautions : tuple of Caution or str
+        From the file, the ROI and the network, for the report.
     probe_seconds : float
     """
 
@@ -84,7 +89,7 @@ class Job:
     options: Options
     model: dict[str, Any]
     window: Box | None = None
-    warnings: tuple[str, ...] = ()
+    cautions: tuple[Caution | str, ...] = ()
     probe_seconds: float = 0.0
     parity: dict[str, Any] | None = None
 
@@ -142,7 +147,7 @@ class _Run:
         self._on_progress = on_progress
         self._should_stop = should_stop
         self._memory = _MemoryWatch()
-        self._warnings = list(job.warnings)
+        self._cautions: list[Caution | str] = list(job.cautions)
         self._inference = Inference(job.session, job.spec)
         self._seams = Seams()
         self._first_tile: float | None = None
@@ -156,7 +161,8 @@ class _Run:
         layout = self._layout(region, lanes)
         self._check_finite(layout, lanes)
         canvas = self._canvas(region, planes, lanes)
-        self._on_progress(Progress(0, len(layout.tiles) * len(lanes)))
+        total = len(layout.tiles) * len(lanes)
+        self._on_progress(Progress(0, total, cautions=self._told()))
         mismatch = self._run_tiles(layout, lanes, canvas, region)
         report = self._report(layout, lanes, canvas, region, mismatch)
         return Result(
@@ -170,6 +176,14 @@ class _Run:
             seams=self._seams.parts,
         )
 
+    def _caution(self, name: str, text: str) -> None:
+        """Note what the user should know."""
+        self._cautions.append(Caution(name, text))
+
+    def _told(self) -> tuple[Caution | str, ...]:
+        """Return the cautions so far, but for those that the user silenced."""
+        return gather(self._cautions, silenced=self._asked.no_caution)
+
     def _check_stop(self) -> None:
         """Raise if the caller wants the run to end."""
         self._memory.look()
@@ -181,7 +195,7 @@ class _Run:
         """Fit the intensity maps and pair them with the planes."""
         job = self._job
         fitted = []
-        self._warnings += remarks(job.source, job.spec, job.options)
+        self._cautions += remarks(job.source, job.spec, job.options)
         for palette in palettes(job.source, job.spec, job.options.colour):
             self._check_stop()
             maps = fit(job.source, palette, job.spec, job.options)
@@ -220,11 +234,12 @@ class _Run:
         per_px = math.ceil(per_px * spec.ratio**2)
         axes = size_axes(spec, region, options, blend=blend, patch_bytes=box_px * per_px)
         if spec.radius == GLOBAL and blend == "crop":
-            self._warnings.append("blend=crop shows seams: this network looks at the whole tile.")
+            self._caution("seams", "blend=crop shows seams: this network looks at the whole tile.")
         elif spec.radius != GLOBAL and axes[0].halo < int(spec.radius):
-            self._warnings.append(
+            self._caution(
+                "seams",
                 f"halo={axes[0].halo} px is smaller than the network's reach of "
-                f"{spec.radius} px; seams are possible."
+                f"{spec.radius} px; seams are possible.",
             )
         domain = region.box if options.context == "white" else context_box(region, axes)
         full = plan(region, axes, blend=blend, domain=domain, ratio=spec.ratio)
@@ -343,10 +358,11 @@ class _Run:
         """Write down what was done."""
         job, source = self._job, self._job.source
         if canvas.clipped:
-            self._warnings.append(
-                f"{canvas.clipped:,} values were clipped to the range of {canvas.page.dtype}."
+            self._caution(
+                "clipped",
+                f"{canvas.clipped:,} values were clipped to the range of {canvas.page.dtype}.",
             )
-        self._warnings += self._inference.remarks
+        self._cautions += self._inference.remarks
         planes = len({lane.plane for lane in lanes})
         maps = {lane.palette.channels: lane.maps for lane in lanes}
         flat = [m for group in maps.values() for m in group]
@@ -397,7 +413,7 @@ class _Run:
                 "probe": job.probe_seconds,
             },
             peak_bytes=self._memory.grown,
-            warnings=self._warnings,
+            warnings=[str(caution) for caution in self._told()],
             result={
                 "shape": list(canvas.patch.shape),
                 "axes": canvas.page.axes,

@@ -126,7 +126,9 @@ def _chosen(record: Record) -> Iterator[tuple[str, Any]]:
 
 def _typed(value: Any) -> str:  # noqa: ANN401 - of any option
     """Return an option's value as it is typed, to the last digit."""
-    return ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(part if isinstance(part, str) else repr(part) for part in value)
+    return str(value)
 
 
 def _better(record: Record) -> str:

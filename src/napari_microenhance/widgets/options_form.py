@@ -42,6 +42,7 @@ _LABELS: Final = {
     "value_range": "Network range",
     "dtype": "Result type",
     "batch": "Batch (tiles)",
+    "no_caution": "Silent cautions",
 }
 _SUGGESTIONS: Final = {
     "intensity": CHOICES["intensity"],
@@ -51,6 +52,7 @@ _SUGGESTIONS: Final = {
     "threads": ("auto", 1, 2, 4),
     "batch": ("auto", 1, 2, 4, 8),
     "memory": ("auto", 1 << 30, 4 << 30, 16 << 30),
+    "no_caution": ((),),
 }
 _MOST_PX: Final = 100_000
 _SPUN: Final = ("dilate", "feather")
@@ -90,7 +92,9 @@ class WordBox(ComboBox):
     @property
     def value(self) -> Any:  # noqa: ANN401 - several types
         """What is typed or chosen."""
-        return parse(self.name, self._box().currentText() or "auto")
+        return parse(
+            self.name, self._box().currentText() or show(self.name, _SUGGESTIONS[self.name][0])
+        )
 
     @value.setter
     def value(self, value: Any) -> None:  # noqa: ANN401 - several types

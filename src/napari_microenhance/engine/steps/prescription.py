@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import Palette
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
@@ -67,7 +68,7 @@ def fit_lane(
     )
 
 
-def remarks(source: Source, spec: ModelSpec, options: Options) -> list[str]:
+def remarks(source: Source, spec: ModelSpec, options: Options) -> list[Caution]:
     """Return what a user should know where a package's steps meet an image.
 
     Parameters
@@ -79,7 +80,7 @@ def remarks(source: Source, spec: ModelSpec, options: Options) -> list[str]:
     """
     if not spec.preprocessing:
         return []
-    found = []
+    found: list[str] = []
     if options.intensity != "auto":
         found.append("intensity is not used: the package prescribes its own steps.")
     first = spec.preprocessing[0]
@@ -96,4 +97,4 @@ def remarks(source: Source, spec: ModelSpec, options: Options) -> list[str]:
             "The package's result has units of its own, which whole numbers may not hold; "
             "dtype=float32 keeps them."
         )
-    return found
+    return [Caution("package-steps", sentence) for sentence in found]

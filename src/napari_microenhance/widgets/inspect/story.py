@@ -1,6 +1,5 @@
 """A record in words, for whoever looks at a result; no Qt."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -96,7 +95,7 @@ def _tiles(plan: Mapping[str, Any], mismatch: float | None) -> str:
 
 def _options(options: Mapping[str, Any]) -> str:
     """Return the options that are not the default."""
-    usual = {field.name: field.default for field in dataclasses.fields(Options)}
+    usual = Options().to_dict()
     other = [f"{k}={v}" for k, v in options.items() if k not in usual or v != usual[k]]
     return ", ".join(other) or "all default"
 

@@ -1,0 +1,72 @@
+"""What a call in the background is given, and what it says about itself."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Counted", "JobHooks", "JobProgress"]
+
+
+class Counted(Protocol):
+    """What the engine reports, or anything else that counts."""
+
+    @property
+    def done(self) -> int:
+        """Parts that are finished."""
+
+    @property
+    def total(self) -> int:
+        """Parts in all."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None where nobody knows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JobProgress:
+    """How far a call is.
+
+    Parameters
+    ----------
+    stage : str
+        What it does just now, such as "Comparing"; empty where it has only one stage.
+    done, total : int
+        Parts of this stage; a total of 0: nobody knows how many.
+    seconds_left : float or None
+        None where nobody knows.
+    """
+
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+
+
+class JobHooks:
+    """The two hooks of a long call, and a third one for its stages; any thread.
+
+    Parameters
+    ----------
+    should_stop : callable
+        To be polled often; raise `Cancelled` or just return once it is true.
+
+    Attributes
+    ----------
+    progress : JobProgress or None
+        The latest. It is looked at, not sent: however fast reports come, the window's thread
+        stays free.
+    """
+
+    def __init__(self, should_stop: Callable[[], bool]) -> None:
+        self.should_stop = should_stop
+        self.progress: JobProgress | None = None
+
+    def show(self, progress: Counted) -> None:
+        """Note how far the stage is; fits `on_progress` of the engine."""
+        stage = self.progress.stage if self.progress is not None else ""
+        self.progress = JobProgress(stage, progress.done, progress.total, progress.seconds_left)
+
+    def enter(self, stage: str) -> None:
+        """Note that another stage begins."""
+        self.progress = JobProgress(stage)

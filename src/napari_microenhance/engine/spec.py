@@ -23,13 +23,33 @@ class SizeRule:
     fixed: int | None = None
 
     def round_up(self, length: int) -> int:
-        """Return the smallest accepted length that holds `length`, or `fixed`."""
+        """Return the smallest accepted length that holds `length`, or `fixed`.
+
+        Parameters
+        ----------
+        length : int
+            px.
+
+        Returns
+        -------
+        int
+        """
         if self.fixed is not None:
             return self.fixed
         return self.minimum + -(-max(0, length - self.minimum) // self.step) * self.step
 
     def round_down(self, length: int) -> int:
-        """Return the largest accepted length within `length`, or the least accepted one."""
+        """Return the largest accepted length within `length`, or the least accepted one.
+
+        Parameters
+        ----------
+        length : int
+            px.
+
+        Returns
+        -------
+        int
+        """
         if self.fixed is not None:
             return self.fixed
         return self.minimum + max(0, length - self.minimum) // self.step * self.step

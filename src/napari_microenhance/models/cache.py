@@ -1,11 +1,10 @@
 """Cache: what the probe measured, so that a known network opens at once.
 
 An entry is named after everything that it depends on: the file, what the user knows
-better, and the code that measured. What cannot be read is measured again.
+better, and the edition of the measurements. What cannot be read is measured again.
 """
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -18,13 +17,10 @@ from typing import Any, Final, TypeVar
 import platformdirs
 import pydantic
 
-from napari_microenhance.engine.probing import opening, probe, ranges, ruler
-from napari_microenhance.engine.runtime import classes, tensors
+from napari_microenhance.engine.probing.probe import EDITION
 from napari_microenhance.engine.runtime.session import runtime_version
-from napari_microenhance.models import ends as chains
-from napari_microenhance.models import graph, hazards, nodes
 
-__all__ = ["fetch", "keep", "key_of", "read_json", "write_json"]
+__all__ = ["fetch", "keep", "key_of"]
 
 T = TypeVar("T")
 
@@ -33,9 +29,6 @@ ENTRIES_MOST: Final = 500
 
 ENTRY_BYTES_MOST: Final = 1 << 18
 
-MEASURING: Final = (chains, classes, graph, hazards, nodes, opening, probe, ranges, ruler, tensors)
-"""Modules whose code decides what is measured."""
-
 
 def folder() -> Path:
     """Return where entries are kept."""
@@ -43,8 +36,19 @@ def folder() -> Path:
 
 
 def key_of(*parts: Any) -> str:  # noqa: ANN401 - anything that JSON can hold
-    """Return the name of an entry that depends on these values, onnxruntime and our own code."""
-    everything = [*parts, runtime_version(), _code_version()]
+    """Return the name of an entry.
+
+    Parameters
+    ----------
+    *parts
+        What it depends on, beside onnxruntime and the edition of the measurements.
+
+    Returns
+    -------
+    str
+        A SHA-256.
+    """
+    everything = [*parts, runtime_version(), EDITION]
     text = json.dumps(everything, sort_keys=True, default=_jsonable)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -57,6 +61,11 @@ def fetch(key: str, kind: type[T]) -> T | None:
     key : str
     kind : type
         A dataclass; the values are checked against its fields.
+
+    Returns
+    -------
+    object or None
+        Of that type.
     """
     try:
         content = read_json(folder() / f"{key}.json", most=ENTRY_BYTES_MOST)
@@ -68,7 +77,13 @@ def fetch(key: str, kind: type[T]) -> T | None:
 
 
 def keep(key: str, value: Any) -> None:  # noqa: ANN401 - a dataclass
-    """Keep a dataclass; a cache that cannot be written is no mistake of the user's."""
+    """Keep a dataclass; a cache that cannot be written is no mistake of the user's.
+
+    Parameters
+    ----------
+    key : str
+    value : dataclass
+    """
     content = {"key": key, "value": _jsonable(value)}
     with suppress(OSError, TypeError):
         write_json(folder() / f"{key}.json", content)
@@ -123,12 +138,3 @@ def _jsonable(value: Any) -> Any:  # noqa: ANN401 - anything
     if isinstance(value, Mapping):
         return dict(value)
     return str(value)
-
-
-@functools.cache
-def _code_version() -> str:
-    """Return a digest of the code that measures: another one may measure otherwise."""
-    digest = hashlib.sha256()
-    for module in MEASURING:
-        digest.update(Path(str(module.__file__)).read_bytes())
-    return digest.hexdigest()

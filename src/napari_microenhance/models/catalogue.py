@@ -63,6 +63,10 @@ def twin_of(path: Path) -> Path | None:
     ----------
     path : Path
         Of an ONNX file.
+
+    Returns
+    -------
+    Path or None
     """
     twin = path.with_name(path.stem + TWIN)
     return twin if path.suffix.lower() == ".onnx" and twin.is_file() else None
@@ -77,7 +81,13 @@ def is_twin(path: Path) -> bool:
 
 
 def user_folder() -> Path:
-    """Return the folder whose networks are offered like built-in ones; it may not exist."""
+    """Return the folder whose networks are offered like built-in ones.
+
+    Returns
+    -------
+    Path
+        It may not exist.
+    """
     return Path(platformdirs.user_data_dir("napari-microenhance", appauthor=False)) / "models"
 
 
@@ -85,6 +95,10 @@ def list_models() -> tuple[ModelInfo, ...]:
     """Return the networks that can be named: the default one first, the user's own last.
 
     Nothing is opened for it: a file of the user's is a network only once `load_model` says so.
+
+    Returns
+    -------
+    tuple of ModelInfo
     """
     found = []
     for path in sorted(path for path in FOLDER.glob("*.onnx") if not is_twin(path)):
@@ -121,5 +135,10 @@ def _user_files() -> Iterator[Path]:
 
 
 def default_model() -> str:
-    """Return the name of the network that is used when none is named."""
+    """Return the name of the network that is used when none is named.
+
+    Returns
+    -------
+    str
+    """
     return DEFAULT

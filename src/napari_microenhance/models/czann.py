@@ -75,7 +75,17 @@ class CzannModel:
     card: str = ""
 
     def hints(self, session: Session) -> dict[str, Any]:
-        """Return the fields of `ModelSpec` that need no measuring."""
+        """Return the fields of `ModelSpec` that need no measuring.
+
+        Parameters
+        ----------
+        session : Session
+            The network, loaded.
+
+        Returns
+        -------
+        dict
+        """
         return self.known
 
     def contradictions(self, spec: ModelSpec) -> tuple[Finding, ...]:
@@ -122,7 +132,16 @@ class CzannModel:
 
 
 def is_czann(path: Path) -> bool:
-    """Whether a path looks like a .czann; nothing is opened."""
+    """Whether a path looks like a .czann; nothing is opened.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+    """
     return path.suffix.lower() == ".czann"
 
 

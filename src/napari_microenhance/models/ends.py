@@ -47,6 +47,11 @@ def output_bounds(name: str, maker: Mapping[str, Any], constants: Constants) -> 
     maker : mapping of str to NodeProto
         Which node gives a value.
     constants : mapping of str to ndarray
+
+    Returns
+    -------
+    Bounds or None
+        In the units of the output.
     """
     after = Line()
     for _ in range(LONGEST):
@@ -83,6 +88,10 @@ def preparation(name: str, users: Mapping[str, Any], constants: Constants) -> Li
         Which nodes read a value.
     constants : mapping of str to ndarray
         Of one number per channel the mean is taken.
+
+    Returns
+    -------
+    Line or None
     """
     total = Line()
     for _ in range(LONGEST):

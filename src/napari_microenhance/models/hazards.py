@@ -44,6 +44,11 @@ def hazard(model: "onnx.ModelProto", folder: Path, name: str) -> Finding | None:
         That the file is in.
     name : str
         For the sentence.
+
+    Returns
+    -------
+    Finding or None
+        Of severity "stop".
     """
     for look in (_opset, _custom_operators, _external, _damaged, _size):
         if sentence := look(model, folder):
@@ -52,7 +57,19 @@ def hazard(model: "onnx.ModelProto", folder: Path, name: str) -> Finding | None:
 
 
 def external_files(model: "onnx.ModelProto", folder: Path) -> tuple[Path, ...]:
-    """Return the files beside a network that hold weights, each once."""
+    """Return the files beside a network that hold weights, each once.
+
+    Parameters
+    ----------
+    model : ModelProto
+    folder : Path
+        That the network's file is in.
+
+    Returns
+    -------
+    tuple of Path
+        They may be missing.
+    """
     places = dict.fromkeys(_external_info(t).get("location", "") for t in all_tensors(model))
     return tuple(folder / place for place in places if place)
 

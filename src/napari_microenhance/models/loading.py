@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_microenhance.engine.runtime.providers import Choice, Trial, choose, try_provider
+from napari_microenhance.engine.runtime.providers import Choice, Parity, choose, try_provider
 from napari_microenhance.engine.runtime.session import Session, available_providers
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
 from napari_microenhance.errors import ModelError
@@ -138,7 +138,19 @@ class Model:
         return Model(origin, measured, session=session, probe_seconds=seconds)
 
     def choice(self, provider: str = "auto", threads: int | str = "auto") -> Choice:
-        """Return the provider that works, with the network loaded; chosen once, then kept."""
+        """Return the provider that works, with the network loaded; chosen once, then kept.
+
+        Parameters
+        ----------
+        provider : str
+            A key of `PROVIDERS`, or "auto".
+        threads : int or "auto"
+            Of the CPU.
+
+        Returns
+        -------
+        Choice
+        """
         with self._opening:
             key = (provider, threads)
             if key not in self._choices:
@@ -150,11 +162,32 @@ class Model:
             return self._choices[key]
 
     def session(self, provider: str = "auto", threads: int | str = "auto") -> Session:
-        """Return the network loaded for a provider; loaded once, then kept."""
+        """Return the network loaded for a provider; loaded once, then kept.
+
+        Parameters
+        ----------
+        provider : str
+            A key of `PROVIDERS`, or "auto".
+        threads : int or "auto"
+            Of the CPU.
+
+        Returns
+        -------
+        Session
+        """
         return self.choice(provider, threads).session
 
     def assignment(self, provider: str) -> dict[str, list[str]]:
         """Return the kinds of operators that each provider runs; loads the network again.
+
+        Parameters
+        ----------
+        provider : str
+            A key of `PROVIDERS`.
+
+        Returns
+        -------
+        dict of str to list of str
 
         Raises
         ------
@@ -172,10 +205,10 @@ class Model:
             )
         return self._sessions[key]
 
-    def _attempt(self, provider: str) -> Trial:
+    def _attempt(self, provider: str) -> Parity:
         """Try a provider on this network, the first time that the two meet."""
         key = cache.key_of("trial", self.sha256, provider, available_providers())
-        found = cache.fetch(key, Trial)
+        found = cache.fetch(key, Parity)
         if found is None:
             found = try_provider(self.path, provider, self.spec)
             # What failed once may have lacked memory; the next session tries again.

@@ -10,7 +10,16 @@ __all__ = ["all_graphs", "all_nodes", "all_tensors"]
 
 
 def all_nodes(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
-    """Yield all nodes of a model, those of branches, loops and functions too."""
+    """Yield all nodes of a model, those of branches, loops and functions too.
+
+    Parameters
+    ----------
+    model : ModelProto
+
+    Yields
+    ------
+    NodeProto
+    """
     for graph in all_graphs(model.graph):
         yield from graph.node
     for function in model.functions:
@@ -22,7 +31,16 @@ def all_nodes(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
 
 
 def all_graphs(graph: "onnx.GraphProto") -> Iterator["onnx.GraphProto"]:
-    """Yield a graph and all graphs in it."""
+    """Yield a graph and all graphs in it.
+
+    Parameters
+    ----------
+    graph : GraphProto
+
+    Yields
+    ------
+    GraphProto
+    """
     waiting = [graph]
     while waiting:
         found = waiting.pop()
@@ -39,7 +57,16 @@ def _inner(node: "onnx.NodeProto") -> Iterator["onnx.GraphProto"]:
 
 
 def all_tensors(model: "onnx.ModelProto") -> Iterator["onnx.TensorProto"]:
-    """Yield all tensors that a model stores, wherever."""
+    """Yield all tensors that a model stores, wherever.
+
+    Parameters
+    ----------
+    model : ModelProto
+
+    Yields
+    ------
+    TensorProto
+    """
     for graph in all_graphs(model.graph):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:

@@ -61,6 +61,10 @@ def find_origin(path: Path, builtin: ModelInfo | None) -> Origin:
     builtin : ModelInfo or None
         That the path belongs to.
 
+    Returns
+    -------
+    Origin
+
     Raises
     ------
     FileMissingError

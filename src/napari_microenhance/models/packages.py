@@ -90,7 +90,17 @@ class Package:
         return tuple(self._members)
 
     def holds(self, name: str) -> bool:
-        """Whether there is a file of that name."""
+        """Whether there is a file of that name.
+
+        Parameters
+        ----------
+        name : str
+            With forward slashes.
+
+        Returns
+        -------
+        bool
+        """
         if self.path.is_dir():
             return _is_inside(name) and self._inside(name).is_file()
         return name in self._members
@@ -180,12 +190,33 @@ class Package:
 
 
 def open_package(path: str | os.PathLike[str]) -> Package:
-    """Open a zip or a folder; nothing is extracted yet. See `Package`."""
+    """Open a zip or a folder; nothing is extracted yet.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Package
+        It says what is raised.
+    """
     return Package(Path(path))
 
 
 def safe_extract(path: str | os.PathLike[str], *names: str) -> tuple[Path, ...]:
-    """Return the paths of the named files of a zip or folder. See `Package.extract`."""
+    """Return the paths of the named files of a zip or folder.
+
+    Parameters
+    ----------
+    path : str or path
+    *names : str
+
+    Returns
+    -------
+    tuple of Path
+        `Package.extract` says what is raised.
+    """
     package = open_package(path)
     return tuple(package.extract(name) for name in names)
 
@@ -198,7 +229,17 @@ def cache_folder(sha256: str) -> Path:
 
 
 def sha256_of(*paths: Path) -> str:
-    """Return the SHA-256 of one file, or of several one after the other."""
+    """Return the SHA-256 of one file, or of several one after the other.
+
+    Parameters
+    ----------
+    *paths : Path
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:

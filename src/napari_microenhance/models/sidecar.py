@@ -45,7 +45,17 @@ BYTES_MOST: Final = 1 << 20
 
 
 def sidecar_path(path: Path) -> Path:
-    """Return the file of edits beside a network's file."""
+    """Return the file of edits beside a network's file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+        It may not exist.
+    """
     return path.with_name(path.name + ENDING)
 
 
@@ -104,6 +114,11 @@ def load_edits(path: Path) -> dict[str, Any]:
     path : Path
         Of the network's file or package.
 
+    Returns
+    -------
+    dict
+        Fields of `ModelSpec`, checked.
+
     Raises
     ------
     ModelError
@@ -129,6 +144,10 @@ def checked_edits(edits: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     edits : mapping
         Names and values, as JSON or Python gives them.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
@@ -157,6 +176,10 @@ def reconciled(measured: ModelSpec, edits: Mapping[str, Any]) -> tuple[ModelSpec
     measured : ModelSpec
     edits : mapping
         Checked.
+
+    Returns
+    -------
+    tuple of ModelSpec and list of Finding
     """
     kept: dict[str, Any] = {}
     findings = []

@@ -12,11 +12,16 @@ import pytest
 import toys
 from napari_microenhance import Options, enhance, load_model
 from napari_microenhance.engine.runtime import providers, session
-from napari_microenhance.engine.runtime.providers import Trial, choose, double_install, try_provider
-from napari_microenhance.engine.runtime.trial import compare
+from napari_microenhance.engine.runtime.parity import compare
+from napari_microenhance.engine.runtime.providers import (
+    Parity,
+    choose,
+    double_install,
+    try_provider,
+)
 from napari_microenhance.errors import ModelError
 
-GOOD = Trial("cuda", difference=1e-6)
+GOOD = Parity("cuda", difference=1e-6)
 
 
 def chosen(monkeypatch, asked, trials, *, broken=()):
@@ -40,7 +45,7 @@ def chosen(monkeypatch, asked, trials, *, broken=()):
 
 
 def test_auto_takes_the_first_that_works(monkeypatch):
-    trials = {"openvino": Trial("openvino", difference=0.0), "cuda": GOOD}
+    trials = {"openvino": Parity("openvino", difference=0.0), "cuda": GOOD}
     choice, tried, _ = chosen(monkeypatch, "auto", trials)
     assert choice.session.got == "cuda"
     assert tried == ["cuda"]
@@ -51,14 +56,14 @@ def test_auto_takes_the_first_that_works(monkeypatch):
 @pytest.mark.parametrize(
     ("trial", "words"),
     [
-        (Trial("", error="ended its process (status -11)"), "ended its process"),
-        (Trial("cpu", difference=0.0), "was refused by onnxruntime, which gave cpu"),
-        (Trial("cuda", finite=False), "not numbers"),
-        (Trial("cuda", difference=0.3), r"by 30\.0% of the network's range"),
+        (Parity("", error="ended its process (status -11)"), "ended its process"),
+        (Parity("cpu", difference=0.0), "was refused by onnxruntime, which gave cpu"),
+        (Parity("cuda", finite=False), "not numbers"),
+        (Parity("cuda", difference=0.3), r"by 30\.0% of the network's range"),
     ],
 )
 def test_auto_goes_on_to_the_next_and_says_why(monkeypatch, trial, words):
-    trials = {"cuda": trial, "openvino": Trial("openvino", difference=0.0)}
+    trials = {"cuda": trial, "openvino": Parity("openvino", difference=0.0)}
     choice, tried, opened = chosen(monkeypatch, "auto", trials)
     assert tried == ["cuda", "openvino"]
     assert opened == ["openvino"]
@@ -75,19 +80,19 @@ def test_auto_without_any_is_the_cpu_and_silent(monkeypatch):
 
 
 def test_tensorrt_and_coreml_need_the_users_word(monkeypatch):
-    trials = {"tensorrt": Trial("tensorrt", difference=0.0)}
+    trials = {"tensorrt": Parity("tensorrt", difference=0.0)}
     assert chosen(monkeypatch, "auto", trials)[1] == []
     assert chosen(monkeypatch, "tensorrt", trials)[0].session.got == "tensorrt"
 
 
 def test_the_users_word_goes_before_a_difference_which_is_said(monkeypatch):
-    choice, _, _ = chosen(monkeypatch, "cuda", {"cuda": Trial("cuda", difference=0.3)})
+    choice, _, _ = chosen(monkeypatch, "cuda", {"cuda": Parity("cuda", difference=0.3)})
     assert choice.session.got == "cuda"
     assert "otherwise than the CPU, by 30.0%" in choice.remarks[0]
 
 
 def test_a_network_that_is_random_is_no_difference(monkeypatch):
-    choice, _, _ = chosen(monkeypatch, "auto", {"cuda": Trial("cuda")})
+    choice, _, _ = chosen(monkeypatch, "auto", {"cuda": Parity("cuda")})
     assert choice.session.got == "cuda"
     assert choice.parity() == {"max_difference": None, "finite": True}
 
@@ -106,7 +111,7 @@ def test_what_is_missing_or_breaks_is_the_cpu_with_a_word(monkeypatch):
 
 def test_a_trial_runs_in_another_process(tmp_path):
     model = load_model(toys.unet(tmp_path / "a.onnx"))
-    assert try_provider(model.path, "cpu", model.spec) == Trial("cpu", difference=0.0)
+    assert try_provider(model.path, "cpu", model.spec) == Parity("cpu", difference=0.0)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +139,7 @@ def test_a_random_network_cannot_be_compared(tmp_path):
     g = toys.Graph(1)
     noise = g.node("RandomNormalLike", "x", scale=0.1)
     model = load_model(g.save(tmp_path / "a.onnx", g.node("Add", "x", noise)))
-    assert compare(model.path, "cpu", model.spec) == Trial("cpu")
+    assert compare(model.path, "cpu", model.spec) == Parity("cpu")
 
 
 def test_a_network_that_fails_is_told_in_words(tmp_path):
@@ -213,7 +218,7 @@ def test_the_trial_is_made_once_for_a_network(tmp_path, rng, pretend_cuda, monke
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize(("trial", "times"), [(GOOD, 1), (Trial("", error="died"), 2)])
+@pytest.mark.parametrize(("trial", "times"), [(GOOD, 1), (Parity("", error="died"), 2)])
 def test_a_good_trial_is_remembered_by_the_next_session(tmp_path, monkeypatch, trial, times):
     calls = []
     monkeypatch.setattr(providers, "available_providers", lambda: ("cuda", "cpu"))

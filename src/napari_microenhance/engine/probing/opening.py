@@ -107,9 +107,20 @@ def open_network(session: Session, known: Mapping[str, Any]) -> Opened:
 
 
 def try_run(session: Session, spec: ModelSpec, image: FloatArray) -> FloatArray | None:
-    """Return the output (C, ...) for one image (C, ...), or None where the size is refused.
+    """Run one image through a network.
 
-    An output whose size does not follow from scale and border loss is a refusal too.
+    Parameters
+    ----------
+    session : Session
+    spec : ModelSpec
+    image : ndarray, shape (C, ..., Y, X), float32
+        In the network's range.
+
+    Returns
+    -------
+    ndarray, shape (C, ..., Y * scale, X * scale), float32, or None
+        Less the border loss. None where the size is refused; an output that is empty, or whose
+        size does not follow from scale and border loss, is a refusal too.
     """
     try:
         out = session.run(np.repeat(image[None], spec.batch or 1, axis=0), spec)[0]

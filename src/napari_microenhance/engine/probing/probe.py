@@ -19,7 +19,11 @@ from napari_microenhance.engine.runtime.classes import Activation, missing_activ
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec, Radius
 
-__all__ = ["Findings", "probe"]
+__all__ = ["EDITION", "Findings", "probe"]
+
+EDITION = 1
+"""Of the measurements: one more wherever a network is measured or described otherwise, so that
+what was kept by an earlier version is measured again."""
 
 MEMORY_PROBE_PX = 100_000
 """Pixels of the image that the working memory is measured on, at most."""

@@ -55,11 +55,30 @@ class Line:
     offset: float = 0.0
 
     def then(self, gain: float, offset: float) -> "Line":
-        """Return the line that applies another one after this."""
+        """Return the line that applies another one after this.
+
+        Parameters
+        ----------
+        gain, offset : float
+            Of the other one.
+
+        Returns
+        -------
+        Line
+        """
         return Line(self.gain * gain, self.offset * gain + offset)
 
     def at(self, value: float) -> float:
-        """Return the value on the line."""
+        """Return the value on the line.
+
+        Parameters
+        ----------
+        value : float
+
+        Returns
+        -------
+        float
+        """
         return value * self.gain + self.offset
 
     def __str__(self) -> str:
@@ -128,7 +147,19 @@ def suggest_range(
 
 
 def range_finding(hint: RangeHint, spec: ModelSpec) -> Finding:
-    """Return the sentence for the user; a caution where the used range is probably wrong."""
+    """Return the sentence for the user.
+
+    Parameters
+    ----------
+    hint : RangeHint
+    spec : ModelSpec
+        With the range that is used.
+
+    Returns
+    -------
+    Finding
+        A caution where the used range is probably wrong.
+    """
     severity, sentence = _sentence(hint, spec)
     return Finding(severity, sentence, topic="value_range")
 

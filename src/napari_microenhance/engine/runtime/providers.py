@@ -20,7 +20,7 @@ from napari_microenhance.engine.runtime.session import Session, available_provid
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import ModelError
 
-__all__ = ["Choice", "Trial", "choose", "double_install", "try_provider"]
+__all__ = ["Choice", "Parity", "choose", "double_install", "try_provider"]
 
 AUTO: Final = ("cuda", "directml", "openvino")
 """What "auto" tries before the CPU, best first; the others need the user's word."""
@@ -50,7 +50,7 @@ BUILDS: Final = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class Parity:
     """How a provider did on a small tile.
 
     Parameters
@@ -84,14 +84,14 @@ class Choice:
     Parameters
     ----------
     session : Session
-    trial : Trial or None
+    trial : Parity or None
         None for the CPU, which is what others are compared with.
     remarks : tuple of str
         What the user should know.
     """
 
     session: Session
-    trial: Trial | None = None
+    trial: Parity | None = None
     remarks: tuple[str, ...] = ()
 
     def parity(self) -> dict[str, Any] | None:
@@ -105,7 +105,7 @@ def choose(
     asked: str,
     *,
     open_session: Callable[[str], Session],
-    attempt: Callable[[str], Trial],
+    attempt: Callable[[str], Parity],
 ) -> Choice:
     """Return the provider that is asked for, or the best that works.
 
@@ -157,7 +157,7 @@ def choose(
 
 def try_provider(
     model: Path, provider: str, spec: ModelSpec, *, command: Sequence[str] | None = None
-) -> Trial:
+) -> Parity:
     """Run a small tile on a provider and on the CPU, in a process of its own.
 
     Parameters
@@ -172,10 +172,10 @@ def try_provider(
 
     Returns
     -------
-    Trial
+    Parity
         Also where the process failed or was ended by the system.
     """
-    command = command or (sys.executable, "-m", "napari_microenhance.engine.runtime.trial")
+    command = command or (sys.executable, "-m", "napari_microenhance.engine.runtime.parity")
     question = {"model": os.fspath(model.resolve()), "provider": provider, "spec": spec.to_dict()}
     with tempfile.TemporaryDirectory(prefix="microenhance-") as folder:
         asking, answer = Path(folder) / "question.json", Path(folder) / "answer.json"
@@ -192,16 +192,22 @@ def try_provider(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Trial("", error=f"did not answer within {TRIAL_SECONDS} s")
+            return Parity("", error=f"did not answer within {TRIAL_SECONDS} s")
         except OSError as error:
-            return Trial("", error=f"could not be tried: {error.strerror}")
+            return Parity("", error=f"could not be tried: {error.strerror}")
         if done.returncode or not answer.is_file():
-            return Trial("", error=f"ended its process (status {done.returncode})")
-        return Trial(**json.loads(answer.read_text(encoding="utf-8")))
+            return Parity("", error=f"ended its process (status {done.returncode})")
+        return Parity(**json.loads(answer.read_text(encoding="utf-8")))
 
 
 def double_install() -> str:
-    """Return the sentence that says how to mend two builds of onnxruntime, or nothing."""
+    """Return the sentence that says how to mend two builds of onnxruntime.
+
+    Returns
+    -------
+    str
+        Empty where there is one build.
+    """
     found = []
     for name in BUILDS:
         try:
@@ -220,7 +226,7 @@ def double_install() -> str:
     )
 
 
-def _reason_against(trial: Trial, word: str, *, must_be_same: bool) -> str:
+def _reason_against(trial: Parity, word: str, *, must_be_same: bool) -> str:
     """Return why a provider is not used, or nothing."""
     if trial.error:
         return f"does not run this network ({trial.error})"

@@ -61,7 +61,12 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def runtime_version() -> str:
-    """Return the version of onnxruntime."""
+    """Return the version of onnxruntime.
+
+    Returns
+    -------
+    str
+    """
     return str(ort.__version__)
 
 
@@ -144,7 +149,17 @@ class Session:
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
 
     def on(self, provider: str) -> "Session":
-        """Return the same network loaded for another provider."""
+        """Return the same network loaded for another provider.
+
+        Parameters
+        ----------
+        provider : str
+            A key of `PROVIDERS`.
+
+        Returns
+        -------
+        Session
+        """
         return Session(self._model, name=self.name, provider=provider, threads=self._threads)
 
     def assignment(self) -> dict[str, list[str]]:
@@ -245,6 +260,14 @@ class Inference:
     def run(self, images: FloatArray) -> FloatArray:
         """Return the output for one batch of images; see `Session.run`.
 
+        Parameters
+        ----------
+        images : ndarray, shape (N, C, ..., Y, X), float32
+
+        Returns
+        -------
+        ndarray, shape (N, C, ..., Y, X), float32
+
         Raises
         ------
         Cancelled
@@ -287,7 +310,13 @@ class Inference:
 
 
 def available_providers() -> tuple[str, ...]:
-    """Return our words for the providers that this onnxruntime was built with."""
+    """Return our words for the providers that this onnxruntime was built with.
+
+    Returns
+    -------
+    tuple of str
+        Keys of `PROVIDERS`.
+    """
     built = ort.get_available_providers()
     return tuple(word for word, theirs in PROVIDERS.items() if theirs in built)
 

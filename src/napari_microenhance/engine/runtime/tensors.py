@@ -47,7 +47,18 @@ def feeds(images: FloatArray, spec: ModelSpec, names: Sequence[str]) -> dict[str
 
 
 def to_images(tensor: npt.NDArray[Any], spec: ModelSpec) -> FloatArray:
-    """Return the network's output as images, shape (N, C, ..., Y, X), float32."""
+    """Return the network's output as images.
+
+    Parameters
+    ----------
+    tensor : ndarray
+        With the axes of ``spec.axes_out``.
+    spec : ModelSpec
+
+    Returns
+    -------
+    ndarray, shape (N, C, ..., Y, X), float32
+    """
     wanted = canonical(spec.axes_out)
     images = tensor.transpose([spec.axes_out.index(a) for a in wanted])
     if spec.output_channels:

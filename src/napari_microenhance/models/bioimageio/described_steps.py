@@ -34,6 +34,10 @@ def read_steps(raw: Sequence[Any], *, letters: str, image: str, package: str) ->
     package : str
         File name, for error texts.
 
+    Returns
+    -------
+    tuple of Step
+
     Raises
     ------
     ModelError

@@ -80,6 +80,10 @@ def read_claims(described: Any, package: str) -> Claims:  # noqa: ANN401 - of bi
     package : str
         File name, for error texts.
 
+    Returns
+    -------
+    Claims
+
     Raises
     ------
     ModelError
@@ -112,6 +116,10 @@ def contradictions(claims: Claims, spec: ModelSpec) -> tuple[str, ...]:
     claims : Claims
     spec : ModelSpec
         Measured.
+
+    Returns
+    -------
+    tuple of str
     """
     given, got = claims.input, claims.output
     halo = round(got.halo / spec.scale)
@@ -147,7 +155,18 @@ def contradictions(claims: Claims, spec: ModelSpec) -> tuple[str, ...]:
 
 
 def value_range(given: TensorClaims) -> tuple[float, float] | None:
-    """Return the range in which the network sees the image, where its steps tell."""
+    """Return the range in which the network sees the image, where its steps tell.
+
+    Parameters
+    ----------
+    given : TensorClaims
+        Of the input.
+
+    Returns
+    -------
+    tuple of float or None
+        (low, high) after the steps.
+    """
     low, high = given.low, given.high
     found = None if low is None or high is None else (low, high)
     if found is None and given.dtype in ("uint8", "uint16"):

@@ -42,7 +42,17 @@ DTYPES: Final = ("float32", "float64", "uint8", "uint16")
 
 
 def with_steps(spec: ModelSpec) -> ModelSpec:
-    """Return a spec whose steps take values of 0 to 255 to the network's range and back."""
+    """Return a spec whose steps take values of 0 to 255 to the network's range and back.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+
+    Returns
+    -------
+    ModelSpec
+        The same where it has steps.
+    """
     if spec.preprocessing:
         return spec
     low, high = spec.value_range
@@ -137,6 +147,10 @@ def read_me(model: Model, spec: ModelSpec) -> str:
     model : Model
     spec : ModelSpec
         With steps.
+
+    Returns
+    -------
+    str
     """
     reach = "the whole tile" if spec.radius == GLOBAL else f"{spec.radius} px"
     sizes = ", ".join(str(rule) for rule in spec.size)

@@ -91,7 +91,18 @@ class PackagedModel:
         return self.test_files[which]
 
     def hints(self, session: Session) -> dict[str, Any]:
-        """Return `known`, without axes that the graph's tensors cannot have."""
+        """Return `known`, without axes that the graph's tensors cannot have.
+
+        Parameters
+        ----------
+        session : Session
+            The network, loaded.
+
+        Returns
+        -------
+        dict
+            Fields of `ModelSpec`.
+        """
         found = dict(self.known)
         names = [t.name for t in session.outputs]
         if len(names) > 1:
@@ -107,7 +118,16 @@ class PackagedModel:
 
 
 def is_package(path: Path) -> bool:
-    """Whether a path looks like a BioImage.IO package; nothing is opened."""
+    """Whether a path looks like a BioImage.IO package; nothing is opened.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+    """
     return path.suffix.lower() in (".zip", ".yaml", ".yml") or path.is_dir()
 
 

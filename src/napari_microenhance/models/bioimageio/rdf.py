@@ -11,18 +11,6 @@ from typing import Any, Final
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models.packages import Package
 
-__all__ = [
-    "DESCRIPTION_BYTES",
-    "check_kind",
-    "description_name",
-    "first_error",
-    "onnx_entry",
-    "read_description",
-    "refuse_code",
-    "tensor_entries",
-    "validated",
-]
-
 NAMES: Final = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
 """Of descriptions; with anything and a point before it, too."""
 

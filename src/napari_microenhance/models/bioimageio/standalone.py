@@ -12,7 +12,7 @@ from napari_microenhance.models.hazards import external_files
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["opset_of", "standalone"]
+__all__ = ["standalone"]
 
 CHOSEN = "microenhance_image"
 """Name of the output where only some channels of one are the image."""

@@ -13,7 +13,7 @@ from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import fit_steps
 from napari_microenhance.errors import ModelError
 
-__all__ = ["VerifyReport", "load_tensor", "predict", "verify"]
+__all__ = ["VerifyReport", "predict", "verify"]
 
 TENSOR_BYTES: Final = 1 << 30
 

@@ -1,6 +1,6 @@
-"""Trial: one small tile on a provider and on the CPU; run as a program by `providers`.
+"""Parity: how far one small tile on a provider is from the CPU; run as a program by `providers`.
 
-Started as ``python -m napari_microenhance.engine.runtime.trial QUESTION ANSWER``, both JSON files.
+Started as ``python -m napari_microenhance.engine.runtime.parity QUESTION ANSWER``, both JSON files.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydantic
 
-from napari_microenhance.engine.runtime.providers import Trial
+from napari_microenhance.engine.runtime.providers import Parity
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import MicroEnhanceError
@@ -24,14 +24,20 @@ EDGE_PX = 64
 
 
 def main(question: Path, answer: Path) -> None:
-    """Answer a question, files of JSON both."""
+    """Answer a question.
+
+    Parameters
+    ----------
+    question, answer : Path
+        Of JSON files; the second one is written.
+    """
     asked: dict[str, Any] = json.loads(question.read_text(encoding="utf-8"))
     spec = pydantic.TypeAdapter(ModelSpec).validate_python(asked["spec"])
     trial = compare(Path(asked["model"]), str(asked["provider"]), spec)
     answer.write_text(json.dumps(dataclasses.asdict(trial)), encoding="utf-8")
 
 
-def compare(model: Path, provider: str, spec: ModelSpec) -> Trial:
+def compare(model: Path, provider: str, spec: ModelSpec) -> Parity:
     """Run a tile of random values on a provider and on the CPU.
 
     Parameters
@@ -43,7 +49,7 @@ def compare(model: Path, provider: str, spec: ModelSpec) -> Trial:
 
     Returns
     -------
-    Trial
+    Parity
     """
     low, high = spec.value_range
     shape = (spec.batch or 1, spec.channels_in, *(rule.round_up(EDGE_PX) for rule in spec.size))
@@ -57,13 +63,13 @@ def compare(model: Path, provider: str, spec: ModelSpec) -> Trial:
         cpu = session.on("cpu")
         here, again = cpu.run(tile, spec), cpu.run(tile, spec)
     except MicroEnhanceError as error:
-        return Trial(got, error=str(error).rstrip("."))
+        return Parity(got, error=str(error).rstrip("."))
     if not np.isfinite(here).all() or not np.array_equal(here, again):
-        return Trial(got)  # nothing to compare with
+        return Parity(got)  # nothing to compare with
     if not np.isfinite(there).all():
-        return Trial(got, finite=False)
+        return Parity(got, finite=False)
     span = max(high - low, float(np.ptp(here)))
-    return Trial(got, difference=float(np.abs(there - here).max()) / span)
+    return Parity(got, difference=float(np.abs(there - here).max()) / span)
 
 
 if __name__ == "__main__":

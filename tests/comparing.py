@@ -17,7 +17,8 @@ TURNED = {"scale": (0.5, 0.7), "rotate": 25, "translate": (3, -9), "units": ("um
 def record(image, **more):
     data = image.data[0] if image.multiscale else image.data
     about = {"shape": list(data.shape), "dtype": str(data.dtype), "sha256": fingerprint(data)}
-    return {RECORD_KEY: {"image": about, **more}}
+    empty = ("model", "provider", "versions", "roi", "options", "plan", "intensity")
+    return {RECORD_KEY: {**{name: {} for name in empty}, "image": about, **more}}
 
 
 def add_pair(viewer, data, enhanced, *, start=None, factor=1, **how):

@@ -285,6 +285,10 @@ def test_a_name_without_suffix_gets_one(plugin, tmp_path):
     assert read_record(path) is None
 
 
+SECTIONS = ("model", "provider", "versions", "roi", "options", "plan", "intensity")
+EMPTY = {name: {} for name in SECTIONS}
+
+
 @pytest.mark.parametrize(
     ("layer", "axes"),
     [
@@ -296,7 +300,7 @@ def test_a_name_without_suffix_gets_one(plugin, tmp_path):
         (
             Image(
                 np.zeros((2, 5, 6), np.uint8),
-                metadata={"napari-microenhance": {"image": {"axes": "CYX"}}},
+                metadata={"napari-microenhance": {**EMPTY, "image": {"axes": "CYX"}}},
             ),
             "CYX",
         ),

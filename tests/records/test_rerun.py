@@ -234,7 +234,7 @@ def test_every_region_comes_back_from_its_record(data):
     bits = data.draw(st.lists(st.booleans(), min_size=size, max_size=size).filter(any))
     mask = np.array(bits).reshape(shape)
     kept = json.loads(json.dumps(Region.from_mask(mask).to_dict()))
-    record = Record(FULL | {"image": {"shape": list(shape), "axes": "YX"}, "roi": kept})
+    record = Record.of(FULL | {"image": {"shape": list(shape), "axes": "YX"}, "roi": kept})
     back = record.roi()
     assert (back is None) == mask.all()
     np.testing.assert_array_equal(mask if back is None else back, mask)
@@ -342,9 +342,9 @@ def test_a_file_that_is_gone_is_named(folder):
 
 
 def test_a_name_in_a_record_leads_out_of_no_folder(folder):
-    record = Record(changed(folder, image={"name": "../../secret.tif"}), folder)
+    record = Record.of(changed(folder, image={"name": "../../secret.tif"}), folder=folder)
     assert record.image_name == "secret.tif"
-    record = Record(changed(folder, model={"source": "/etc/net.onnx"}), folder)
+    record = Record.of(changed(folder, model={"source": "/etc/net.onnx"}), folder=folder)
     assert record.model_file == "net.onnx"
 
 
@@ -373,9 +373,9 @@ def test_a_damaged_mask_gets_one_sentence():
         ({"runs": 3}, "cannot be read"),
         ({"box": [[0, 50], [0, 50]]}, "cannot be read"),
     ):
-        record = Record(FULL | {"image": image, "roi": {**kept, **change}})
+        record = FULL | {"image": image, "roi": {**kept, **change}}
         with pytest.raises(RecordError, match=words):
-            record.roi()
+            Record.of(record).roi()
 
 
 @pytest.mark.parametrize("missing", sorted(FULL))

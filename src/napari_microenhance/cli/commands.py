@@ -180,6 +180,7 @@ def _enhance_file(
     from napari_microenhance.api import load_model
     from napari_microenhance.files import check_target, replacing
     from napari_microenhance.images.image_formats import check_output, read_image
+    from napari_microenhance.records import Record
 
     image = read_image(source, axes=axes)
     dtype = "float32" if options.dtype == "float32" else image.pixels.dtype
@@ -188,15 +189,15 @@ def _enhance_file(
         check_target(report)
     network = load_model(model or _default_model())
     result = _run_with_bar(image.pixels, network, roi=roi, axes=image.axes, options=options)
-    record = result.report.to_dict()
-    record["image"]["name"] = source.name
+    kept = Record.of(result.report).with_image_name(source.name)
+    record = kept.to_dict()
     if report is None:
         write_result(target, result, image, record)
     else:
         with replacing(report) as handle:  # both appear, or neither
             handle.write(json.dumps(record, indent=2).encode() + b"\n")
             write_result(target, result, image, record)
-    for line in (*image.notes, *record["warnings"]):
+    for line in (*image.notes, *kept.report.warnings):
         typer.echo(" ".join(["Warning:", *line.split()]), err=True)
     typer.echo(f"{result.report.summary()} -> {target}")
 

@@ -128,16 +128,14 @@ def rerun_file(
             )
             if stop.is_set():  # pressed after the last tile
                 raise Cancelled
-        report = result.report.to_dict()
-        report["image"]["name"] = given.name
-        write_result(target, result, pixels, report)
-        for text in (*pixels.notes, *report["warnings"]):
+        kept = Record.of(result.report).with_image_name(given.name)
+        write_result(target, result, pixels, kept.to_dict())
+        for text in (*pixels.notes, *kept.report.warnings):
             typer.echo(" ".join(["Warning:", *text.split()]), err=True)
         same = "identical to the recorded pixels"
         outcome = {True: same, False: f"not {same}", None: "not compared with the recorded pixels"}
-        typer.echo(
-            f"{result.report.summary()}, {outcome[report['rerun']['identical']]} -> {target}"
-        )
+        identical = kept.report.rerun.identical if kept.report.rerun else None
+        typer.echo(f"{result.report.summary()}, {outcome[identical]} -> {target}")
 
 
 def _check_plot(plot: Path, inputs: Mapping[str, Path | None]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from napari_microenhance.errors import OutputError
 from napari_microenhance.images.imagefile import RECORD_KEY, PixelSize, canonical_unit
+from napari_microenhance.records import Record
 from napari_microenhance.rois.shapes import Shape
 
 __all__ = [
@@ -109,8 +110,8 @@ def layer_axes(path: str, ndim: int, meta: Mapping[str, Any], record: Mapping[st
     """
     colour = "C" if meta.get("rgb") else ""
     named = "".join(str(label)[:1].upper() for label in meta.get("axis_labels") or ())
-    image = record.get("image")
-    recorded = str(image.get("axes", "")) if isinstance(image, Mapping) else ""
+    found = Record.found_in({RECORD_KEY: record})
+    recorded = (found.report.image.axes or "") if found else ""
     counted = _DEFAULT_AXES.get(ndim - len(colour), "")
     for axes in (named + colour, recorded, counted + colour):
         fits = len(axes) == len(set(axes)) == ndim and axes.removesuffix(colour).endswith("YX")

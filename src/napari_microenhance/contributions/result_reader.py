@@ -13,8 +13,9 @@ from napari_microenhance.contributions.layer_data import LayerData
 from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.images.image_formats import read_changed, read_image, read_record
 from napari_microenhance.images.imagefile import CHANGED, RECORD_KEY, ImageFile
+from napari_microenhance.records import Record, RecordError
 
-__all__ = ["get_result_reader", "patch_place", "read_result"]
+__all__ = ["get_result_reader", "read_result"]
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
@@ -65,17 +66,17 @@ def read_result(path: str | Path) -> list[LayerData]:
         If the file cannot be read.
     """
     path = Path(path)
-    record, file = read_record(path) or {}, read_image(path)
+    kept, file = read_record(path) or {}, read_image(path)
     try:
-        where, holds_labels = _placement(file, record), _holds_labels(record)
-    except (
-        AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError,
-    ) as error:  # fmt: skip
+        record = Record.of(kept) if kept else None
+    except RecordError as error:
         raise ImageError(
             f"{path} carries a damaged record; open it with another reader."
         ) from error
+    where = _placement(file, record)
+    holds_labels = record is not None and record.holds_labels
     name = path.name.split(".")[0]
-    meta: dict[str, Any] = {"name": name, "metadata": {RECORD_KEY: record}, **where}
+    meta: dict[str, Any] = {"name": name, "metadata": {RECORD_KEY: dict(kept)}, **where}
     small = math.prod(file.pixels.shape) * np.dtype(file.pixels.dtype).itemsize <= _KEPT_BYTES
     pixels = np.asarray(file.pixels) if small else file.pixels
     if holds_labels and np.dtype(pixels.dtype).kind in "iu":
@@ -86,37 +87,6 @@ def read_result(path: str | Path) -> list[LayerData]:
     if mask is not None:
         layers.append((mask.astype(np.uint8), _mask_meta(name, file, where, mask), "labels"))
     return layers
-
-
-def patch_place(record: Mapping[str, Any], shape: Sequence[int]) -> Mapping[str, Any] | None:
-    """Return where pixels lie that are only the patch of a recorded run; None: on all of it.
-
-    Parameters
-    ----------
-    record : mapping
-        As `Report.to_dict` gives it.
-    shape : sequence of int
-        Of the pixels.
-
-    Returns
-    -------
-    mapping or None
-        axes, shape, start and scale of the patch, as `Report.result` has them.
-    """
-    found, image = record.get("result"), record.get("image")
-    if not isinstance(found, Mapping) or not isinstance(image, Mapping):
-        return None
-    needed = ("axes", "shape", "start", "scale")
-    if not all(key in found for key in needed) or tuple(found["shape"]) != tuple(shape):
-        return None
-    grown = zip(found["axes"], found["shape"], found["start"], strict=True)
-    lengths = dict(zip(str(image.get("axes", "")), image.get("shape", ()), strict=False))
-    scale = float(found["scale"])
-    for letter, length, start in grown:
-        factor = scale if letter in "YX" else 1.0
-        if start or length != round(lengths.get(letter, length) * factor):
-            return found
-    return None
 
 
 def _carries_record(path: str) -> bool:
@@ -133,21 +103,13 @@ def _read_results(path: str | Sequence[str]) -> list[LayerData]:
     return [layer for name in paths for layer in read_result(name)]
 
 
-def _holds_labels(record: Mapping[str, Any]) -> bool:
-    """Tell whether a run's result says what is where."""
-    model = record.get("model")
-    spec = (model.get("spec") if isinstance(model, Mapping) else None) or {}
-    return str(spec.get("task", "image")) == "labels"
-
-
-def _placement(file: ImageFile, record: Mapping[str, Any]) -> dict[str, Any]:
+def _placement(file: ImageFile, record: Record | None) -> dict[str, Any]:
     """Return scale, place, units and names of the axes, so that the result lies on its image."""
     letters = file.axes.removesuffix("C") if file.axes.endswith("YXC") else file.axes
     steps = [file.pixel_size.get(letter, (1.0, "")) for letter in letters]
-    where = patch_place(record, file.pixels.shape)
-    found = record.get("result")
-    grown = float(found.get("scale", 1.0)) if isinstance(found, Mapping) else 1.0
-    starts = {} if where is None else dict(zip(where["axes"], where["start"], strict=True))
+    patch = record.patch_under(file.pixels.shape) if record else None
+    grown = record.scale if record else 1.0
+    starts = {} if patch is None else dict(zip(patch.axes, patch.start, strict=True))
     scale, translate = [], []
     for letter, (step, _) in zip(letters, steps, strict=True):
         factor = grown if letter in "YX" else 1.0

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from napari_microenhance.engine.region import Box, Region, resample, unscaled
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import AxesError, ImageError, OptionsError
 
-__all__ = ["Alignment", "Picture", "cut_to", "middle"]
+__all__ = ["Alignment", "Picture", "cut_to", "middle", "patch_spans"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -175,29 +174,41 @@ class Alignment:
         return kinds <= set("ui")
 
 
-def cut_to(before: Source, result: Mapping[str, Any]) -> tuple[Source, Box]:
+def patch_spans(
+    before: Source, axes: str, start: Sequence[int], shape: Sequence[int], *, scale: float
+) -> dict[str, tuple[int, int]]:
     """Return the part of an image that the patch of a result lies over.
 
     Parameters
     ----------
     before : Source
-    result : mapping
-        axes, shape, start and scale of the patch, as `Report.result` has them.
+    axes : str
+        Of the patch.
+    start : sequence of int
+        First pixel of the patch along each of its axes, image px.
+    shape : sequence of int
+        Of the patch, result px.
+    scale : float
+        Pixels of the result per pixel of the image.
 
     Returns
     -------
-    tuple of Source and Box
-        The part, and its ranges along the spatial axes, px.
+    dict of str to (start, stop)
+        For each axis of the image, px; all of its channels.
     """
-    ranges = {letter: (0, n) for letter, n in zip(before.axes, before.shape, strict=True)}
-    for letter, start, length in zip(result["axes"], result["start"], result["shape"], strict=True):
+    spans = {letter: (0, n) for letter, n in zip(before.axes, before.shape, strict=True)}
+    for letter, first, length in zip(axes, start, shape, strict=True):
         if letter != "C":
             grown = letter in before.spatial
-            span = math.ceil(Fraction(length) / _fraction(result["scale"])) if grown else length
-            ranges[letter] = (start, min(ranges[letter][1], start + span))
-    inside = before.data[tuple(slice(*ranges[letter]) for letter in before.axes)]
-    box = tuple(ranges[letter] for letter in before.spatial)
-    return Source(inside, before.axes, before.spatial), box
+            span = math.ceil(Fraction(length) / _fraction(scale)) if grown else length
+            spans[letter] = (first, min(spans[letter][1], first + span))
+    return spans
+
+
+def cut_to(before: Source, spans: Mapping[str, tuple[int, int]]) -> Source:
+    """Return the part of an image in a range of each of its axes, px."""
+    inside = before.data[tuple(slice(*spans[letter]) for letter in before.axes)]
+    return Source(inside, before.axes, before.spatial)
 
 
 def middle(box: Box, most: int) -> Box:

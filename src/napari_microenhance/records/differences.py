@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_microenhance.engine.report import HASH_BYTES_MOST, fingerprint, versions
-from napari_microenhance.errors import MicroEnhanceError
+from napari_microenhance.records.record import Record
+from napari_microenhance.records.recorded import RecordError
 
 if TYPE_CHECKING:
     from napari_microenhance.engine.source import Source
     from napari_microenhance.engine.spec import ModelSpec
 
 __all__ = [
-    "Difference",
-    "RecordError",
+    "Discrepancy",
     "RecordMismatchError",
     "check",
     "image_difference",
@@ -52,12 +52,8 @@ MEANINGFUL: Final = (*EDITABLE, "axes_in", "axes_out", "scale", "border_loss", "
 """Fields of a network's spec that decide what it does to an image."""
 
 
-class RecordError(MicroEnhanceError, ValueError):
-    """A file or a layer carries no record of a run, or a damaged one."""
-
-
 @dataclasses.dataclass(frozen=True)
-class Difference:
+class Discrepancy:
     """Something that is not what the record names.
 
     Parameters
@@ -80,10 +76,10 @@ class RecordMismatchError(RecordError):
 
     Attributes
     ----------
-    differs : tuple of Difference
+    differs : tuple of Discrepancy
     """
 
-    def __init__(self, differs: tuple[Difference, ...]) -> None:
+    def __init__(self, differs: tuple[Discrepancy, ...]) -> None:
         self.differs = differs
         what = " and ".join(str(difference) for difference in differs)
         super().__init__(
@@ -92,7 +88,7 @@ class RecordMismatchError(RecordError):
         )
 
 
-def check(differs: tuple[Difference, ...], *, allow_other: bool) -> tuple[str, ...]:
+def check(differs: tuple[Discrepancy, ...], *, allow_other: bool) -> tuple[str, ...]:
     """Raise for differences, or return a sentence for each where they are allowed.
 
     Raises
@@ -104,67 +100,69 @@ def check(differs: tuple[Difference, ...], *, allow_other: bool) -> tuple[str, .
     return tuple(f"Not what the record was made with: {difference}." for difference in differs)
 
 
-def image_difference(report: Mapping[str, Any], source: "Source") -> Difference | None:
+def image_difference(record: Record, source: "Source") -> Discrepancy | None:
     """Return how an image differs from the recorded one, or None.
 
     Very large images have no fingerprint; those are known by shape and number type.
     """
-    recorded = report["image"]
+    recorded = record.report.image
     data = source.data
-    if recorded.get("sha256") and math.prod(source.shape) * source.dtype.itemsize < HASH_BYTES_MOST:
+    if recorded.sha256 and math.prod(source.shape) * source.dtype.itemsize < HASH_BYTES_MOST:
         data = np.asarray(data)
     found = fingerprint(data)
-    if recorded.get("sha256") and found:
-        if recorded["sha256"] == found:
+    if recorded.sha256 and found:
+        if recorded.sha256 == found:
             return None
-        return Difference("image", _short(recorded["sha256"]), _short(found))
-    words = _shape_of(recorded.get("shape", ()), recorded.get("dtype"))
+        return Discrepancy("image", _short(recorded.sha256), _short(found))
+    words = _shape_of(recorded.shape, recorded.dtype)
     now = _shape_of(source.shape, source.dtype)
-    return None if words == now else Difference("image", words, now)
+    return None if words == now else Discrepancy("image", words, now)
 
 
-def model_difference(report: Mapping[str, Any], sha256: str) -> Difference | None:
+def model_difference(record: Record, sha256: str) -> Discrepancy | None:
     """Return how a network's file differs from the recorded one, or None."""
-    recorded = str(report["model"].get("sha256"))
-    return None if recorded == sha256 else Difference("network", _short(recorded), _short(sha256))
+    recorded = str(record.report.model.sha256)
+    if recorded == sha256:
+        return None
+    return Discrepancy("network", _short(recorded), _short(sha256))
 
 
-def known_better(report: Mapping[str, Any], spec: "ModelSpec") -> dict[str, Any]:
+def known_better(record: Record, spec: "ModelSpec") -> dict[str, Any]:
     """Return the fields in which the recorded run followed its user and not the file."""
-    recorded = report["model"].get("spec")
+    return {name: then for name, (then, _) in _other(record, spec, EDITABLE).items()}
+
+
+def other_spec(record: Record, spec: "ModelSpec") -> tuple[str, ...]:
+    """Return a sentence for each field in which the network is understood differently now."""
+    return tuple(
+        f"The network's {name} was {_plain(then)} in the record and is {now} now."
+        for name, (then, now) in _other(record, spec, MEANINGFUL).items()
+    )
+
+
+def _other(record: Record, spec: "ModelSpec", names: tuple[str, ...]) -> dict[str, tuple[Any, Any]]:
+    """Return the fields of a network's spec that are not as recorded: then and now."""
+    recorded = record.kept["model"].get("spec")
     if not isinstance(recorded, Mapping):
         return {}
     now = _plain(spec.to_dict())
     return {
-        name: recorded[name]
-        for name in EDITABLE
+        name: (recorded[name], now[name])
+        for name in names
         if name in recorded and _plain(recorded[name]) != now[name]
     }
 
 
-def other_spec(report: Mapping[str, Any], spec: "ModelSpec") -> tuple[str, ...]:
-    """Return a sentence for each field in which the network is understood differently now."""
-    recorded = report["model"].get("spec")
-    if not isinstance(recorded, Mapping):
-        return ()
-    now = _plain(spec.to_dict())
-    return tuple(
-        f"The network's {name} was {_plain(recorded[name])} in the record and is {now[name]} now."
-        for name in MEANINGFUL
-        if name in recorded and _plain(recorded[name]) != now[name]
-    )
-
-
-def version_remarks(report: Mapping[str, Any], runtime: str) -> tuple[str, ...]:
+def version_remarks(record: Record, runtime: str) -> tuple[str, ...]:
     """Return a sentence where other software or another kind of machine made the record.
 
     Parameters
     ----------
-    report : mapping
+    record : Record
     runtime : str
         Version of onnxruntime.
     """
-    recorded, now = report["versions"], versions(onnxruntime=runtime)
+    recorded, now = record.report.versions, versions(onnxruntime=runtime)
     other = [name for name in DECIDING if recorded.get(name) != now[name]]
     if not other:
         return ()
@@ -178,7 +176,7 @@ def _short(digest: str) -> str:
     return f"SHA-256 {digest[:DIGITS]}"
 
 
-def _shape_of(shape: Any, dtype: object) -> str:  # noqa: ANN401 - a sequence of numbers
+def _shape_of(shape: tuple[int, ...], dtype: object) -> str:
     """Return shape and number type in words."""
     return f"{' x '.join(map(str, shape))} {dtype}"
 

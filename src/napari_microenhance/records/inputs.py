@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
-from napari_microenhance.measure.alignment import cut_to
+from napari_microenhance.measure.alignment import cut_to, patch_spans
 from napari_microenhance.measure.parts import Parts
+from napari_microenhance.records.record import Record
+from napari_microenhance.records.recorded import RecordedPatch
 
 __all__ = ["ImagePair", "open_image", "open_pair", "parts_of", "region_of"]
 
@@ -56,8 +58,9 @@ def open_pair(
     parts, notes = parts_of(roi, before)
     cropped = _cropped(result)
     if cropped is not None:
-        before, box = cut_to(before, cropped)
-        parts = parts.within(box)
+        spans = patch_spans(before, cropped.axes, cropped.start, cropped.shape, scale=cropped.scale)
+        parts = parts.within(tuple(spans[letter] for letter in before.spatial))
+        before = cut_to(before, spans)
     return ImagePair(before, after, parts, notes)
 
 
@@ -91,18 +94,19 @@ def _open_result(result: Any, axes: str | None, like: Source) -> Source:  # noqa
     return open_image(result, axes)
 
 
-def _cropped(result: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - several kinds
-    """Return where a cropped result lies in its image, as `Report.result` says it, or None."""
-    report: Mapping[str, Any] | None = None
+def _cropped(result: Any) -> RecordedPatch | None:  # noqa: ANN401 - several kinds
+    """Return where a cropped result lies in its image, or None."""
+    record = None
     if isinstance(result, Result):
-        report = result.report.to_dict()
+        record = Record.of(result.report)
     elif isinstance(result, str | os.PathLike):
         from napari_microenhance.images.image_formats import read_record
 
-        report = read_record(Path(result))
-    if not report or report.get("options", {}).get("background") != "crop":
+        kept = read_record(Path(result))
+        record = Record.of(kept) if kept else None
+    if record is None or record.options().background != "crop":
         return None
-    return report.get("result") or None
+    return record.report.result
 
 
 def region_of(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds

@@ -1,6 +1,6 @@
 """Methods: a run in words, for the methods section of an article."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_microenhance.records.record import Record
@@ -61,11 +61,10 @@ def methods_text(
 
 def _sentences(record: Record, comparison: "Comparison | None") -> Iterator[str]:
     """Yield the sentences, in order."""
-    report = record.report
-    yield _software(report, record)
-    yield _region(report)
-    yield _intensity(report)
-    yield _tiles(report)
+    yield _software(record)
+    yield _region(record)
+    yield _intensity(record)
+    yield _tiles(record)
     if comparison is not None:
         total = comparison.total
         yield (
@@ -74,113 +73,107 @@ def _sentences(record: Record, comparison: "Comparison | None") -> Iterator[str]
             f"being {total.largest:g} grey values; the structural similarity with the original "
             f"is {_number(total.ssim)}."
         )
-    yield _files(report)
+    yield _files(record)
 
 
-def _software(report: Mapping[str, Any], record: Record) -> str:
+def _software(record: Record) -> str:
     """Return the sentence on software and network."""
-    versions, model = report["versions"], report["model"]
-    spec = model.get("spec") or {}
-    got = str(report["provider"].get("got", "cpu")).upper()
-    verb = "segmented" if spec.get("task") == "labels" else "enhanced"
+    report, spec = record.report, record.spec
+    known = report.versions.get
+    got = (report.provider.got or "cpu").upper()
+    verb = "segmented" if record.holds_labels else "enhanced"
     further = [
         f"file {record.model_file}" if record.model_file else "built-in",
-        f"SHA-256 {str(model.get('sha256'))[:DIGITS]}",
-        *(f"{name} {spec[name]}" for name in ("licence",) if spec.get(name)),
-        *(str(spec[name]).strip().rstrip(".") for name in ("citation",) if spec.get(name)),
+        f"SHA-256 {str(report.model.sha256)[:DIGITS]}",
+        *([f"licence {spec.licence}"] if spec.licence else []),
+        *([spec.citation.strip().rstrip(".")] if spec.citation else []),
     ]
     return (
-        f"The image was {verb} with napari-microenhance {versions.get('napari-microenhance')} "
-        f"(onnxruntime {versions.get('onnxruntime')} on {got}, NumPy {versions.get('numpy')}, "
-        f"Python {versions.get('python')}) and the network {record.model_name} "
+        f"The image was {verb} with napari-microenhance {known('napari-microenhance')} "
+        f"(onnxruntime {known('onnxruntime')} on {got}, NumPy {known('numpy')}, "
+        f"Python {known('python')}) and the network {record.model_name} "
         f"({'; '.join(further)})."
     )
 
 
-def _region(report: Mapping[str, Any]) -> str:
+def _region(record: Record) -> str:
     """Return the sentence on what was processed and what was not."""
-    roi, options = report["roi"], report["options"]
-    if roi.get("whole_image"):
+    roi, options = record.report.roi, record.options()
+    if roi.whole_image:
         return "The whole image was processed."
-    outlines = len(roi.get("vertices", ()))
-    kind = f"{outlines} outline{'s' * (outlines != 1)}" if outlines else "a mask"
-    grown = f", grown by {options['dilate']} px" if options.get("dilate") else ""
-    soft = f", with a soft edge of {options['feather']} px" if options.get("feather") else ""
-    labels = (report["model"].get("spec") or {}).get("task") == "labels"
-    outside = "" if labels else f"; {OUTSIDE.get(str(options.get('background')), '')}"
+    kind = f"{roi.outlines} outline{'s' * (roi.outlines != 1)}" if roi.outlines else "a mask"
+    grown = f", grown by {options.dilate} px" if options.dilate else ""
+    soft = f", with a soft edge of {options.feather} px" if options.feather else ""
+    outside = "" if record.holds_labels else f"; {OUTSIDE.get(options.background, '')}"
     return (
-        f"Only a region of interest of {roi.get('pixels', 0):,} px ({kind}{grown}{soft}) was "
+        f"Only a region of interest of {roi.pixels:,} px ({kind}{grown}{soft}) was "
         f"processed{outside}."
     )
 
 
-def _intensity(report: Mapping[str, Any]) -> str:
+def _intensity(record: Record) -> str:
     """Return the sentences on the normalisation and the way back."""
-    kept = report["intensity"]
-    rule = str(kept.get("source"))
-    if rule == "none":
-        return f"Pixel values met the network as they are. {_way_back(report, mapped=False)}"
-    if rule == "package":
-        return f"Pixel values were normalised {RULES[rule]}. {_way_back(report, mapped=False)}"
-    low, high = (_all(kept.get(name)) for name in ("low", "high"))
-    ends = ", ".join(f"{a:g} to {b:g}" for a, b in zip(low, high, strict=True))
-    net_low, net_high = kept.get("network_range", (0, 1))
-    each = ", channel by channel," if len(low) > 1 else ""
+    kept = record.report.intensity
+    if kept.source == "none":
+        return f"Pixel values met the network as they are. {_way_back(record, mapped=False)}"
+    if kept.source == "package":
+        rule = RULES[kept.source]
+        return f"Pixel values were normalised {rule}. {_way_back(record, mapped=False)}"
+    ends = ", ".join(f"{a:g} to {b:g}" for a, b in kept.ends)
+    net_low, net_high = kept.network_range
+    each = ", channel by channel," if len(kept.ends) > 1 else ""
     return (
-        f"Pixel values from {ends} ({RULES.get(rule, rule)}) were mapped linearly{each} to the "
-        f"network's range of {net_low:g} to {net_high:g}, once for the whole image. "
-        f"{_way_back(report, mapped=True)}"
+        f"Pixel values from {ends} ({RULES.get(kept.source, kept.source)}) were mapped "
+        f"linearly{each} to the network's range of {net_low:g} to {net_high:g}, once for the "
+        f"whole image. {_way_back(record, mapped=True)}"
     )
 
 
-def _way_back(report: Mapping[str, Any], *, mapped: bool) -> str:
+def _way_back(record: Record, *, mapped: bool) -> str:
     """Return the sentence on what became of the network's output."""
-    dtype = str((report.get("result") or {}).get("dtype") or report["image"].get("dtype"))
-    if (report["model"].get("spec") or {}).get("task") == "labels":
+    report = record.report
+    dtype = str((report.result and report.result.dtype) or report.image.dtype)
+    if record.holds_labels:
         what = "probabilities" if dtype.startswith("float") else "labels"
         return f"Its output was turned into {what}."
     first = "mapped back" if mapped else "taken as it is"
     if dtype.startswith("float"):
         return f"Its output was {first} and kept as {dtype}."
-    clipped = report.get("clipped", 0)
-    return f"Its output was {first}, rounded and clipped to {dtype} ({clipped:,} values clipped)."
-
-
-def _tiles(report: Mapping[str, Any]) -> str:
-    """Return the sentence on tiles and how well they agree."""
-    plan, mismatch = report["plan"], report.get("tile_mismatch")
-    count = plan.get("tiles", 1)
-    shape = " x ".join(map(str, plan.get("tile_shape", ())))
-    if count == 1:
-        return f"It ran in one tile of {shape} px."
-    blend = "cropped to their valid parts" if plan.get("blend") == "crop" else "blended"
-    seams = (
-        "" if mismatch is None else f"; where they overlap they differ by at most {mismatch:.2g}"
-    )
-    unit = "" if mismatch is None else " in units of the network's range"
     return (
-        f"It ran in {count} tiles of up to {shape} px with {plan.get('halo')} px of context, "
-        f"{blend}{seams}{unit}."
+        f"Its output was {first}, rounded and clipped to {dtype} "
+        f"({report.clipped or 0:,} values clipped)."
     )
 
 
-def _files(report: Mapping[str, Any]) -> str:
+def _tiles(record: Record) -> str:
+    """Return the sentence on tiles and how well they agree."""
+    plan, mismatch = record.report.plan, record.report.tile_mismatch
+    shape = " x ".join(map(str, plan.tile_shape))
+    if plan.tiles <= 1:
+        return f"It ran in one tile of {shape} px."
+    blend = "cropped to their valid parts" if plan.blend == "crop" else "blended"
+    seams = (
+        ""
+        if mismatch is None
+        else f"; where they overlap they differ by at most {mismatch:.2g} in units of the "
+        "network's range"
+    )
+    return (
+        f"It ran in {plan.tiles} tiles of up to {shape} px with {plan.halo} px of context, "
+        f"{blend}{seams}."
+    )
+
+
+def _files(record: Record) -> str:
     """Return the sentence that lets image and result be recognised."""
-    image, result = report["image"], report.get("result") or {}
-    shape = " x ".join(map(str, image.get("shape", ())))
-    words = [f"Original image: {image.get('dtype')}, {shape} ({image.get('axes')})"]
-    if image.get("sha256"):
-        words.append(f"SHA-256 {image['sha256'][:DIGITS]}")
-    if result.get("sha256"):
-        words.append(f"processed region: SHA-256 {result['sha256'][:DIGITS]}")
+    image, digest = record.report.image, record.result_sha256
+    shape = " x ".join(map(str, image.shape))
+    words = [f"Original image: {image.dtype}, {shape} ({image.axes})"]
+    if image.sha256:
+        words.append(f"SHA-256 {image.sha256[:DIGITS]}")
+    if digest:
+        words.append(f"processed region: SHA-256 {digest[:DIGITS]}")
     return f"{'; '.join(words)}."
-
-
-def _all(value: float | Sequence[float] | None) -> list[float]:
-    """Return one number or several as a list."""
-    if value is None:
-        return []
-    return [float(v) for v in value] if isinstance(value, Sequence) else [float(value)]
 
 
 def _number(value: float | None) -> str:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,21 @@ from napari_microenhance.engine.region import Region, slices
 from napari_microenhance.engine.report import Report
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.images.imagefile import RECORD_KEY
-from napari_microenhance.records.differences import RecordError
+from napari_microenhance.records.recorded import (
+    RecordedPatch,
+    RecordedReport,
+    RecordedSpec,
+    RecordError,
+    parse_report,
+)
+
+if TYPE_CHECKING:
+    from napari_microenhance.measure.trust import TrustMap
 
 __all__ = ["Record", "Roi"]
 
 Roi = list[npt.NDArray[np.float64]] | npt.NDArray[np.bool_] | None
 """What `enhance` takes as a region: polygons, a mask, or nothing for the whole image."""
-
-SECTIONS: Final = ("model", "provider", "versions", "image", "roi", "options", "plan", "intensity")
-"""Parts of a report that are objects, without which a run cannot be told."""
 
 REPORT_BYTES_MOST: Final = 1 << 28
 
@@ -32,28 +38,30 @@ BUILT_IN: Final = "built-in"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Record:
-    """The report of a run, as a file or a layer carries it.
+    """The report of a run, as a file or a layer carries it; made by `Record.of`.
 
     Parameters
     ----------
-    report : mapping
-        As `Report.to_dict` gives it, perhaps by another version.
+    report : RecordedReport
+        What it says.
+    kept : mapping
+        The same as plain JSON values, with what this version does not know: what is written
+        into the next file.
     folder : Path or None
         Of the file that it was read from.
     """
 
-    report: Mapping[str, Any]
+    report: RecordedReport
+    kept: Mapping[str, Any]
     folder: Path | None = None
 
-    def __post_init__(self) -> None:
-        for name in SECTIONS:
-            if not isinstance(self.report.get(name), Mapping):
-                raise RecordError(
-                    f'The record has no "{name}", so it is not, or no longer, that of a run.'
-                )
-
     @classmethod
-    def of(cls, source: "Record | Report | Mapping[str, Any] | str | os.PathLike[str]") -> Self:
+    def of(
+        cls,
+        source: "Record | Report | Mapping[str, Any] | str | os.PathLike[str]",
+        *,
+        folder: Path | None = None,
+    ) -> Self:
         """Read a record from wherever one is kept.
 
         Parameters
@@ -61,6 +69,8 @@ class Record:
         source : Record, Report, mapping, str or path
             A result's report, as a value or a dict; the metadata of a napari layer; the path
             of an image file with a record in it, or of a report in JSON.
+        folder : Path, optional
+            Where the files lie that it names. Default: beside the file, else the current one.
 
         Raises
         ------
@@ -72,52 +82,128 @@ class Record:
         if isinstance(source, cls):
             return source
         if isinstance(source, Report):
-            return cls(source.to_dict())
+            return cls._parsed(source.to_dict(), folder)
         if isinstance(source, Mapping):
-            return cls(source.get(RECORD_KEY) or source)
+            return cls._parsed(source.get(RECORD_KEY) or source, folder)
         if isinstance(source, str | os.PathLike):
             path = Path(source)
-            return cls(_read(path), path.parent)
+            return cls._parsed(_read(path), folder or path.parent)
         raise RecordError(f"A {type(source).__name__} carries no record of a run.")
+
+    @classmethod
+    def found_in(cls, metadata: Mapping[str, Any]) -> "Self | None":
+        """Return the record in the metadata of a layer; None without one, or a damaged one."""
+        kept = metadata.get(RECORD_KEY)
+        try:
+            return cls._parsed(kept, None) if kept else None
+        except RecordError:
+            return None
+
+    @classmethod
+    def _parsed(cls, kept: Any, folder: Path | None) -> Self:  # noqa: ANN401 - JSON
+        """Return the record that JSON values hold."""
+        if not isinstance(kept, Mapping):
+            raise RecordError("The record is damaged: it is not the report of a run.")
+        record = cls(parse_report(kept), kept, folder)
+        record.options()
+        return record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain JSON values, as a file or a layer keeps it."""
+        return dict(self.kept)
+
+    def with_image_name(self, name: str | None) -> Self:
+        """Return the record with the name of the image's file; None: as it is."""
+        if name is None:
+            return self
+        return self._changed("image", name=name)
+
+    def with_map(self, found: "TrustMap") -> Self:
+        """Return the record with the number of a trust map of the result."""
+        return self._changed("trust", **{found.name: found.to_dict()})
+
+    def _changed(self, section: str, /, **entries: Any) -> Self:  # noqa: ANN401 - JSON
+        """Return the record with other entries in one of its sections."""
+        kept = {**self.kept, section: {**(self.kept.get(section) or {}), **entries}}
+        return type(self)(parse_report(kept), kept, self.folder)
 
     @property
     def axes(self) -> str:
         """Axes of the image."""
-        return str(self._value("image", "axes"))
+        return _present(self.report.image.axes, "image", "axes")
 
     @property
     def image_name(self) -> str | None:
         """Name of the image's file, without its folder; None where it was none."""
-        name = self.report["image"].get("name")
-        return Path(str(name)).name if name else None
+        name = self.report.image.name
+        return Path(name).name if name else None
 
     @property
     def model_name(self) -> str:
         """Name of the network."""
-        return str(self._value("model", "name"))
+        return _present(self.report.model.name, "model", "name")
 
     @property
     def model_file(self) -> str | None:
         """Name of the network's file; None for a built-in one."""
-        source = str(self._value("model", "source"))
+        source = _present(self.report.model.source, "model", "source")
         return None if source == BUILT_IN else Path(source).name
+
+    @property
+    def spec(self) -> RecordedSpec:
+        """What the network was taken for; where the record does not say, a network of planes."""
+        return self.report.model.spec or RecordedSpec()
+
+    @property
+    def holds_labels(self) -> bool:
+        """Whether the result says what is where, and is no image."""
+        return self.spec.task == "labels"
+
+    @property
+    def spatial(self) -> str:
+        """Axes that the network saw at once: those of a plane, or of a volume."""
+        return "".join(a for a in "ZYX" if a in "YX" or a in self.spec.axes_in)
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the result per pixel of the image."""
+        return self.report.result.scale if self.report.result else 1.0
 
     @property
     def result_sha256(self) -> str | None:
         """Fingerprint of the patch, where one was taken."""
-        found = self.report.get("result")
-        digest = found.get("sha256") if isinstance(found, Mapping) else None
-        return str(digest) if digest else None
+        found = self.report.result
+        return found.sha256 if found and found.sha256 else None
 
     @property
     def window(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """The (Y, X) ranges of a preview, px; None for a full run."""
-        spans = self.report["plan"].get("window")
+        spans = self.report.plan.window
+        if not spans:
+            return None
         try:
-            (y0, y1), (x0, x1) = spans[-2:] if spans else ((0, 0), (0, 0))
-            return ((int(y0), int(y1)), (int(x0), int(x1))) if spans else None
+            (y0, y1), (x0, x1) = spans[-2:]
+            return (int(y0), int(y1)), (int(x0), int(x1))
         except (TypeError, ValueError) as error:
             raise RecordError(f"The record is damaged: its window is {spans!r}.") from error
+
+    def patch_under(self, shape: tuple[int, ...]) -> RecordedPatch | None:
+        """Return where pixels lie that are only the patch of the run; None: on all of the image.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the pixels.
+        """
+        found, image = self.report.result, self.report.image
+        if found is None or not found.axes or found.shape != tuple(shape):
+            return None
+        lengths = dict(zip(image.axes or "", image.shape, strict=False))
+        for letter, length, start in zip(found.axes, found.shape, found.start, strict=False):
+            factor = found.scale if letter in "YX" else 1.0
+            if start or length != round(lengths.get(letter, length) * factor):
+                return found
+        return None
 
     def options(self) -> Options:
         """Return the options, with what "auto" came to where that depends on the machine.
@@ -131,15 +217,15 @@ class Record:
             If an option has a value that it cannot have.
         """
         known = {field.name for field in dataclasses.fields(Options)}
-        values = {k: v for k, v in self.report["options"].items() if k in known}
+        values = {k: v for k, v in self.report.options.items() if k in known}
         try:
             options = Options.from_dict(values)
-            memory = self.report["plan"].get("memory_bytes")
+            memory = self.report.plan.memory_bytes
             if options.memory == "auto" and memory is not None:
                 options = dataclasses.replace(options, memory=memory)
         except MicroEnhanceError as error:
             raise RecordError(f"The record is damaged: {error}") from error
-        got = self.report["provider"].get("got")
+        got = self.report.provider.got
         if options.provider == "auto" and got in CHOICES["provider"]:
             options = dataclasses.replace(options, provider=got)
         return options
@@ -147,7 +233,7 @@ class Record:
     def unknown_options(self) -> tuple[str, ...]:
         """Return the options that this version does not know."""
         known = {field.name for field in dataclasses.fields(Options)}
-        return tuple(sorted(set(self.report["options"]) - known))
+        return tuple(sorted(set(self.report.options) - known))
 
     def roi(self) -> Roi:
         """Return the region as `enhance` takes it, before it was dilated.
@@ -157,38 +243,38 @@ class Record:
         RecordError
             If it is damaged.
         """
-        kept = self.report["roi"]
+        kept = self.report.roi
         try:
-            if "vertices" in kept:
-                return [np.asarray(v, np.float64).reshape(-1, 2) for v in kept["vertices"]]
-            if kept.get("whole_image"):
+            if kept.vertices is not None:
+                return [np.asarray(v, np.float64).reshape(-1, 2) for v in kept.vertices]
+            if kept.whole_image:
                 return None
-            mask = self._mask(kept)
+            mask = self._mask()
             again = Region.from_mask(mask).to_dict()
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError) as error:
             raise RecordError("The record is damaged: its ROI cannot be read.") from error
-        if again.get("runs_sha256") != kept.get("runs_sha256"):
+        if again.get("runs_sha256") != kept.runs_sha256:
             raise RecordError("The record is damaged: the mask of its ROI is not the one it had.")
         return mask
 
-    def _mask(self, kept: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
+    def _mask(self) -> npt.NDArray[np.bool_]:
         """Return the mask that was kept as runs over its box."""
-        box = tuple((int(a), int(b)) for a, b in kept["box"])
-        letters = "ZYX"[-len(box) :]
-        shape = self._value("image", "shape")
-        mask = np.zeros([int(shape[self.axes.index(letter)]) for letter in letters], bool)
-        inner = np.zeros([b - a for a, b in box], bool)
+        kept, image = self.report.roi, self.report.image
+        letters = "ZYX"[-len(kept.box) :]
+        mask = np.zeros([image.shape[self.axes.index(letter)] for letter in letters], bool)
+        inner = np.zeros([b - a for a, b in kept.box], bool)
         flat = inner.reshape(-1)
-        for start, length in kept.get("runs", [(0, flat.size)]):
+        for start, length in [(0, flat.size)] if kept.runs is None else kept.runs:
             flat[start : start + length] = True
-        mask[slices(box)] = inner
+        mask[slices(kept.box)] = inner
         return mask
 
-    def _value(self, section: str, key: str) -> Any:  # noqa: ANN401 - JSON
-        """Return an entry that every record has."""
-        if key not in self.report[section]:
-            raise RecordError(f'The record is damaged: its "{section}" says no "{key}".')
-        return self.report[section][key]
+
+def _present(value: str | None, section: str, key: str) -> str:
+    """Return an entry that every record has."""
+    if value is None:
+        raise RecordError(f'The record is damaged: its "{section}" says no "{key}".')
+    return value
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import FileMissingError
 from napari_microenhance.models import Model, list_models, load_model
 from napari_microenhance.records.differences import (
-    RecordError,
     check,
     image_difference,
     known_better,
@@ -22,6 +21,7 @@ from napari_microenhance.records.differences import (
 )
 from napari_microenhance.records.inputs import open_image
 from napari_microenhance.records.record import Record, Roi
+from napari_microenhance.records.recorded import RecordError
 
 __all__ = ["Repetition", "find_image", "find_model", "prepare"]
 
@@ -97,19 +97,19 @@ def prepare(
     source = open_image(find_image(record) if image is None else image, record.axes)
     chosen = find_model(record, _own_networks()) if model is None else model
     network = load_model(chosen)
-    better = known_better(record.report, network.at(options.precision).spec)
+    better = known_better(record, network.at(options.precision).spec)
     if better and not isinstance(chosen, Model):
         network = load_model(chosen, **better)
     now = network.at(options.precision)
     differs = (
-        image_difference(record.report, source),
-        model_difference(record.report, now.sha256),
+        image_difference(record, source),
+        model_difference(record, now.sha256),
     )
     remarks = check(tuple(d for d in differs if d), allow_other=allow_other)
     if unknown := record.unknown_options():
         remarks += (f"This version does not know the recorded options {', '.join(unknown)}.",)
-    remarks += version_remarks(record.report, runtime_version())
-    remarks += other_spec(record.report, now.spec)
+    remarks += version_remarks(record, runtime_version())
+    remarks += other_spec(record, now.spec)
     return Repetition(record, source, network, roi, options, remarks)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.records.differences import RecordError
 from napari_microenhance.records.record import Record, Roi
+from napari_microenhance.records.recorded import RecordError
 from napari_microenhance.rois.outlines import mask_outline
 
 __all__ = ["command_line", "python_code"]
@@ -133,10 +133,8 @@ def _typed(value: Any) -> str:  # noqa: ANN401 - of any option
 
 def _better(record: Record) -> str:
     """Return the range of values that the user gave a network, as an argument."""
-    spec = record.report["model"].get("spec") or {}
-    if spec.get("value_range_source") != "user":
-        return ""
-    return f"value_range={tuple(spec['value_range'])!r}"
+    spec = record.spec
+    return f"value_range={spec.value_range!r}" if spec.value_range_source == "user" else ""
 
 
 def _csv(roi: Roi) -> str:
@@ -164,15 +162,15 @@ def _roi_lines(record: Record, roi: Roi) -> list[str]:
     if isinstance(roi, list):
         outlines = [f"    np.array({polygon.tolist()!r})," for polygon in roi]
         return ["roi = [", *outlines, "]"]
-    kept = record.report["roi"]
-    box = ", ".join(f"{a}:{b}" for a, b in kept["box"])
+    kept = record.report.roi
+    box = ", ".join(f"{a}:{b}" for a, b in kept.box)
     lines = [f"roi = np.zeros({roi.shape!r}, bool)"]
-    if "runs" not in kept:
+    if kept.runs is None:
         return [*lines, f"roi[{box}] = True"]
     return [
         *lines,
         f"inside = np.zeros(roi[{box}].shape, bool)",
-        f"for start, length in {kept['runs']!r}:",
+        f"for start, length in {kept.runs!r}:",
         "    inside.flat[start : start + length] = True",
         f"roi[{box}] = inside",
     ]

@@ -1,13 +1,13 @@
 """Pair: what is compared, and how the two are shown alike."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image
 
-from napari_microenhance.widgets.layers import RECORD_KEY
+from napari_microenhance.api import Record
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -38,8 +38,7 @@ class Pair:
     def is_measurable(self) -> bool:
         """Whether the result holds an image too, not classes or their probabilities."""
         images = all(isinstance(layer, Image) for layer in (self.original, self.result))
-        # What a record of another version does not say is taken for an image.
-        return images and self._spec.get("task") != "labels"
+        return images and not (self._record is not None and self._record.holds_labels)
 
     @property
     def linked(self) -> tuple[str, ...]:
@@ -49,16 +48,13 @@ class Pair:
         fills a corner of it; one contrast for both would show one of them black or white.
         """
         alike = tuple(self.original.contrast_limits) == tuple(self.result.contrast_limits)
-        relative = self._spec.get("units") == "relative"
+        relative = self._record is not None and self._record.spec.units == "relative"
         return LINKED[1:] if relative and not alike else LINKED
 
-    @property
-    def _spec(self) -> Mapping[str, Any]:
-        """What the record says of the network."""
-        record = self.result.metadata.get(RECORD_KEY, {})
-        model = record.get("model") if isinstance(record, Mapping) else None
-        spec = model.get("spec") if isinstance(model, Mapping) else None
-        return spec if isinstance(spec, Mapping) else {}
+    @cached_property
+    def _record(self) -> Record | None:
+        """What the result carries about its run."""
+        return Record.found_in(self.result.metadata)
 
 
 def link(changes: "Changes", pair: Pair) -> None:

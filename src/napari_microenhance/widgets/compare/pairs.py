@@ -1,18 +1,20 @@
 """Pairs: which image a result was made from."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 
+from napari_microenhance.api import Record
 from napari_microenhance.engine.report import fingerprint
 from napari_microenhance.errors import ImageError
-from napari_microenhance.widgets.layers import RECORD_KEY, bare, level_zero
+from napari_microenhance.widgets.layers import bare, level_zero
 from napari_microenhance.widgets.live import is_live
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
+
+    from napari_microenhance.records.recorded import RecordedArray
 
 __all__ = ["carries_record", "pair_of", "remember"]
 
@@ -26,8 +28,7 @@ def remember(original: "Layer", result: "Layer") -> None:
 
 def carries_record(layer: "Layer") -> bool:
     """Return whether a layer is the result of a run, by what its metadata say."""
-    record = layer.metadata.get(RECORD_KEY)
-    return isinstance(record, Mapping) and isinstance(record.get("image"), Mapping)
+    return Record.found_in(layer.metadata) is not None
 
 
 def pair_of(viewer: "ViewerModel", layer: "Layer | None" = None) -> "tuple[Layer, Layer]":
@@ -74,9 +75,9 @@ def _original_of(result: "Layer", layers: "list[Layer]") -> "Layer":
     known = _known_original(result, layers)
     if known is not None:
         return known
-    recorded = result.metadata[RECORD_KEY]["image"]
+    recorded = Record.of(result.metadata).report.image
     alike = [one for one in layers if one is not result and _is_alike(one, recorded)]
-    digest = recorded.get("sha256")
+    digest = recorded.sha256
     prints = [fingerprint(level_zero(one)) if digest else None for one in alike]
     found = [one for one, own in zip(alike, prints, strict=True) if own and own == digest]
     # Lazy and very large images have no fingerprint; then the name has to do, or being alone.
@@ -91,13 +92,12 @@ def _original_of(result: "Layer", layers: "list[Layer]") -> "Layer":
     return found[-1]
 
 
-def _is_alike(layer: "Layer", recorded: Mapping[str, Any]) -> bool:
+def _is_alike(layer: "Layer", recorded: "RecordedArray") -> bool:
     """Return whether an image has the shape and number type of the recorded one."""
     if not isinstance(layer, Image):
         return False
     data = level_zero(layer)
-    same_shape = tuple(data.shape) == tuple(recorded.get("shape") or ())
-    return same_shape and str(data.dtype) == str(recorded.get("dtype"))
+    return tuple(data.shape) == recorded.shape and str(data.dtype) == recorded.dtype
 
 
 def _is_named(layer: "Layer", result: "Layer") -> bool:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microenhance.contributions.result_reader import patch_place
+from napari_microenhance.api import Record
 from napari_microenhance.widgets.inspect.maps import Network, recorded_run, repeated
 from napari_microenhance.widgets.inspect.subject import Subject
 from napari_microenhance.widgets.layers import RECORD_KEY
@@ -57,16 +57,15 @@ def run_again(
     again = recorded_run(subject, network, allow_other=allow_other)
     result = repeated(subject, again, hooks, allow_other=allow_other)
     # A layer that showed the patch alone does so again.
-    alone = patch_place(subject.record.report, subject.pixels.shape) is not None
+    alone = subject.record.patch_under(subject.pixels.shape) is not None
     plan = plan_layer(subject.image, result, again.model, preview=alone)
-    report = result.report.to_dict()
-    if name := subject.record.image_name:
-        report["image"]["name"] = name
-    plan.meta.update(name=f"{subject.name} (again)", metadata={RECORD_KEY: report})
+    record = Record.of(result.report).with_image_name(subject.record.image_name)
+    plan.meta.update(name=f"{subject.name} (again)", metadata={RECORD_KEY: record.to_dict()})
     pixels = plan.data[0] if isinstance(plan.data, list) else plan.data
-    identical = (result.report.rerun or {}).get("identical")
+    repetition = record.report.rerun
+    identical = repetition.identical if repetition else None
     outcome = _outcome(identical, subject.pixels, pixels)
-    return Again(plan, outcome, tuple(report["warnings"]))
+    return Again(plan, outcome, record.report.warnings)
 
 
 def _outcome(identical: bool | None, before: Any, now: Any) -> str:  # noqa: ANN401 - array-likes

@@ -23,6 +23,7 @@ from napari_microenhance.errors import (
     MicroEnhanceError,
     OutputError,
 )
+from napari_microenhance.records.overview import overview
 from napari_microenhance.records.repeating import find_model
 from napari_microenhance.widgets.compare.pairs import remember
 from napari_microenhance.widgets.inspect.again import Again, run_again
@@ -32,7 +33,6 @@ from napari_microenhance.widgets.inspect.line import DrawnLine
 from napari_microenhance.widgets.inspect.maps import MAP_KEY, MapOutcome, Network, make_map
 from napari_microenhance.widgets.inspect.profile import profile_under
 from napari_microenhance.widgets.inspect.saving import RESULT_FILES, save_figures, save_result
-from napari_microenhance.widgets.inspect.story import rows_of
 from napari_microenhance.widgets.inspect.subject import Subject, read_subject
 from napari_microenhance.widgets.inspect.working import Working
 from napari_microenhance.widgets.layers import RECORD_KEY, restore_selection
@@ -42,15 +42,15 @@ from napari_microenhance.widgets.recent import recent_files
 from napari_microenhance.widgets.view import read_view
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari.components import ViewerModel
 
     from napari_microenhance.measure.profiles import Profile
+    from napari_microenhance.records.recorded import RecordedMap
     from napari_microenhance.widgets.results import LayerPlan
 
 __all__ = ["InspectWidget"]
-
-_DAMAGED = (AttributeError, KeyError, TypeError, ValueError)
-"""What a record of unforeseen shape raises when it is put into words."""
 
 
 class InspectWidget(Working):
@@ -109,19 +109,17 @@ class InspectWidget(Working):
     def _show_record(self) -> None:
         """Show what the record says, or why it cannot be read."""
         rows: tuple[tuple[str, str], ...] = ()
-        kept: Any = {}
+        kept: Mapping[str, RecordedMap] = {}
         readable = False
         if self._shown[0] is not None:
             try:
                 record = self._read_record()
-                rows, kept = rows_of(record), record.report.get("trust") or {}
+                rows, kept = overview(record), record.report.trust or {}
                 readable = True
             except MicroEnhanceError as error:
                 rows = (("Damaged", str(error)),)
-            except _DAMAGED:
-                rows = (("Damaged", "The record holds something that no run writes."),)
         self.record.show_rows(rows)
-        self.trust.show_maps(kept if readable and isinstance(kept, dict) else {})
+        self.trust.show_maps(kept)
         self.enable(record=readable, pair=readable and self._shown[1] is not None)
 
     def _read_record(self) -> Record:
@@ -261,9 +259,8 @@ class InspectWidget(Working):
                     other.visible = False
             layer = self._add(outcome.plan)
         if result is not None:
-            record = dict(result.metadata[RECORD_KEY])
-            record["trust"] = {**(record.get("trust") or {}), found.name: found.to_dict()}
-            result.metadata[RECORD_KEY] = record
+            record = self._read_record().with_map(found)
+            result.metadata[RECORD_KEY] = record.to_dict()
         self._show_record()
         self.trust.expand(animate=False)
         self.say(*outcome.remarks)

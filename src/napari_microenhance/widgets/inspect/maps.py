@@ -1,7 +1,6 @@
 """Trust maps of a result, laid out as layers exactly over its image; worker threads."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.api import (
+    Record,
     list_models,
     mismatch_map,
     raw_consistency,
@@ -22,6 +22,7 @@ from napari_microenhance.widgets.results import LayerPlan
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Result, TrustMap
+    from napari_microenhance.records.recorded import RecordedMap
     from napari_microenhance.widgets.inspect.errand import Hooks
 
 __all__ = [
@@ -108,7 +109,8 @@ def make_map(
     result = repeated(subject, again, hooks, allow_other=allow_other)
     found = mismatch_map(result)
     remarks = [] if result.seams else ["The run has no seams: one tile, or tiles that never meet."]
-    if (result.report.rerun or {}).get("identical") is False:
+    repetition = Record.of(result.report).report.rerun
+    if repetition is not None and repetition.identical is False:
         remarks.append("The repeated run gave other pixels than the recorded one.")
     return MapOutcome(found, _plan(subject, found), (*again.remarks, *remarks))
 
@@ -146,12 +148,11 @@ def recorded_run(subject: Subject, network: Network, *, allow_other: bool) -> Re
     return prepare(subject.record, subject.image.data, model, allow_other=allow_other)
 
 
-def sentence(found: "TrustMap | Mapping[str, Any]") -> str:
+def sentence(found: "TrustMap | RecordedMap") -> str:
     """Return a map's number and how to read it, in one paragraph."""
-    kept = found if isinstance(found, Mapping) else found.to_dict()
-    value = kept.get("summary")
-    number = "Nothing is known." if value is None else f"{value:.3g} ({kept.get('unit', '')})."
-    return f"{number} {kept.get('reading', '')}".strip()
+    value = found.summary
+    number = "Nothing is known." if value is None else f"{value:.3g} ({found.unit})."
+    return f"{number} {found.reading}".strip()
 
 
 def _consistency(subject: Subject, hooks: "Hooks") -> MapOutcome:
@@ -182,7 +183,7 @@ def _plan(subject: Subject, found: "TrustMap") -> LayerPlan:
         lead = lead[: source.ndim - len(kept)]
         values = np.broadcast_to(values, (*lead, *values.shape))
         start, kept = (0,) * len(lead) + tuple(start), list(range(source.ndim))
-    factor = [found.scale if source.axes[i] in _grown(subject) else 1.0 for i in kept]
+    factor = [found.scale if source.axes[i] in subject.record.spatial else 1.0 for i in kept]
     first = [s / f for s, f in zip(start, factor, strict=True)]
     meta: dict[str, Any] = {
         **place(part_of(source.placement, kept), first, factor).to_kwargs(),
@@ -196,12 +197,6 @@ def _plan(subject: Subject, found: "TrustMap") -> LayerPlan:
     return LayerPlan(values, meta, "image")
 
 
-def _grown(subject: Subject) -> Sequence[str]:
-    """Return the axes along which a scale counts: those that the network sees at once."""
-    spec = subject.record.report["model"].get("spec") or {}
-    return [a for a in "ZYX" if a in "YX" or a in str(spec.get("axes_in", ""))]
-
-
 def _over_colours(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return the root mean square over the colours; NaN where one is unknown."""
     mean = np.mean(np.square(values[..., :3]), axis=-1)
@@ -213,8 +208,8 @@ def _least(subject: Subject, found: "TrustMap") -> float:
     if found.unit == "image units":
         return 1.0 if np.dtype(subject.image.data.dtype).kind in "iu" else 0.0
     if found.name == "tile mismatch":
-        low, high = subject.record.report["intensity"].get("network_range", (0.0, 1.0))
-        return float(high - low) / 255
+        low, high = subject.record.report.intensity.network_range
+        return (high - low) / 255
     return 0.0
 
 

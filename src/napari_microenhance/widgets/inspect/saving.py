@@ -48,16 +48,16 @@ def save_result(path: str | Path, subject: "Subject") -> None:
     axes, pixels = subject.axes, subject.pixels
     check_output(path, pixels.dtype, axes)
     changed = None
-    if not subject.holds_labels:
+    if not subject.record.holds_labels:
         pair = subject.pair()
         # Beyond no noise at all: every pixel that differs.
         changed = changed_pixels(pair.before, pair.after, beyond=0.0)
     where = {"scale": subject.placement.scale, "units": subject.placement.units}
     write_image(
         path,
-        np.asarray(pixels) if subject.holds_labels else pixels,
+        np.asarray(pixels) if subject.record.holds_labels else pixels,
         axes,
         pixel_size=layer_pixel_size(axes, where),
-        record=dict(subject.record.report),
+        record=subject.record.to_dict(),
         changed=changed,
     )

@@ -11,6 +11,8 @@ from napari_microenhance.widgets.inspect.parts import Section, Text, button, row
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QPushButton
 
+    from napari_microenhance.records.recorded import RecordedMap
+
 __all__ = ["RecordSection", "TrustSection"]
 
 _TIPS = {
@@ -36,12 +38,11 @@ class TrustSection(Section):
         for text in self.readings.values():
             self.column.addWidget(text)
 
-    def show_maps(self, kept: Mapping[str, Any]) -> None:
+    def show_maps(self, kept: "Mapping[str, RecordedMap]") -> None:
         """Show what a record keeps of the maps that were made."""
         for name, text in self.readings.items():
             found = kept.get(name)
-            lines = [] if not isinstance(found, Mapping) else [_said(name, found)]
-            text.show_lines(lines)
+            text.show_lines([] if found is None else [f"{name.capitalize()}: {sentence(found)}"])
 
     def _asker(self, name: str) -> Any:  # noqa: ANN401 - a slot
         """Return what a button does."""
@@ -80,8 +81,3 @@ class RecordSection(Section):
     def _asker(self, name: str) -> Any:  # noqa: ANN401 - a slot
         """Return what a button does."""
         return lambda: self.asked.emit(name)
-
-
-def _said(name: str, found: Mapping[str, Any]) -> str:
-    """Return a map's name with its number and how to read it."""
-    return f"{name.capitalize()}: {sentence(found)}"

@@ -4,7 +4,6 @@ Layers are read here, on the main thread; workers see only what comes out.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.api import Record
-from napari_microenhance.contributions.result_reader import patch_place
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ImageError, MicroEnhanceError
-from napari_microenhance.measure.alignment import Alignment, cut_to
+from napari_microenhance.measure.alignment import Alignment, cut_to, patch_spans
 from napari_microenhance.widgets.layers import (
-    RECORD_KEY,
     ImageSource,
     Placement,
     axes_of,
@@ -93,12 +90,6 @@ class Subject:
     placement: Placement
     apart: bool = False
 
-    @property
-    def holds_labels(self) -> bool:
-        """Whether the result says what is where, and is no image."""
-        spec = self.record.report["model"].get("spec") or {}
-        return str(spec.get("task", "image")) == "labels"
-
     def pair(self) -> Pair:
         """Return what is compared; of a result that is a part, the image under it.
 
@@ -107,20 +98,20 @@ class Subject:
         MicroEnhanceError
             If the two do not belong together.
         """
-        if self.holds_labels:
+        if self.record.holds_labels:
             raise ImageError("The result holds labels and no image; there is nothing to compare.")
         before = Source(self.image.data, self.image.axes)
-        place_of = patch_place(self.record.report, self.pixels.shape)
+        patch = self.record.patch_under(self.pixels.shape)
         spans: Shift = {a: (0, n) for a, n in zip(before.axes, before.shape, strict=True)}
-        if place_of is not None:
-            spans = _spans(before, place_of)
-            before, _ = cut_to(before, place_of)
+        if patch is not None:
+            spans = patch_spans(before, patch.axes, patch.start, patch.shape, scale=patch.scale)
+            before = cut_to(before, spans)
         after = Source(self.pixels, self.axes)
         Alignment(before, after)
         return Pair(
             before=before,
             after=after,
-            roi=_shifted(self.record.roi(), spans, whole=place_of is None),
+            roi=_shifted(self.record.roi(), spans, whole=patch is None),
             planes=self._planes(spans, after),
             start={axis: first for axis, (first, _) in spans.items()},
             notes=self._notes(),
@@ -131,8 +122,7 @@ class Subject:
         chosen = self.record.options().planes
         if chosen == "all":
             return None
-        spec = self.record.report["model"].get("spec") or {}
-        volumes = "Z" in str(spec.get("axes_in", ""))
+        volumes = "Z" in self.record.spatial
         letters = [self.image.axes[i] for i in Source(self.image.data, self.image.axes).plane_axes]
         counted = [letter for letter in letters if letter == "T" or not volumes]
         lengths = [self.image.data.shape[self.image.axes.index(letter)] for letter in counted]
@@ -153,7 +143,7 @@ class Subject:
                 "by their place in the arrays."
             )
         grown = self.record.options().dilate
-        if grown and not self.record.report["roi"].get("whole_image"):
+        if grown and not self.record.report.roi.whole_image:
             notes.append(
                 f"The run grew the region by {grown} px; those pixels count as outside here."
             )
@@ -168,7 +158,7 @@ def read_subject(original: "Image", result: "Layer") -> Subject:
     MicroEnhanceError
         If the result's record is damaged, or the layers cannot belong together.
     """
-    record = Record.of({RECORD_KEY: dict(result.metadata.get(RECORD_KEY) or {})})
+    record = Record.of(result.metadata)
     image, pixels = read_image(original), level_zero(result)
     try:
         axes = record.axes
@@ -176,8 +166,7 @@ def read_subject(original: "Image", result: "Layer") -> Subject:
         axes = ""
     if len(axes) == len(image.axes) and axes.endswith("YXC") == image.rgb:
         image = dataclasses.replace(image, axes=axes)
-    found = record.report.get("result")
-    own = str(found.get("axes", "")) if isinstance(found, Mapping) else ""
+    own = record.report.result.axes if record.report.result else ""
     if len(own) != len(pixels.shape):
         own = _axes_like(image.axes, result, len(pixels.shape))
     path = original.source.path
@@ -206,17 +195,6 @@ def _axes_like(axes: str, result: "Layer", ndim: int) -> str:
     return axes_of(result) if hasattr(result, "rgb") else axes[-ndim:]
 
 
-def _spans(before: Source, where: Mapping[str, Any]) -> Shift:
-    """Return the ranges of the whole image that `cut_to` keeps, per axis."""
-    spans = {a: (0, n) for a, n in zip(before.axes, before.shape, strict=True)}
-    for letter, start, length in zip(where["axes"], where["start"], where["shape"], strict=True):
-        if letter != "C":
-            grown = float(where["scale"]) if letter in before.spatial else 1.0
-            stop = min(spans[letter][1], start + math.ceil(length / grown))
-            spans[letter] = (int(start), stop)
-    return spans
-
-
 def _shifted(roi: Roi, spans: Shift, *, whole: bool) -> Roi:
     """Return a region in the pixels of a part of the image."""
     if whole or roi is None:
@@ -233,13 +211,10 @@ def _lies_apart(subject: Subject) -> bool:
     kept = kept_axes(source, subject.axes)
     if len(kept) != len(seen.scale):
         return True
-    found = subject.record.report.get("result")
-    grown = float(found.get("scale", 1.0)) if isinstance(found, Mapping) else 1.0
-    where = patch_place(subject.record.report, subject.pixels.shape)
-    start = [0] * len(kept) if where is None else list(where["start"])[: len(kept)]
-    spec = subject.record.report["model"].get("spec") or {}
-    axes_in = str(spec.get("axes_in", "YX"))
-    factor = [grown if source.axes[i] in "ZYX" and source.axes[i] in axes_in else 1.0 for i in kept]
+    record = subject.record
+    patch = record.patch_under(subject.pixels.shape)
+    start = [0] * len(kept) if patch is None else list(patch.start)[: len(kept)]
+    factor = [record.scale if source.axes[i] in record.spatial else 1.0 for i in kept]
     wanted = place(part_of(source.placement, kept), start, factor)
     close = (
         np.allclose(getattr(wanted, name), getattr(seen, name), rtol=1e-5, atol=1e-9)

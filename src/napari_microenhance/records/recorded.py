@@ -1,0 +1,234 @@
+"""What a report says, read back: typed values in place of nested JSON.
+
+Another version may have written the report, so whatever a run can be told without has a
+default; what stands there has the right type, or the report is refused.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pydantic
+
+from napari_microenhance.errors import MicroEnhanceError
+
+__all__ = [
+    "RecordError",
+    "RecordedArray",
+    "RecordedIntensity",
+    "RecordedMap",
+    "RecordedNetwork",
+    "RecordedPatch",
+    "RecordedPlan",
+    "RecordedProvider",
+    "RecordedRegion",
+    "RecordedRepetition",
+    "RecordedReport",
+    "RecordedSeconds",
+    "RecordedSpec",
+    "parse_report",
+]
+
+SECTIONS: Final = ("model", "provider", "versions", "image", "roi", "options", "plan", "intensity")
+"""Parts of a report that are objects, without which a run cannot be told."""
+
+SHOWN: Final = 60
+"""Characters of a damaged value that a sentence shows."""
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+class RecordError(MicroEnhanceError, ValueError):
+    """A file or a layer carries no record of a run, or a damaged one."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedSpec:
+    """What the network was taken for, as far as it is shown or asked for."""
+
+    task: str = "image"
+    axes_in: str = "YX"
+    units: str = "input"
+    value_range: tuple[float, float] = (0.0, 1.0)
+    value_range_source: str = "default"
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedNetwork:
+    """The network that ran."""
+
+    name: str | None = None
+    sha256: str | None = None
+    source: str | None = None
+    spec: RecordedSpec | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedProvider:
+    """The execution provider that was asked for, and the one that ran."""
+
+    asked: str | None = None
+    got: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedArray:
+    """The image that was read; the name is that of its file, where it came from one."""
+
+    shape: tuple[int, ...] = ()
+    axes: str | None = None
+    dtype: str | None = None
+    sha256: str | None = None
+    name: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedRegion:
+    """The region of interest: vertices, or runs over a box, or the whole image.
+
+    `vertices` and `runs` may be long and are checked where they become a region.
+    """
+
+    pixels: int = 0
+    box: Pairs = ()
+    whole_image: bool = False
+    vertices: Sequence[Any] | None = None
+    runs: Any = None
+    runs_sha256: str | None = None
+
+    @property
+    def outlines(self) -> int:
+        """Number of polygons."""
+        return len(self.vertices or ())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedPlan:
+    """How the image was cut; `window` is (start, stop) per spatial axis of a preview, px."""
+
+    tiles: int = 0
+    tile_shape: tuple[int, ...] = ()
+    halo: int | None = None
+    blend: str | None = None
+    memory_bytes: int | None = None
+    window: Any = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedIntensity:
+    """The ends of the intensity map, image units, and where they came from."""
+
+    low: float | tuple[float, ...] | None = None
+    high: float | tuple[float, ...] | None = None
+    network_range: tuple[float, float] = (0.0, 1.0)
+    source: str = ""
+
+    @property
+    def ends(self) -> tuple[tuple[float, float], ...]:
+        """(low, high) of each channel that has its own, or of all; empty where unknown."""
+        if self.low is None or self.high is None:
+            return ()
+        return tuple(zip(_several(self.low), _several(self.high), strict=False))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedSeconds:
+    """How long it took, s."""
+
+    total: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedPatch:
+    """The patch of the result: where it began (image px, per axis) and what it was."""
+
+    shape: tuple[int, ...] = ()
+    axes: str = ""
+    dtype: str | None = None
+    start: tuple[int, ...] = ()
+    scale: float = 1.0
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.shape) == len(self.axes) == len(self.start) or not self.scale > 0:
+            raise ValueError(f"{self.shape} of {self.axes!r} from {self.start} by {self.scale}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedMap:
+    """The number of a trust map, and how to read it."""
+
+    summary: float | None = None
+    unit: str = ""
+    reading: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedRepetition:
+    """What came of a repetition: whether its pixels were the recorded ones."""
+
+    recorded_sha256: str | None = None
+    identical: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedReport:
+    """A report of any version."""
+
+    model: RecordedNetwork
+    provider: RecordedProvider
+    versions: Mapping[str, str]
+    image: RecordedArray
+    roi: RecordedRegion
+    options: Mapping[str, Any]
+    plan: RecordedPlan
+    intensity: RecordedIntensity
+    clipped: int | None = None
+    tile_mismatch: float | None = None
+    seconds: RecordedSeconds | None = None
+    warnings: tuple[str, ...] = ()
+    result: RecordedPatch | None = None
+    trust: Mapping[str, RecordedMap] | None = None
+    rerun: RecordedRepetition | None = None
+
+
+def parse_report(kept: Mapping[str, Any]) -> RecordedReport:
+    """Return what a report says as values.
+
+    Parameters
+    ----------
+    kept : mapping
+        As `Report.to_dict` gives it, perhaps by another version.
+
+    Raises
+    ------
+    RecordError
+        If a part of it is missing or of another type.
+    """
+    for name in SECTIONS:
+        if not isinstance(kept.get(name), Mapping):
+            raise RecordError(
+                f'The record has no "{name}", so it is not, or no longer, that of a run.'
+            )
+    try:
+        return _adapter().validate_python(dict(kept))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        names = (part for part in first["loc"] if isinstance(part, str) and part.isidentifier())
+        where, found = ".".join(names), repr(first["input"])
+        shown = found if len(found) <= SHOWN else f"{found[:SHOWN]}..."
+        raise RecordError(f"The record is damaged: its {where} is {shown}.") from error
+
+
+@functools.cache
+def _adapter() -> pydantic.TypeAdapter[RecordedReport]:
+    """Return what checks a report; building it takes as long as a small tile."""
+    return pydantic.TypeAdapter(RecordedReport)
+
+
+def _several(value: float | tuple[float, ...]) -> tuple[float, ...]:
+    """Return one number or several as several."""
+    return value if isinstance(value, tuple) else (value,)

@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
+from napari_microenhance.simulation.specimens import FAMILIES, simulate
 from napari_microenhance.training.data.examples import TASKS, build_bank, draw_examples
-from napari_microenhance.training.data.simulate import FAMILIES, simulate
 
 SIZE = 256
 

@@ -15,6 +15,7 @@ ARROWS: dict[str, set[str]] = {
     "files": set(),
     "types": set(),
     "engine": set(),
+    "simulation": set(),
     "images": {"engine"},
     # A label image is an ROI file, and an image.
     "rois": {"engine", "images"},
@@ -24,9 +25,9 @@ ARROWS: dict[str, set[str]] = {
     "records": {"engine", "images", "rois", "models", "measure"},
     "jobs": {"engine", "images", "rois", "models", "measure", "presets", "records"},
     "api": {"engine", "images", "rois", "models", "measure", "presets", "records", "jobs"},
-    "contributions": {"api", "images", "rois", "records", "engine"},
-    "evaluation": {"api", "measure", "engine", "images", "models", "training"},
-    "training": {"engine", "models", "measure", "images"},
+    "contributions": {"api", "images", "rois", "records", "engine", "simulation"},
+    "evaluation": {"api", "measure", "engine", "images", "models", "simulation"},
+    "training": {"engine", "models", "measure", "images", "simulation"},
     "widgets": {"api", "jobs", "measure", "engine", "images", "rois", "records", "contributions"},
     "cli": {
         *("api", "engine", "images", "rois", "jobs", "measure", "models", "presets", "records"),

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 from skimage import data as bundled
+
+from napari_microenhance.simulation.optics import Degradation, degrade
+from napari_microenhance.simulation.specimens import simulate
 
 __all__ = ["SAMPLES", "LayerData", "cells", "fluorescence", "histology"]
 
@@ -23,7 +25,19 @@ Outline = tuple[str, list[tuple[float, float]]]
 """Shape type and vertices (y, x) in image pixels."""
 
 _FIELD_SHAPE = (768, 1024)
-_SEED = 20_240_229
+_SEED = 4
+_STAINS: Mapping[str, float] = MappingProxyType({"nuclei": 0.6, "filaments": 0.2, "puncta": 0.4})
+_AUTOFLUORESCENCE = 0.05
+_WHITE = 4095
+_CAMERA = Degradation(
+    blur=0.8,
+    vignette=0.85,
+    centre=(0.33, 0.66),
+    photons=400,
+    read_noise=1.5,
+    offset=100 / _WHITE,
+    bits=12,
+)
 # The nuclei are about 12 micrometres long then.
 _CALIBRATION = {"scale": (0.22, 0.22), "units": ("um", "um")}
 
@@ -107,12 +121,12 @@ def fluorescence() -> list[LayerData]:
 
     Nuclei, filaments and puncta of very different brightness lie under a
     lopsided illumination; the camera adds an offset, shot noise and read noise.
-    The field is the same at every call. A pixel is 0.22 micrometres wide.
+    The field is the same at every call (`simulation`). A pixel is 0.22 micrometres wide.
 
     Returns
     -------
     list of tuple
-        Image layer, ndarray of shape (768, 1024), uint16, about [90, 4000];
+        Image layer, ndarray of shape (768, 1024), uint16, about [60, 3100];
         Shapes layer with a freehand-like polygon and an ellipse, (y, x) in px.
     """
     image = _simulate_field(np.random.default_rng(_SEED))
@@ -168,70 +182,9 @@ def _ellipse(
 
 
 def _simulate_field(rng: np.random.Generator) -> npt.NDArray[np.uint16]:
-    """Simulate one field: emitters, optics, illumination, camera."""
+    """Image a specimen of nuclei, filaments and puncta with a 12-bit camera."""
     height, width = _FIELD_SHAPE
-    emitters = np.full(_FIELD_SHAPE, 0.06, np.float32)
-    # One smooth random texture for all nuclei: each looks at its own part of it.
-    grain = gaussian_filter(rng.standard_normal(_FIELD_SHAPE, np.float32), 2.5)
-    grain /= grain.std()
-    thin = np.zeros(_FIELD_SHAPE, np.float32)
-    for centre in _scatter(rng, count=42, gap=74.0):
-        _add_nucleus(emitters, grain, centre, rng)
-        for level in rng.uniform(0.04, 0.4) * rng.uniform(0.5, 1.0, 5):
-            _add_filament(thin, centre, level, rng)
-    spots = (rng.random((260, 2)) * _FIELD_SHAPE).astype(int)
-    np.add.at(thin, (spots[:, 0], spots[:, 1]), rng.gamma(2.0, 1.6, len(spots)).astype("f4"))
-    emitters += gaussian_filter(thin, 1.3)
-    haze = gaussian_filter(emitters, 14.0, truncate=2.5)
-    y, x = np.ogrid[:height, :width]
-    light = np.exp(-(((y - 250.0) / 620.0) ** 2) - ((x - 680.0) / 640.0) ** 2)
-    photons = 170.0 * light * (emitters + 0.25 * haze) + 1.5
-    counts = 100.0 + 12.0 * rng.poisson(photons) + rng.normal(0.0, 14.0, _FIELD_SHAPE)
-    return np.clip(np.rint(counts), 0, 65_535).astype(np.uint16)
-
-
-def _scatter(rng: np.random.Generator, *, count: int, gap: float) -> list[npt.NDArray[np.float64]]:
-    """Draw up to `count` points, no two closer than `gap` px."""
-    points: list[npt.NDArray[np.float64]] = []
-    for candidate in rng.random((count * 12, 2)) * _FIELD_SHAPE:
-        if len(points) < count and all(np.hypot(*(candidate - p)) >= gap for p in points):
-            points.append(candidate)
-    return points
-
-
-def _add_nucleus(
-    field: npt.NDArray[np.float32],
-    grain: npt.NDArray[np.float32],
-    centre: npt.NDArray[np.float64],
-    rng: np.random.Generator,
-) -> None:
-    """Add one soft-edged ellipse with chromatin-like texture to `field`."""
-    reach = 44
-    long_px, ratio = rng.uniform(22.0, 34.0), rng.uniform(0.62, 0.95)
-    angle, level = rng.uniform(0.0, np.pi), rng.uniform(0.12, 1.0)
-    (y0, y1), (x0, x1) = (
-        (max(0, int(c) - reach), min(n, int(c) + reach))
-        for c, n in zip(centre, field.shape, strict=True)
-    )
-    y, x = np.mgrid[y0:y1, x0:x1] - centre[:, None, None]
-    along = (x * np.cos(angle) + y * np.sin(angle)) / long_px
-    across = (y * np.cos(angle) - x * np.sin(angle)) / (long_px * ratio)
-    rim = (1.0 - np.hypot(along, across)) * long_px
-    body = 0.5 + 0.5 * np.tanh(rim / 1.8)
-    field[y0:y1, x0:x1] += level * body * np.clip(1.0 + 0.3 * grain[y0:y1, x0:x1], 0.1, None)
-
-
-def _add_filament(
-    field: npt.NDArray[np.float32],
-    centre: npt.NDArray[np.float64],
-    level: float,
-    rng: np.random.Generator,
-) -> None:
-    """Add one bending thread that starts near `centre`, in steps of half a pixel."""
-    steps = int(rng.integers(160, 420))
-    heading = rng.uniform(0.0, 2.0 * np.pi) + np.cumsum(rng.normal(0.0, 0.03, steps))
-    start = centre + rng.normal(0.0, 24.0, 2)
-    path = start[:, None] + 0.5 * np.cumsum([np.sin(heading), np.cos(heading)], axis=1)
-    y, x = np.rint(path).astype(int)
-    inside = (y >= 0) & (y < field.shape[0]) & (x >= 0) & (x < field.shape[1])
-    np.add.at(field, (y[inside], x[inside]), np.float32(level))
+    emitters = np.full(_FIELD_SHAPE, _AUTOFLUORESCENCE, np.float32)
+    for family, share in _STAINS.items():
+        emitters += share * simulate(family, max(_FIELD_SHAPE), rng).image[:height, :width]
+    return np.rint(degrade(emitters, _CAMERA, rng) * _WHITE).astype(np.uint16)

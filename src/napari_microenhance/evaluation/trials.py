@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_microenhance.engine.intensity import REC601
-from napari_microenhance.training.data.simulate import FAMILIES, simulate
+from napari_microenhance.simulation.specimens import FAMILIES, simulate
 
 __all__ = [
     "NOISES",

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_microenhance.training.data.optics import Degradation, bin_pixels, degrade
-from napari_microenhance.training.data.simulate import FAMILIES, simulate
+from napari_microenhance.simulation.optics import Degradation, bin_pixels, degrade
+from napari_microenhance.simulation.specimens import FAMILIES, simulate
 
 __all__ = ["PICTURES", "TASKS", "Bank", "build_bank", "draw_examples"]
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.files import replacing
-from napari_microenhance.training.data import examples, optics, simulate
+from napari_microenhance.simulation import optics, specimens
+from napari_microenhance.training.data import examples
 from napari_microenhance.training.data.batches import Source
 from napari_microenhance.training.data.examples import Bank, build_bank, draw_examples
 from napari_microenhance.training.data.image_pairs import read_pairs
@@ -91,9 +92,10 @@ def open_sources(recipe: Recipe, folder: Path) -> tuple[Source, Source]:
 def _check(recipe: Recipe) -> None:
     """Raise if the fields that the recipe asks for cannot be made."""
     for family in recipe.data.families:
-        if family not in simulate.FAMILIES:
+        if family not in specimens.FAMILIES:
             raise OptionsError(
-                f"data.families names {family}, which is not one of {', '.join(simulate.FAMILIES)}."
+                f"data.families names {family}, which is not one of "
+                f"{', '.join(specimens.FAMILIES)}."
             )
     training = recipe.training
     largest = max([training.patch, *(stage.patch for stage in training.patch_growth)])
@@ -106,7 +108,7 @@ def _check(recipe: Recipe) -> None:
 
 def _fields(data: Data, folder: Path) -> tuple[Path, Path]:
     """Return the files of a recipe's fields and their masks, made unless they are there."""
-    sources = b"".join(Path(str(m.__file__)).read_bytes() for m in (examples, optics, simulate))
+    sources = b"".join(Path(str(m.__file__)).read_bytes() for m in (examples, optics, specimens))
     settings = json.dumps([data.model_dump(mode="json"), np.__version__]).encode()
     key = hashlib.sha256(settings + sources).hexdigest()[:16]
     images, masks = (folder / f"fields-{key}-{name}.npy" for name in ("images", "masks"))
@@ -114,7 +116,7 @@ def _fields(data: Data, folder: Path) -> tuple[Path, Path]:
         made = build_bank(
             data.fields,
             size=data.size,
-            families=data.families or simulate.FAMILIES,
+            families=data.families or specimens.FAMILIES,
             real_share=data.real,
             seed=data.seed,
             # Starting a process costs as much as some fields.

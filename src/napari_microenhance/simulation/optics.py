@@ -138,7 +138,7 @@ def bin_pixels(image: FloatImage, factor: int) -> FloatImage:
     height, width = (length // factor for length in image.shape[:2])
     whole = image[: height * factor, : width * factor]
     parts = whole.reshape(height, factor, width, factor, *image.shape[2:])
-    return parts.mean(axis=(1, 3), dtype=np.float32)
+    return np.asarray(parts.mean(axis=(1, 3), dtype=np.float32))
 
 
 def _blurred(image: FloatImage, degradation: Degradation) -> FloatImage:
@@ -175,7 +175,7 @@ def _spot(degradation: Degradation) -> FloatImage:
         kernel = (2 * special.j1(way) / way) ** 2
     else:
         kernel = np.clip(size + 0.5 - distance, 0, 1)
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _illumination(shape: tuple[int, ...], degradation: Degradation) -> FloatImage:

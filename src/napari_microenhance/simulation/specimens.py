@@ -198,7 +198,7 @@ def _haze(size: int, rng: np.random.Generator, strength: float) -> FloatImage:
     if rng.random() < 0.5:
         return np.zeros((size, size), np.float32)
     cloud = texture(size, rng, slope=2.5, finest=size / 24)
-    return (strength * np.clip(0.5 + 0.25 * cloud, 0, 1)).astype(np.float32)
+    return np.asarray(strength * np.clip(0.5 + 0.25 * cloud, 0, 1), np.float32)
 
 
 def _nuclei(size: int, rng: np.random.Generator) -> tuple[FloatImage, LabelImage]:

@@ -66,15 +66,16 @@ test-train: $(TRAIN)/.test-train
 # Figures of the built-in networks; IMAGES names a folder of images to try them on.
 IMAGES ?= ../shared/data/images
 .PHONY: evaluate
-evaluate: $(TRAIN)/.test-train
-	$(TRAIN)/bin/microenhance evaluate --images $(IMAGES) --out docs
+evaluate: $(VENV)/.test
+	@$(PIP) install --quiet --editable ".[evaluate]" --group evaluate
+	$(BIN)/microenhance evaluate --images $(IMAGES) --out docs
 
 $(TRAIN)/.test-train: pyproject.toml
 	@test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)
 	@echo "Installing into $(TRAIN); the first time this takes some minutes."
 	@$(TRAIN)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	@$(TRAIN)/bin/python -m pip install --quiet $(TORCH)
-	@$(TRAIN)/bin/python -m pip install --quiet --editable ".[train]" --group test-train --group evaluate
+	@$(TRAIN)/bin/python -m pip install --quiet --editable ".[train,evaluate]" --group test-train --group evaluate
 	@touch $@
 
 .PHONY: lint

@@ -51,7 +51,6 @@ OWNERS = {
     # Training only quantises with it.
     "onnxruntime": ("engine/runtime/session.py", "training/shipping/quantizing.py"),
     "torch": ("training",),
-    "lightning": ("training",),
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -1,8 +1,5 @@
 """Metrics against independent formulas and scikit-image, and intervals of means."""
 
-import sys
-import types
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -10,8 +7,7 @@ from skimage import data
 from skimage.metrics import structural_similarity
 from skimage.restoration import estimate_sigma
 
-from napari_microenhance.errors import ImageError, ModelError, OptionsError
-from napari_microenhance.evaluation import no_reference
+from napari_microenhance.errors import ImageError, OptionsError
 from napari_microenhance.measure import metrics
 from napari_microenhance.measure.bootstrap import mean_interval
 
@@ -97,8 +93,6 @@ def test_images_too_small_for_a_window_are_refused():
         metrics.ssim(np.zeros((10, 20)), np.zeros((10, 20)))
     with pytest.raises(ImageError, match="3 x 3"):
         metrics.noise(np.zeros((2, 20)))
-    with pytest.raises(ImageError, match="96 x 96"):
-        no_reference.niqe(np.zeros((95, 200)))
 
 
 def test_blur_grows_with_blur(camera):
@@ -174,74 +168,3 @@ def test_a_mean_of_nothing_or_of_no_numbers_is_refused(values):
 def test_a_level_outside_its_range_is_refused():
     with pytest.raises(OptionsError, match="level=95"):
         mean_interval([1.0, 2.0], level=95)
-
-
-@pytest.mark.parametrize("name", ["camera", "coins"])
-def test_niqe_prefers_the_picture_to_its_spoiled_versions(name, rng):
-    image = getattr(data, name)()[:288, :384] / 255
-    good = no_reference.niqe(image)
-    for sigma in (0.05, 0.2):
-        assert no_reference.niqe(noisy(image, sigma, rng)) > 1.5 * good
-    for sigma in (1.5, 3):
-        assert no_reference.niqe(ndimage.gaussian_filter(image, sigma)) > 1.5 * good
-
-
-def test_niqe_does_not_depend_on_the_units():
-    image = data.camera()[:192, :192]
-    assert no_reference.niqe(image, data_range=255) == pytest.approx(
-        no_reference.niqe(image / 255), rel=1e-6
-    )
-
-
-def test_niqe_of_a_picture_without_anything_is_a_number():
-    assert np.isfinite(no_reference.niqe(np.zeros((96, 96))))
-
-
-def test_the_shape_of_a_generalised_gaussian_is_found(rng):
-    normal, laplace = rng.normal(size=100_000), rng.laplace(size=100_000)
-    for values, shape in ((normal, 2), (laplace, 1)):
-        found = no_reference.asymmetric_fit(values)
-        assert found.shape == pytest.approx(shape, rel=0.05)
-        assert found.mean == pytest.approx(0, abs=0.02)
-    lopsided = np.where(normal < 0, 3 * normal, normal)
-    found = no_reference.asymmetric_fit(lopsided)
-    assert found.left == pytest.approx(3 * found.right, rel=0.05)
-    assert found.mean < -0.5
-
-
-@pytest.fixture
-def fresh_brisque():
-    """Forget the evaluator before and after: it is opened once a process."""
-    no_reference._brisque.cache_clear()
-    yield
-    no_reference._brisque.cache_clear()
-
-
-def test_without_its_package_brisque_is_missing_in_one_sentence(monkeypatch, fresh_brisque):
-    monkeypatch.setitem(sys.modules, "brisque", None)
-    assert "pip install brisque" in no_reference.brisque_missing()
-    with pytest.raises(ModelError, match="BRISQUE is left out"):
-        no_reference.brisque(np.zeros((64, 64)))
-
-
-def test_brisque_gets_grey_as_eight_bit_colour(monkeypatch, fresh_brisque):
-    class Evaluator:
-        def __init__(self, url):
-            assert url is False
-
-        def scale_features(self, features):
-            assert all(isinstance(f, float) for f in features)
-            return sum(features)
-
-        def score(self, image):
-            assert (image.dtype, image.shape) == (np.uint8, (8, 8, 3))
-            assert (image == image[..., :1]).all()
-            return self.scale_features([np.array([image.min() / 1.0]), np.array(image.max() / 1.0)])
-
-    package = types.SimpleNamespace(BRISQUE=Evaluator)
-    monkeypatch.setitem(sys.modules, "brisque", package)
-    image = np.full((8, 8), 0.5)
-    image[0, 0], image[0, 1] = -3, 9
-    assert no_reference.brisque_missing() == ""
-    assert no_reference.brisque(image) == 255
-    assert no_reference.brisque(image * 10, data_range=100) == 0 + round(255 * 0.9)

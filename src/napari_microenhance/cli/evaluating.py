@@ -22,16 +22,16 @@ from napari_microenhance.errors import (
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model
-    from napari_microenhance.evaluation.evaluating import Evaluation, Run, Subject
+    from napari_microenhance.evaluation.evaluating import Candidate, Evaluation, Run
     from napari_microenhance.evaluation.page import Circumstances
-    from napari_microenhance.evaluation.trials import Picture
+    from napari_microenhance.evaluation.trials import CleanPicture
 
 __all__ = ["evaluate_networks"]
 
 THREADS: Final = 2
 YARDSTICK: Final = "detail-classic"
 DATA: Final = "MICROENHANCE_DATA"
-SMALLEST: Final = 96  # px; what the no-reference metrics need
+SMALLEST: Final = 96  # px; of less, percentiles and windowed metrics say little
 QUICK: Final = 2  # pictures of either kind
 MEMORY: Final = ".evaluation.json"
 PACKAGES: Final = (
@@ -40,7 +40,6 @@ PACKAGES: Final = (
     "scikit-image",
     "PyWavelets",
     "bm3d",
-    "brisque",
     "onnxruntime",
 )
 
@@ -72,10 +71,10 @@ def evaluate_networks(
         bool, typer.Option("--quick", help="Few and small images, to see whether it works.")
     ] = False,
 ) -> None:
-    """Measure networks beside classical methods; needs the extra "train"."""
-    from napari_microenhance.training import extra
+    """Measure networks beside classical methods; needs the extra "evaluate"."""
+    from napari_microenhance.cli.extras import extra
 
-    with interruptible(), extra():
+    with interruptible(), extra("evaluate"):
         # scikit-image asks for it only when wavelets are computed, minutes later.
         importlib.import_module("pywt")
         from napari_microenhance.api import list_models, load_model
@@ -96,7 +95,7 @@ def evaluate_networks(
 
 def _evaluate(
     networks: Sequence["Model"],
-    pictures: Sequence["Picture"],
+    pictures: Sequence["CleanPicture"],
     command: str,
     *,
     out: Path,
@@ -104,35 +103,35 @@ def _evaluate(
     quick: bool,
 ) -> None:
     """Measure everything, then write everything."""
-    from napari_microenhance.evaluation.evaluating import QUICK_EDGES, evaluate, judges, pace
+    from napari_microenhance.evaluation.evaluating import QUICK_EDGES, evaluate, pace
     from napari_microenhance.evaluation.page import Circumstances
     from napari_microenhance.evaluation.scores import Memory
 
-    further, remarks = judges()
     memory = Memory(out / MEMORY)
     effort = {"edge": SMALLEST, "repeats": 1} if quick else {}
     found: list[Evaluation] = []
     speeds: dict[str, float] = {}
     twins: dict[str, float] = {}
-    for subject in map(_subject, _with_yardstick(networks)):
-        speeds[subject.name] = pace(subject.run, subject.task, scale=subject.scale, **effort)
-        if subject.twin is not None:
-            twins[subject.name] = pace(subject.twin, subject.task, scale=subject.scale, **effort)
-        if subject.name in {network.name for network in networks}:
+    for candidate in map(_candidate, _with_yardstick(networks)):
+        speeds[candidate.name] = pace(
+            candidate.run, candidate.task, scale=candidate.scale, **effort
+        )
+        if candidate.twin is not None:
+            twins[candidate.name] = pace(
+                candidate.twin, candidate.task, scale=candidate.scale, **effort
+            )
+        if candidate.name in {network.name for network in networks}:
             found.append(
                 evaluate(
-                    subject,
+                    candidate,
                     pictures,
                     memory=memory,
                     edges=QUICK_EDGES if quick else None,
-                    judges=further,
                     on_progress=_show,
                 )
             )
     _show("")
-    circumstances = Circumstances(
-        command, _versions(), (*remarks, *_bm3d_remark()), speeds, twins, THREADS
-    )
+    circumstances = Circumstances(command, _versions(), _bm3d_remark(), speeds, twins, THREADS)
     _write(found, circumstances, out=out, json_file=json_file)
 
 
@@ -152,7 +151,7 @@ def _write(
 
     panels: dict[str, str] = {}
     for evaluation in evaluations:
-        name = evaluation.subject.name
+        name = evaluation.candidate.name
         if not evaluation.trials:
             continue
         panels[name] = f"images/models/{name}.jpg"
@@ -175,9 +174,9 @@ def _write(
         typer.echo(f"every figure -> {json_file}")
 
 
-def _subject(network: "Model") -> "Subject":
+def _candidate(network: "Model") -> "Candidate":
     """Return a network as something that can be evaluated."""
-    from napari_microenhance.evaluation.evaluating import Subject, task_of
+    from napari_microenhance.evaluation.evaluating import Candidate, task_of
     from napari_microenhance.models.catalogue import twin_of
 
     if network.spec.scale < 1:
@@ -185,7 +184,7 @@ def _subject(network: "Model") -> "Subject":
             f"{network.name} makes images smaller; there is nothing to compare it with."
         )
     task = task_of(network.name, network.spec)
-    return Subject(
+    return Candidate(
         name=network.name,
         sha256=network.sha256,
         task=task,
@@ -224,7 +223,7 @@ def _known_folder() -> Path | None:
     return folder if os.environ.get(DATA) and folder.is_dir() else None
 
 
-def _pictures(folder: Path | None, limit: int | None, fields: int) -> list["Picture"]:
+def _pictures(folder: Path | None, limit: int | None, fields: int) -> list["CleanPicture"]:
     """Return the real pictures of a folder, and simulated ones."""
     from napari_microenhance.evaluation.trials import simulated_pictures
 
@@ -235,14 +234,14 @@ def _pictures(folder: Path | None, limit: int | None, fields: int) -> list["Pict
     return found
 
 
-def _with_truth_first(pictures: Sequence["Picture"]) -> list["Picture"]:
+def _with_truth_first(pictures: Sequence["CleanPicture"]) -> list["CleanPicture"]:
     """Return pictures, those whose foreground is known first: few as they are, all count."""
     return sorted(pictures, key=lambda picture: picture.labels is None)
 
 
-def _read_folder(folder: Path) -> Iterator["Picture"]:
+def _read_folder(folder: Path) -> Iterator["CleanPicture"]:
     """Yield every channel of every image of a folder."""
-    from napari_microenhance.evaluation.trials import Picture, planes_of
+    from napari_microenhance.evaluation.trials import CleanPicture, planes_of
     from napari_microenhance.images.image_formats import read_image
 
     if not folder.is_dir():
@@ -261,7 +260,7 @@ def _read_folder(folder: Path) -> Iterator["Picture"]:
                 raise ImageError(f"{path} is less than {SMALLEST} px wide or high; leave it out.")
             if labels is not None and labels.shape != plane.shape:
                 raise ImageError(f"{truth} has shape {labels.shape}, the image {plane.shape}.")
-            yield Picture(name, plane, labels)
+            yield CleanPicture(name, plane, labels)
 
 
 def _command(names: Sequence[str], folder: Path | None, *, fields: int, quick: bool) -> str:

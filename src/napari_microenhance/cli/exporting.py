@@ -32,11 +32,11 @@ def export_file(
     ] = None,
 ) -> None:
     """Write a trained network as an ONNX file, measured and compared with what was trained."""
-    from napari_microenhance.training import extra
+    from napari_microenhance.cli.extras import extra
 
     with interruptible():
         _check_name(target)
-        with extra():
+        with extra("train"):
             from napari_microenhance.training.shipping.exporting import export_checkpoint
         given = {"name": name, "licence": licence, "citation": citation}
         changes = {key: text for key, text in given.items() if text is not None}
@@ -69,14 +69,14 @@ def quantize_file(
 ) -> None:
     """Write a network's int8 twin, unless it is too far from the network itself."""
     from napari_microenhance.api import load_model
-    from napari_microenhance.training import extra
+    from napari_microenhance.cli.extras import extra
 
     with interruptible():
         _check_name(target)
         network = load_model(model)
         if target.exists() and target.samefile(network.path):
             raise OutputError(f"OUT is the network itself ({target}); name another file.")
-        with extra():
+        with extra("train"):
             from napari_microenhance.training.shipping.quantizing import quantise
         done = quantise(network, target, calibration or [])
         _warn(done.sentences)

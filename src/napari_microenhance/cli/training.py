@@ -38,9 +38,9 @@ def train_network(
     ] = None,
 ) -> None:
     """Train a network by a recipe; needs the extra "train"."""
-    from napari_microenhance.training import extra
+    from napari_microenhance.cli.extras import extra
 
-    with interruptible(), extra():
+    with interruptible(), extra("train"):
         from napari_microenhance.training.learning.fit import train
         from napari_microenhance.training.learning.recipe_files import load_recipe
 

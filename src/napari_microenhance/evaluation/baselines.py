@@ -18,14 +18,14 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage import filters, restoration, transform
 
-from napari_microenhance.evaluation.trials import Trial
+from napari_microenhance.evaluation.trials import EvaluationTrial
 from napari_microenhance.measure import metrics
 
 __all__ = [
     "BM3D_MISSING",
     "SELF_TUNED",
     "Method",
-    "Outcome",
+    "TunedResult",
     "best",
     "bm3d",
     "denoising_steps",
@@ -68,7 +68,7 @@ class Method:
         """The whole grid in words; another grid is another method."""
         return tuple(self.variants)
 
-    def search(self, trial: Trial) -> str:
+    def search(self, trial: EvaluationTrial) -> str:
         """Return the setting whose result is nearest to the truth."""
         if len(self.variants) == 1:
             return next(iter(self.variants))
@@ -80,7 +80,7 @@ class Method:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Outcome:
+class TunedResult:
     """What a method made of a trial.
 
     Parameters
@@ -93,13 +93,13 @@ class Outcome:
     output: AnyImage
 
 
-def best(method: Method, trial: Trial) -> Outcome:
+def best(method: Method, trial: EvaluationTrial) -> TunedResult:
     """Return the result of a method at its best setting for a trial."""
     setting = method.search(trial)
-    return Outcome(setting, method.make(setting))
+    return TunedResult(setting, method.make(setting))
 
 
-def quality(trial: Trial, output: AnyImage) -> float:
+def quality(trial: EvaluationTrial, output: AnyImage) -> float:
     """Return how near an output is to the truth: PSNR in dB, for masks the IoU.
 
     Of "detail", whose units are relative, the PSNR after the best straight line.
@@ -111,19 +111,19 @@ def quality(trial: Trial, output: AnyImage) -> float:
     return metrics.psnr(output, trial.truth)
 
 
-def methods(trial: Trial) -> tuple[Method, ...]:
+def methods(trial: EvaluationTrial) -> tuple[Method, ...]:
     """Return the classical methods for a trial, the plainest first.
 
     Parameters
     ----------
-    trial : Trial
+    trial : EvaluationTrial
         Not "detail", whose chains of methods stand in `chains`.
 
     Returns
     -------
     tuple of Method
     """
-    makers: dict[str, Callable[[Trial], tuple[Method, ...]]] = {
+    makers: dict[str, Callable[[EvaluationTrial], tuple[Method, ...]]] = {
         "denoise": _denoisers,
         "superres": _enlargers,
         "foreground": _thresholds,
@@ -205,7 +205,7 @@ def denoising_steps(image: FloatImage, sigma: float) -> dict[str, Callable[[], F
     return steps
 
 
-def _denoisers(trial: Trial) -> tuple[Method, ...]:
+def _denoisers(trial: EvaluationTrial) -> tuple[Method, ...]:
     """Return the denoisers, all told the true strength of the noise."""
     image, sigma = trial.image, trial.sigma
     steps = denoising_steps(image, sigma)
@@ -260,7 +260,7 @@ def _wavelets(image: FloatImage, sigma: float, kind: str, rule: str) -> FloatIma
     return (total / len(shifts)).astype(np.float32)
 
 
-def _stabilised(trial: Trial) -> FloatImage:
+def _stabilised(trial: EvaluationTrial) -> FloatImage:
     """Return BM3D between the generalised Anscombe transform and its exact inverse.
 
     References
@@ -287,7 +287,7 @@ def _stabilised(trial: Trial) -> FloatImage:
     return np.asarray(exact / photons, np.float32)
 
 
-def _enlargers(trial: Trial) -> tuple[Method, ...]:
+def _enlargers(trial: EvaluationTrial) -> tuple[Method, ...]:
     """Return the enlargers; all know that pixels are means over squares."""
     image, k = trial.image, trial.scale
     return (
@@ -334,7 +334,7 @@ def _spline(image: FloatImage, scale: int) -> FloatImage:
     return np.asarray(larger)
 
 
-def _fitted(trial: Trial, reach: int = 3) -> FloatImage:
+def _fitted(trial: EvaluationTrial, reach: int = 3) -> FloatImage:
     """Return the linear filter, one per place in a square, that is nearest to the truth."""
     image, k = trial.image.astype(np.float64), trial.scale
     size = 2 * reach + 1
@@ -349,7 +349,7 @@ def _fitted(trial: Trial, reach: int = 3) -> FloatImage:
     return np.asarray(made.reshape(trial.truth.shape), np.float32)
 
 
-def _thresholds(trial: Trial) -> tuple[Method, ...]:
+def _thresholds(trial: EvaluationTrial) -> tuple[Method, ...]:
     """Return Otsu's threshold, told which side of it is foreground.
 
     References

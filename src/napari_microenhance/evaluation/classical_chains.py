@@ -17,10 +17,10 @@ from skimage import exposure, filters
 
 from napari_microenhance.evaluation import baselines
 from napari_microenhance.evaluation.baselines import Method, quality
-from napari_microenhance.evaluation.trials import Trial
+from napari_microenhance.evaluation.trials import EvaluationTrial
 from napari_microenhance.measure import metrics
 
-__all__ = ["Chain", "chains"]
+__all__ = ["Chain", "chains", "richardson_lucy"]
 
 FloatImage = npt.NDArray[np.float32]
 Filter = Callable[[FloatImage], FloatImage]
@@ -30,12 +30,12 @@ _NONE: Final = "none"
 _BREAK: Final = " > "
 
 
-def chains(trial: Trial) -> tuple[Method, ...]:
+def chains(trial: EvaluationTrial) -> tuple[Method, ...]:
     """Return what a "detail" trial is compared with.
 
     Parameters
     ----------
-    trial : Trial
+    trial : EvaluationTrial
 
     Returns
     -------
@@ -64,7 +64,7 @@ def chains(trial: Trial) -> tuple[Method, ...]:
     )
 
 
-def _parts(trial: Trial) -> tuple[Filters, ...]:
+def _parts(trial: EvaluationTrial) -> tuple[Filters, ...]:
     """Return the filters of each part of a chain, by setting."""
     return (
         _denoisers(_light(trial)),
@@ -74,7 +74,7 @@ def _parts(trial: Trial) -> tuple[Filters, ...]:
     )
 
 
-def _plain_quality(trial: Trial, output: npt.NDArray[Any]) -> float:
+def _plain_quality(trial: EvaluationTrial, output: npt.NDArray[Any]) -> float:
     """Return the PSNR of an output as it is."""
     return metrics.psnr(output, trial.truth)
 
@@ -101,7 +101,7 @@ class Chain(Method):
         name: str,
         image: FloatImage,
         parts: tuple[Filters, ...],
-        judge: Callable[[Trial, npt.NDArray[Any]], float],
+        judge: Callable[[EvaluationTrial, npt.NDArray[Any]], float],
     ) -> None:
         super().__init__(name, {})
         self._image, self._parts, self._judge = image, parts, judge
@@ -111,7 +111,7 @@ class Chain(Method):
         """The settings of every part."""
         return tuple(itertools.chain.from_iterable(self._parts))
 
-    def search(self, trial: Trial) -> str:
+    def search(self, trial: EvaluationTrial) -> str:
         """Return the setting whose result is nearest to the truth."""
         denoisers, stretches, lights, sharpeners = self._parts
         winners: dict[tuple[str, str], tuple[float, str, FloatImage]] = {}
@@ -138,7 +138,7 @@ class Chain(Method):
         )
 
 
-def _light(trial: Trial) -> FloatImage:
+def _light(trial: EvaluationTrial) -> FloatImage:
     """Return the image of a trial in [0, 1]."""
     return np.asarray(trial.image / np.float32(255), np.float32)
 
@@ -212,7 +212,7 @@ def _stretch(image: FloatImage, percent: float) -> FloatImage:
     return ((image - low) / max(high - low, 1e-6)).astype(np.float32)
 
 
-def _flat_fields(trial: Trial) -> Filters:
+def _flat_fields(trial: EvaluationTrial) -> Filters:
     """Return divisions by a blurred image, by setting."""
     edge = min(trial.image.shape)
     return {
@@ -227,7 +227,7 @@ def _flat_field(image: FloatImage, sigma: float) -> FloatImage:
     return _stretch(np.asarray(image / np.maximum(light, 0.02), np.float32), 0.1)
 
 
-def _equalisers(trial: Trial) -> Filters:
+def _equalisers(trial: EvaluationTrial) -> Filters:
     """Return contrast-limited adaptive histogram equalisation, by setting.
 
     References
@@ -275,15 +275,34 @@ def _deconvolutions() -> Filters:
     """
     return {
         f"Richardson-Lucy, {sigma} px x {rounds}": functools.partial(
-            _deconvolve, sigma=sigma, rounds=rounds
+            richardson_lucy, sigma=sigma, rounds=rounds
         )
         for sigma in (1.0, 1.4)
         for rounds in (4, 10)
     }
 
 
-def _deconvolve(image: FloatImage, sigma: float, rounds: int) -> FloatImage:
-    """Return Richardson-Lucy deconvolution; separable, which scikit-image's is not."""
+def richardson_lucy(image: FloatImage, sigma: float, rounds: int) -> FloatImage:
+    """Deconvolve a Gaussian blur; separable, which scikit-image's version is not.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X), float32
+        Values below 1e-4 count as that.
+    sigma : float
+        Of the blur, px.
+    rounds : int
+        Iterations.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), float32
+
+    References
+    ----------
+    .. [1] W. H. Richardson, "Bayesian-based iterative method of image restoration", J. Opt.
+       Soc. Am. 62(1), 1972. https://doi.org/10.1364/JOSA.62.000055
+    """
     blurred = functools.partial(ndimage.gaussian_filter, sigma=sigma, mode="reflect", truncate=3)
     seen = np.maximum(image, np.float32(1e-4))
     guess = seen

@@ -10,31 +10,28 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.spec import ModelSpec
-from napari_microenhance.evaluation import no_reference
 from napari_microenhance.evaluation.baselines import Method, methods
 from napari_microenhance.evaluation.classical_chains import chains
-from napari_microenhance.evaluation.scores import Judge, Memory, Score, score_output
+from napari_microenhance.evaluation.scores import Memory, Score, score_output
 from napari_microenhance.evaluation.trials import (
-    Picture,
+    CleanPicture,
+    EvaluationTrial,
     Scene,
     Task,
-    Trial,
     denoise_trials,
     superres_trials,
     trials_of,
 )
-from napari_microenhance.training.networks import perceptual
 
 __all__ = [
     "EDGES",
     "QUICK_EDGES",
+    "Candidate",
     "Evaluation",
-    "Subject",
     "compared",
     "evaluate",
     "evaluate_denoise",
     "evaluate_superres",
-    "judges",
     "pace",
     "runner",
     "task_of",
@@ -58,7 +55,7 @@ _PACE_EDGE: Final = 1024
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
+class Candidate:
     """A network to evaluate.
 
     Parameters
@@ -92,8 +89,8 @@ class Evaluation:
 
     Parameters
     ----------
-    subject : Subject
-    trials : tuple of Trial
+    candidate : Candidate
+    trials : tuple of EvaluationTrial
     scores : tuple of Score
         The network's on every trial.
     classics : tuple of Score
@@ -102,8 +99,8 @@ class Evaluation:
         PSNR of the int8 twin's results against its own, over all pixels of all trials, dB.
     """
 
-    subject: Subject
-    trials: tuple[Trial, ...]
+    candidate: Candidate
+    trials: tuple[EvaluationTrial, ...]
     scores: tuple[Score, ...]
     classics: tuple[Score, ...]
     agreement: float | None = None
@@ -116,10 +113,10 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         return {
-            "model": self.subject.name,
-            "sha256": self.subject.sha256,
-            "task": self.subject.task,
-            "scale": self.subject.scale,
+            "model": self.candidate.name,
+            "sha256": self.candidate.sha256,
+            "task": self.candidate.task,
+            "scale": self.candidate.scale,
             "int8_psnr": self.agreement,
             "scores": [score.to_dict() for score in (*self.scores, *self.classics)],
         }
@@ -163,7 +160,7 @@ def runner(task: Task, enhance: Enhance) -> Run:
 
     def run(image: AnyImage) -> AnyImage:
         if task == "foreground":
-            return enhance(image, {}) != 0
+            return np.asarray(enhance(image, {}) != 0)
         if task == "detail":
             return np.asarray(enhance(image, {}) / np.float32(255), np.float32)
         # Scenes are numbers with black at 0 and white at 1, wherever their pixels lie.
@@ -172,47 +169,29 @@ def runner(task: Task, enhance: Enhance) -> Run:
     return run
 
 
-def judges() -> tuple[dict[str, Judge], tuple[str, ...]]:
-    """Return the metrics that need no truth or a network, and why some are left out."""
-    found: dict[str, Judge] = {"niqe": lambda output, _: no_reference.niqe(output)}
-    reasons = []
-    if missing := no_reference.brisque_missing():
-        reasons.append(missing)
-    else:
-        found["brisque"] = lambda output, _: no_reference.brisque(output)
-    if missing := perceptual.lpips_missing():
-        reasons.append(missing)
-    else:
-        found["lpips"] = lambda output, trial: perceptual.lpips(output, trial.truth)
-    return found, tuple(reasons)
-
-
-def compared(trial: Trial) -> tuple[Method, ...]:
+def compared(trial: EvaluationTrial) -> tuple[Method, ...]:
     """Return the classical methods that a trial is given to."""
     return chains(trial) if trial.task == "detail" else methods(trial)
 
 
 def evaluate(
-    subject: Subject,
-    pictures: Sequence[Picture],
+    candidate: Candidate,
+    pictures: Sequence[CleanPicture],
     *,
     memory: Memory,
     edges: tuple[int, int] | None = None,
-    judges: Mapping[str, Judge] | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Score a network and the classical methods on all trials of its task.
 
     Parameters
     ----------
-    subject : Subject
-    pictures : sequence of Picture
+    candidate : Candidate
+    pictures : sequence of CleanPicture
     memory : Memory
         Of the classics' scores; saved after every trial.
     edges : tuple of int, optional
         Longest edge of real and of simulated scenes, px.
-    judges : mapping of str to callable, optional
-        Further metrics, by name.
     on_progress : callable, optional
         Called with a line of text before every trial.
 
@@ -220,19 +199,23 @@ def evaluate(
     -------
     Evaluation
     """
-    trials = trials_of(subject.task, pictures, edges or EDGES[subject.task], scale=subject.scale)
+    trials = trials_of(
+        candidate.task, pictures, edges or EDGES[candidate.task], scale=candidate.scale
+    )
     own, classics, errors = [], [], []
     for number, trial in enumerate(trials, 1):
         if on_progress:
-            on_progress(f"{subject.name} {number}/{len(trials)}: {trial.scene}, {trial.condition}")
-        output = subject.run(trial.image)
-        own.append(score_output(subject.name, output, trial, judges))
-        classics.extend(_classics(trial, memory, judges))
-        if subject.twin is not None:
-            gap = subject.twin(trial.image).astype(np.float64) - output
+            on_progress(
+                f"{candidate.name} {number}/{len(trials)}: {trial.scene}, {trial.condition}"
+            )
+        output = candidate.run(trial.image)
+        own.append(score_output(candidate.name, output, trial))
+        classics.extend(_classics(trial, memory))
+        if candidate.twin is not None:
+            gap = candidate.twin(trial.image).astype(np.float64) - output
             errors.append(float(np.mean(gap**2)))
     agreement = -10 * float(np.log10(max(float(np.mean(errors)), 1e-12))) if errors else None
-    return Evaluation(subject, tuple(trials), tuple(own), tuple(classics), agreement)
+    return Evaluation(candidate, tuple(trials), tuple(own), tuple(classics), agreement)
 
 
 def evaluate_denoise(
@@ -318,17 +301,19 @@ def pace(
     return (length * scale) ** 2 / 1e6 / statistics.median(seconds)
 
 
-def _scores(name: str, run: Run, trials: Sequence[Trial], memory: Memory | None) -> list[Score]:
+def _scores(
+    name: str, run: Run, trials: Sequence[EvaluationTrial], memory: Memory | None
+) -> list[Score]:
     """Return the scores of a network and of the classics."""
     memory = memory or Memory(None)
     found = [score_output(name, run(trial.image), trial) for trial in trials]
     for trial in trials:
-        found.extend(_classics(trial, memory, None))
+        found.extend(_classics(trial, memory))
     return found
 
 
-def _classics(trial: Trial, memory: Memory, judges: Mapping[str, Judge] | None) -> list[Score]:
+def _classics(trial: EvaluationTrial, memory: Memory) -> list[Score]:
     """Return the classical methods' scores on a trial; remembered at once."""
-    found = [memory.score(method, trial, judges) for method in compared(trial)]
+    found = [memory.score(method, trial) for method in compared(trial)]
     memory.save()
     return found

@@ -29,9 +29,7 @@ This page is written by the command below; nobody edits it by hand.
   by image. The images are few: read an interval as the least that is uncertain.
 - **PSNR** in dB and **SSIM**, over the range from black to white; **NRMSE** over the truth's root
   mean square. **Blur** (0 sharp, 1 blurred) and **noise** (standard deviation) are estimates from
-  the result alone. **NIQE** and **BRISQUE** say how far a picture's fine statistics are from those
-  of photographs, lower is nearer; NIQE's are fitted on sharp pictures of scikit-image. Micrographs
-  are no photographs: compare within a table only.
+  the result alone.
 """
 
 ABOUT: Final[Mapping[Task, str]] = {
@@ -59,17 +57,7 @@ ABOUT: Final[Mapping[Task, str]] = {
     ),
 }
 
-_METRICS: Final = (
-    "psnr_line",
-    "psnr",
-    "ssim",
-    "nrmse",
-    "blur",
-    "noise",
-    "niqe",
-    "brisque",
-    "lpips",
-)
+_METRICS: Final = ("psnr_line", "psnr", "ssim", "nrmse", "blur", "noise")
 _HEADS: Final = {
     "psnr_line": "PSNR after a line",
     "iou": "IoU",
@@ -85,7 +73,6 @@ _DIGITS: Final = {
     "noise": 4,
     "iou": 3,
     "dice": 3,
-    "lpips": 3,
 }
 _ALL: Final = "all"
 _GROUPS: Final = {"real": "Real pictures", "simulated": "Simulated pictures"}
@@ -153,7 +140,7 @@ def write_page(
         *_overview(evaluations, circumstances, yardstick),
     ]
     for evaluation in evaluations:
-        lines += ["", *_section(evaluation, pictures.get(evaluation.subject.name))]
+        lines += ["", *_section(evaluation, pictures.get(evaluation.candidate.name))]
     return "\n".join(lines) + "\n"
 
 
@@ -172,19 +159,19 @@ def _overview(
         ("network", "Mpx/s", f"x {yardstick}", "int8 twin", "file", "reach", "sha256")
     )
     for evaluation in evaluations:
-        subject = evaluation.subject
-        speed = speeds.get(subject.name)
+        candidate = evaluation.candidate
+        speed = speeds.get(candidate.name)
         relative = speed / speeds[yardstick] if speed and yardstick in speeds else None
-        reach = f"{subject.radius} px" if isinstance(subject.radius, int) else subject.radius
+        reach = f"{candidate.radius} px" if isinstance(candidate.radius, int) else candidate.radius
         yield _row(
             (
-                f"[{subject.name}](#{subject.name})",
+                f"[{candidate.name}](#{candidate.name})",
                 f"{speed:.2f}" if speed else "-",
                 f"{relative:.2f}" if relative else "-",
-                _twin(evaluation, speed, circumstances.twin_speeds.get(subject.name)),
-                f"{subject.size / 1e6:.2f} MB",
+                _twin(evaluation, speed, circumstances.twin_speeds.get(candidate.name)),
+                f"{candidate.size / 1e6:.2f} MB",
                 reach,
-                f"`{subject.sha256[:16]}`",
+                f"`{candidate.sha256[:16]}`",
             )
         )
 
@@ -198,36 +185,36 @@ def _twin(evaluation: Evaluation, speed: float | None, twin: float | None) -> st
 
 def _section(evaluation: Evaluation, picture: str | None) -> Iterator[str]:
     """Yield what is said about one network."""
-    subject = evaluation.subject
-    yield f"## {subject.name}"
+    candidate = evaluation.candidate
+    yield f"## {candidate.name}"
     yield ""
-    yield ABOUT[subject.task]
+    yield ABOUT[candidate.task]
     if picture:
         yield ""
-        yield f"![{subject.name} beside the best classical method]({picture})"
+        yield f"![{candidate.name} beside the best classical method]({picture})"
     for group, title in _GROUPS.items():
         own = [s for s in evaluation.scores if s.group == group]
         if not own:
             continue
-        tables = {subject.name: own} | {
+        tables = {candidate.name: own} | {
             name: [s for s in evaluation.classics if s.method == name and s.group == group]
             for name in evaluation.methods
         }
         count = len({score.scene for score in own})
         yield ""
-        yield f"### {subject.name}: {title.lower()} ({count})"
+        yield f"### {candidate.name}: {title.lower()} ({count})"
         yield ""
-        yield from _figures(subject.name, tables, metric_of(subject.task))
-        if subject.task == "detail":
+        yield from _figures(candidate.name, tables, metric_of(candidate.task))
+        if candidate.task == "detail":
             yield ""
-            yield from _figures(subject.name, tables, "psnr")
+            yield from _figures(candidate.name, tables, "psnr")
             yield ""
             yield from _spreads(tables)
-        if subject.task != "foreground":
+        if candidate.task != "foreground":
             yield ""
             yield from _further(tables)
         yield ""
-        yield from _each(subject.name, tables, metric_of(subject.task))
+        yield from _each(candidate.name, tables, metric_of(candidate.task))
 
 
 def _figures(name: str, tables: Mapping[str, Sequence[Score]], metric: str) -> Iterator[str]:

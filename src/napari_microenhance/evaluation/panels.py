@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from napari_microenhance.evaluation.baselines import quality
 from napari_microenhance.evaluation.evaluating import Evaluation, compared
 from napari_microenhance.evaluation.scores import Score, metric_of
-from napari_microenhance.evaluation.trials import PERCENTILES, Trial
+from napari_microenhance.evaluation.trials import PERCENTILES, EvaluationTrial
 
 __all__ = ["draw_panel"]
 
@@ -46,7 +46,7 @@ def draw_panel(evaluation: Evaluation) -> npt.NDArray[np.uint8]:
     return np.asarray(page)
 
 
-def _chosen(trials: Sequence[Trial]) -> list[Trial]:
+def _chosen(trials: Sequence[EvaluationTrial]) -> list[EvaluationTrial]:
     """Return a few trials: other pictures and other conditions in every row."""
     real = [t for t in trials if t.group == "real"] or list(trials)
     scenes = list(dict.fromkeys(t.scene for t in real))
@@ -63,29 +63,29 @@ def _chosen(trials: Sequence[Trial]) -> list[Trial]:
     return found
 
 
-def _row(evaluation: Evaluation, trial: Trial) -> list[tuple[str, Image.Image]]:
+def _row(evaluation: Evaluation, trial: EvaluationTrial) -> list[tuple[str, Image.Image]]:
     """Return the four pictures of a trial with their captions."""
     rival = _best_classic(evaluation.classics, trial)
     method = next(m for m in compared(trial) if m.name == rival.method)
     classic = method.make(rival.setting)
-    own = evaluation.subject.run(trial.image)
+    own = evaluation.candidate.run(trial.image)
     given = trial.image.repeat(trial.scale, axis=0).repeat(trial.scale, axis=1)
     return [
         (f"{trial.scene}, {trial.condition}", _picture(_visible(given, trial))),
         (_caption(rival.method, classic, trial), _picture(classic)),
-        (_caption(evaluation.subject.name, own, trial), _picture(own)),
+        (_caption(evaluation.candidate.name, own, trial), _picture(own)),
         ("truth", _picture(trial.truth)),
     ]
 
 
-def _best_classic(scores: Sequence[Score], trial: Trial) -> Score:
+def _best_classic(scores: Sequence[Score], trial: EvaluationTrial) -> Score:
     """Return the best score of a classical method on a trial."""
     name = (trial.task, trial.scene, trial.condition)
     metric = metric_of(trial.task)
     return max((s for s in scores if s.trial == name), key=lambda s: s.figures[metric])
 
 
-def _caption(name: str, output: npt.NDArray[Any], trial: Trial) -> str:
+def _caption(name: str, output: npt.NDArray[Any], trial: EvaluationTrial) -> str:
     """Return a name with how near its output is to the truth."""
     reached = quality(trial, output)
     return (
@@ -93,10 +93,10 @@ def _caption(name: str, output: npt.NDArray[Any], trial: Trial) -> str:
     )
 
 
-def _visible(image: npt.NDArray[Any], trial: Trial) -> npt.NDArray[Any]:
+def _visible(image: npt.NDArray[Any], trial: EvaluationTrial) -> npt.NDArray[Any]:
     """Return a trial's image in [0, 1]."""
     if trial.task == "detail":
-        return image / np.float32(255)
+        return np.asarray(image / np.float32(255))
     if trial.task != "foreground":
         return image
     low, high = np.percentile(image, PERCENTILES)

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,15 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import OutputError
-from napari_microenhance.evaluation.baselines import Method, Outcome, best, quality
-from napari_microenhance.evaluation.trials import Task, Trial
+from napari_microenhance.evaluation.baselines import Method, best, quality
+from napari_microenhance.evaluation.trials import EvaluationTrial, Task
 from napari_microenhance.measure import metrics
 from napari_microenhance.measure.bootstrap import Interval, mean_interval
 
 __all__ = ["Memory", "Score", "gain", "mean_of", "metric_of", "score_output", "spread"]
 
 AnyImage = npt.NDArray[Any]
-Judge = Callable[[AnyImage, Trial], float]
 
 EDITION: Final = 2
 """To be raised when a method or a metric changes its formula: what is remembered is void."""
@@ -58,18 +57,14 @@ class Score:
         return dataclasses.asdict(self)
 
 
-def figures_of(
-    output: AnyImage, trial: Trial, judges: Mapping[str, Judge] | None = None
-) -> dict[str, float]:
+def figures_of(output: AnyImage, trial: EvaluationTrial) -> dict[str, float]:
     """Return the metrics of an output.
 
     Parameters
     ----------
     output : ndarray, shape of the trial's truth
         In the truth's units.
-    trial : Trial
-    judges : mapping of str to callable, optional
-        Further metrics, by name.
+    trial : EvaluationTrial
 
     Returns
     -------
@@ -94,14 +89,25 @@ def figures_of(
     }
     if trial.task == "detail":
         found["psnr_line"] = quality(trial, output)
-    return found | {name: judge(output, trial) for name, judge in (judges or {}).items()}
+    return found
 
 
-def score_output(
-    name: str, output: AnyImage, trial: Trial, judges: Mapping[str, Judge] | None = None
-) -> Score:
-    """Return the score of an output; see `figures_of`."""
-    return _score(name, "", figures_of(output, trial, judges), trial)
+def score_output(name: str, output: AnyImage, trial: EvaluationTrial) -> Score:
+    """Return the score of an output on a trial.
+
+    Parameters
+    ----------
+    name : str
+        Of the method.
+    output : ndarray, shape of the trial's truth
+        In the truth's units.
+    trial : EvaluationTrial
+
+    Returns
+    -------
+    Score
+    """
+    return _score(name, "", figures_of(output, trial), trial)
 
 
 class Memory:
@@ -123,34 +129,23 @@ class Memory:
                 known = json.loads(path.read_text(encoding="utf-8"))
                 self._known = known if isinstance(known, dict) else {}
 
-    def score(
-        self, method: Method, trial: Trial, judges: Mapping[str, Judge] | None = None
-    ) -> Score:
+    def score(self, method: Method, trial: EvaluationTrial) -> Score:
         """Return the score of a method at its best setting, computed if it is not known.
 
         Parameters
         ----------
         method : Method
-        trial : Trial
-        judges : mapping of str to callable, optional
-            Further metrics, by name.
+        trial : EvaluationTrial
 
         Returns
         -------
         Score
         """
-        judges = judges or {}
         key = _key(method, trial)
         known = self._known.get(key)
-        if known is None or not set(judges) <= set(known["figures"]):
-            # The search is what takes minutes: a setting that is known is not sought again.
-            outcome = (
-                best(method, trial)
-                if known is None
-                else Outcome(known["setting"], method.make(known["setting"]))
-            )
-            figures = figures_of(outcome.output, trial, judges)
-            known = {"setting": outcome.setting, "figures": figures}
+        if known is None:
+            tuned = best(method, trial)
+            known = {"setting": tuned.setting, "figures": figures_of(tuned.output, trial)}
             self._known[key] = known
             self._changed = True
         return _score(method.name, known["setting"], known["figures"], trial)
@@ -237,14 +232,14 @@ def spread(scores: Iterable[Score], metric: str) -> float:
     return float(np.mean([np.std(values) for values in figures.values()]))
 
 
-def _score(name: str, setting: str, figures: Mapping[str, float], trial: Trial) -> Score:
+def _score(name: str, setting: str, figures: Mapping[str, float], trial: EvaluationTrial) -> Score:
     """Return a score of a trial."""
     return Score(
         name, trial.task, trial.scene, trial.condition, trial.group, setting, dict(figures)
     )
 
 
-def _key(method: Method, trial: Trial) -> str:
+def _key(method: Method, trial: EvaluationTrial) -> str:
     """Return what tells a method on a trial from all others."""
     told = [EDITION, method.name, *method.settings, str(trial.noise), trial.scale]
     digest = hashlib.sha256(json.dumps(told).encode())

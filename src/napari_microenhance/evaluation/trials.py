@@ -22,10 +22,10 @@ from napari_microenhance.simulation.specimens import FAMILIES, simulate
 
 __all__ = [
     "NOISES",
+    "CleanPicture",
+    "EvaluationTrial",
     "Noise",
-    "Picture",
     "Scene",
-    "Trial",
     "denoise_trials",
     "detail_trials",
     "foreground_trials",
@@ -45,7 +45,7 @@ _TOP: Final = 65_535
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Picture:
+class CleanPicture:
     """A picture to make scenes of.
 
     Parameters
@@ -142,7 +142,7 @@ NOISES: Final[Mapping[str, Noise]] = {
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Trial:
+class EvaluationTrial:
     """A scene with something done to it.
 
     Parameters
@@ -206,7 +206,7 @@ def planes_of(
         yield f"{name} [{number}]", plane
 
 
-def simulated_pictures(count: int, *, edge: int = 512) -> Iterator[Picture]:
+def simulated_pictures(count: int, *, edge: int = 512) -> Iterator[CleanPicture]:
     """Yield simulated pictures of one family after the other, from seeds kept for this.
 
     Parameters
@@ -217,17 +217,17 @@ def simulated_pictures(count: int, *, edge: int = 512) -> Iterator[Picture]:
 
     Yields
     ------
-    Picture
+    CleanPicture
     """
     for number in range(count):
         family = FAMILIES[number % len(FAMILIES)]
         field = simulate(family, edge, np.random.default_rng([_SEED, number]))
         labels = field.labels if field.labels.any() else None
         pixels = np.rint(field.image * _TOP).astype(np.uint16)
-        yield Picture(f"{family} {number}", pixels, labels, "simulated")
+        yield CleanPicture(f"{family} {number}", pixels, labels, "simulated")
 
 
-def denoise_trials(source: Scene) -> Iterator[Trial]:
+def denoise_trials(source: Scene) -> Iterator[EvaluationTrial]:
     """Yield a scene with every noise of `NOISES`, Gaussian noise also limited to [0, 1].
 
     What is kept as whole numbers, as most images are, holds nothing below black and above
@@ -244,7 +244,7 @@ def denoise_trials(source: Scene) -> Iterator[Trial]:
             yield _trial(source, "denoise", words, image, truth, noise=noise)
 
 
-def superres_trials(source: Scene, scale: int) -> Iterator[Trial]:
+def superres_trials(source: Scene, scale: int) -> Iterator[EvaluationTrial]:
     """Yield a scene whose pixels were averaged over squares of `scale` x `scale`."""
     height, width = (length // scale * scale for length in source.image.shape)
     truth = source.image[:height, :width]
@@ -254,14 +254,14 @@ def superres_trials(source: Scene, scale: int) -> Iterator[Trial]:
 
 
 def trials_of(
-    task: Task, pictures: Iterable[Picture], edges: tuple[int, int], *, scale: int = 1
-) -> list[Trial]:
+    task: Task, pictures: Iterable[CleanPicture], edges: tuple[int, int], *, scale: int = 1
+) -> list[EvaluationTrial]:
     """Return all trials of a task.
 
     Parameters
     ----------
     task : {"denoise", "superres", "detail", "foreground"}
-    pictures : iterable of Picture
+    pictures : iterable of CleanPicture
     edges : tuple of int
         Longest edge of real and of simulated scenes, px.
     scale : int
@@ -269,9 +269,9 @@ def trials_of(
 
     Returns
     -------
-    list of Trial
+    list of EvaluationTrial
     """
-    makers: dict[Task, Callable[[Scene], Iterator[Trial]]] = {
+    makers: dict[Task, Callable[[Scene], Iterator[EvaluationTrial]]] = {
         "denoise": denoise_trials,
         "superres": partial(superres_trials, scale=scale),
         "detail": detail_trials,
@@ -308,7 +308,7 @@ _DEFOCUS: Final = 1.2
 """Standard deviation of the Gaussian blur, px."""
 
 
-def detail_trials(source: Scene) -> Iterator[Trial]:
+def detail_trials(source: Scene) -> Iterator[EvaluationTrial]:
     """Yield a scene unevenly lit, blurred, and exposed too little and too much."""
     truth = np.clip(source.image, 0, 1)
     light = ndimage.gaussian_filter(truth * _vignette(truth.shape), _DEFOCUS, mode="reflect")
@@ -317,7 +317,7 @@ def detail_trials(source: Scene) -> Iterator[Trial]:
         yield _trial(source, "detail", condition, image, truth)
 
 
-def foreground_trials(source: Scene) -> Iterator[Trial]:
+def foreground_trials(source: Scene) -> Iterator[EvaluationTrial]:
     """Yield a scene whose foreground is known, as it is and made difficult; nothing without."""
     if source.mask is None or source.original is None:
         return
@@ -374,9 +374,9 @@ def _trial(
     image: npt.NDArray[Any],
     truth: npt.NDArray[Any],
     **more: Any,  # noqa: ANN401 - the rest of a trial
-) -> Trial:
+) -> EvaluationTrial:
     """Return a trial of a scene."""
-    return Trial(
+    return EvaluationTrial(
         task=task,
         scene=source.name,
         group=source.group,

@@ -100,7 +100,7 @@ def _visible(image: npt.NDArray[Any], trial: EvaluationTrial) -> npt.NDArray[Any
     if trial.task != "foreground":
         return image
     low, high = np.percentile(image, PERCENTILES)
-    return (image - low) / max(high - low, 1e-12)
+    return np.asarray((image - low) / max(high - low, 1e-12))
 
 
 def _picture(values: npt.NDArray[Any]) -> Image.Image:

@@ -102,7 +102,11 @@ def test_one_seed_gives_one_run(small: Maker, tmp_path: Path) -> None:
     assert a != c
 
 
-@pytest.mark.parametrize("changes", [{}, {"loss": {"adversarial": GAN}}], ids=["alone", "gan"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"training": {"precision": "bf16"}}, {"loss": {"adversarial": GAN}}],
+    ids=["alone", "bf16", "gan"],
+)
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     small: Maker, tmp_path: Path, changes: dict[str, object]
 ) -> None:

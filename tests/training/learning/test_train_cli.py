@@ -117,7 +117,7 @@ def test_a_second_run_into_a_folder_is_refused(
     assert "holds a run already; add --resume" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("missing", ["torch", "lightning", "torchmetrics", "yaml", "matplotlib"])
+@pytest.mark.parametrize("missing", ["torch", "torchmetrics", "yaml", "matplotlib"])
 def test_a_missing_extra_is_named(missing: str, tmp_path: Path) -> None:
     (tmp_path / f"{missing}.py").write_text(
         f"raise ModuleNotFoundError(\"No module named '{missing}'\", name='{missing}')"

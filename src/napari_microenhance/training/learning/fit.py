@@ -2,14 +2,11 @@
 
 import contextlib
 import dataclasses
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from lightning import Trainer
 
 from napari_microenhance.errors import MemoryBudgetError, ModelError, OutputError
 from napari_microenhance.files import replacing
@@ -19,24 +16,16 @@ from napari_microenhance.training.learning.checkpoints import LAST, read_checkpo
 from napari_microenhance.training.learning.learner import Diverged, Learner
 from napari_microenhance.training.learning.preparing import prepare
 from napari_microenhance.training.learning.recipe import Recipe
-from napari_microenhance.training.learning.run_record import Record, TrainingProgress
+from napari_microenhance.training.learning.recorder import RunRecorder, TrainingProgress
 from napari_microenhance.training.learning.surveying import survey
 
-__all__ = ["Outcome", "TrainingProgress", "train"]
+__all__ = ["TrainingOutcome", "TrainingProgress", "train"]
 
 RECIPE: Final = "recipe.yaml"
 
-_REMARKS: Final = (
-    ".*does not have many workers",  # the recipe says how many
-    r"Found \d+ module\(s\) in eval mode",  # averaged weights and features never train
-    ".*LeafSpec.*is deprecated",  # Lightning's own use of torch
-)
-
-_PRECISIONS: Final[Mapping[str, Any]] = {"32": "32-true", "bf16": "bf16-mixed"}
-
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """What a run came to.
 
     Parameters
@@ -64,7 +53,7 @@ def train(
     should_stop: Callable[[], bool] | None = None,
     resume: bool = False,
     threads: int | None = None,
-) -> Outcome:
+) -> TrainingOutcome:
     """Train a network.
 
     Parameters
@@ -83,7 +72,7 @@ def train(
 
     Returns
     -------
-    Outcome
+    TrainingOutcome
 
     Raises
     ------
@@ -96,7 +85,7 @@ def train(
     """
     folder = Path(folder)
     checkpoint = _checkpoint(folder, resume=resume)
-    with _threads(threads), _quiet():
+    with _threads(threads):
         training, validation = open_sources(recipe, folder)
         held_out = Batches(validation, recipe, "validation")
         examples = [held_out[k] for k in range(recipe.training.validation)]
@@ -106,12 +95,12 @@ def train(
         )
         with replacing(folder / RECIPE) as handle:
             handle.write(recipe.to_yaml().encode())
-        with Record(folder, learner, facts, examples, checkpoint) as record:
-            record.on_progress = on_progress or record.on_progress
-            record.should_stop = should_stop or record.should_stop
+        with RunRecorder(folder, learner, facts, examples, checkpoint) as recorder:
+            recorder.on_progress = on_progress or recorder.on_progress
+            recorder.should_stop = should_stop or recorder.should_stop
             if learner.step < recipe.training.steps:
-                _fit(learner, Batches(training, recipe), record, folder)
-        return Outcome(folder, learner.step, record.stopped, record.figures)
+                _fit(learner, Batches(training, recipe), recorder, folder)
+        return TrainingOutcome(folder, learner.step, recorder.stopped, recorder.figures)
 
 
 def _checkpoint(folder: Path, *, resume: bool) -> dict[str, Any] | None:
@@ -132,25 +121,17 @@ def _checkpoint(folder: Path, *, resume: bool) -> dict[str, Any] | None:
     return None
 
 
-def _fit(learner: Learner, batches: Batches, record: Record, folder: Path) -> None:
+def _fit(learner: Learner, batches: Batches, recorder: RunRecorder, folder: Path) -> None:
     """Take the steps that are left."""
     training = learner.recipe.training
-    trainer = Trainer(
-        accelerator="auto",
-        devices=1,
-        precision=_PRECISIONS[training.precision],
-        max_epochs=1,
-        callbacks=[record],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-    )
-    steps = loader(batches, learner.step, training.steps, training.workers)
     kept = f"the last good checkpoint stays in {folder}"
+    learner.network.train()
     try:
-        trainer.fit(learner, steps)
+        for batch in loader(batches, learner.step, training.steps, training.workers):
+            learner.learn(batch)
+            recorder.note_step()
+            if recorder.stopped:
+                break
     except Diverged as error:
         raise ModelError(
             f"{error.what} is not a number at step {error.step}; {kept}; resume with a lower "
@@ -161,9 +142,6 @@ def _fit(learner: Learner, batches: Batches, record: Record, folder: Path) -> No
             f"The device has not enough memory; {kept}; make training.batch or training.patch "
             "smaller."
         ) from error
-    except SystemExit as error:
-        # Lightning leaves the program at Ctrl-C; whoever called decides that here.
-        raise KeyboardInterrupt from error
 
 
 @contextlib.contextmanager
@@ -175,20 +153,3 @@ def _threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's remarks on its own settings off the terminal."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for remark in _REMARKS:
-                warnings.filterwarnings("ignore", message=remark)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -4,7 +4,6 @@ import copy
 import math
 from typing import Any, Final
 
-import lightning
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +25,7 @@ class Diverged(Exception):  # noqa: N818 - an event, turned into a sentence by `
         self.what = what
 
 
-class Learner(lightning.LightningModule):
+class Learner:
     """A network that learns by a recipe, alone or against a discriminator.
 
     Parameters
@@ -39,6 +38,8 @@ class Learner(lightning.LightningModule):
 
     Attributes
     ----------
+    device : torch.device
+        Where the networks are: an accelerator, if torch knows one here.
     step : int
         Steps done.
     average : nn.Module
@@ -54,67 +55,81 @@ class Learner(lightning.LightningModule):
         criterion: Criterion,
         discriminator: nn.Module | None = None,
     ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
+        self.device = _device()
         self.recipe = recipe
-        self.network = network
+        self.network = network.to(self.device)
         self.average = copy.deepcopy(network).requires_grad_(requires_grad=False).eval()
-        self.criterion = criterion
-        self.discriminator = discriminator
+        self.criterion = criterion.to(self.device)
+        self.discriminator = None if discriminator is None else discriminator.to(self.device)
         self.step = 0
         self.losses: dict[str, float] = {}
-
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Return one optimiser for the network and one for the discriminator."""
-        training = self.recipe.training
-        adversarial = self.recipe.loss.adversarial
-        made = [_optimiser(self.network, training, training.rate)]
+        training, adversarial = recipe.training, recipe.loss.adversarial
+        self._optimisers = [_optimiser(self.network, training, training.rate)]
         if self.discriminator is not None and adversarial is not None:
             rate = adversarial.rate or training.rate
-            made.append(_optimiser(self.discriminator, training, rate))
-        return made
+            self._optimisers.append(_optimiser(self.discriminator, training, rate))
 
-    def training_step(self, batch: Batch, _: int) -> None:
-        """Learn from one batch."""
+    def learn(self, batch: Batch) -> None:
+        """Take one step.
+
+        Parameters
+        ----------
+        batch : Batch
+            On any device.
+
+        Raises
+        ------
+        Diverged
+            If the loss or a gradient is no longer a number.
+        """
+        batch = self.placed(batch)
         # Dropout depends on the step alone, so a resumed run draws what an unbroken one draws.
         torch.manual_seed(self.recipe.training.seed * _STREAM + self.step)
-        optimisers = self._optimisers()
         factor = rate_factor(self.recipe.training, self.step)
-        for optimiser in optimisers:
+        for optimiser in self._optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * factor
-        output = self.network(batch["input"])
-        terms = self.criterion(output, batch["target"], batch.get("weight"))
         adversarial = self._adversarial()
+        with self._mixed():
+            output = self.network(batch["input"])
+            terms = self.criterion(output, batch["target"], batch.get("weight"))
+            if adversarial:
+                terms["adversarial"] = self._deception(batch, output)
+            loss = torch.stack(list(terms.values())).sum()
+        self._descend(loss, self.network, self._optimisers[0], "The loss")
         if adversarial:
-            terms["adversarial"] = self._deception(batch, output)
-        loss = torch.stack(list(terms.values())).sum()
-        self._descend(loss, self.network, optimisers[0], "The loss")
-        if adversarial:
-            verdict = self._verdict(batch, output.detach())
-            self._descend(verdict, self.discriminator, optimisers[1], "The discriminator's loss")
+            with self._mixed():
+                verdict = self._verdict(batch, output.detach())
+            what = "The discriminator's loss"
+            self._descend(verdict, self.discriminator, self._optimisers[1], what)
             terms["discriminator"] = verdict
         self._follow()
         self.losses = {"loss": loss.item()} | {name: value.item() for name, value in terms.items()}
         self.step += 1
 
-    def _optimisers(self) -> list[Any]:
-        """Return the optimisers as a list, which Lightning does only for several."""
-        found = self.optimizers()
-        return list(found) if isinstance(found, list) else [found]
+    def placed(self, batch: Batch) -> Batch:
+        """Return a batch where the networks are."""
+        return {name: tensor.to(self.device) for name, tensor in batch.items()}
+
+    def _mixed(self) -> torch.autocast:
+        """Return the context of a forward pass: bfloat16 where the recipe asks for it."""
+        mixed = self.recipe.training.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
 
     def _adversarial(self) -> bool:
         """Tell whether the discriminator takes part in this step."""
         plan = self.recipe.loss.adversarial
         return self.discriminator is not None and plan is not None and self.step >= plan.start
 
-    def _descend(self, loss: Tensor, module: nn.Module | None, optimiser: Any, what: str) -> None:  # noqa: ANN401
+    def _descend(
+        self, loss: Tensor, module: nn.Module | None, optimiser: torch.optim.Optimizer, what: str
+    ) -> None:
         """Take one step down a loss, unless it leads nowhere."""
         if not math.isfinite(loss.item()):
             raise Diverged(self.step + 1, what)
         parameters = [p for p in module.parameters() if p.requires_grad] if module else []
         optimiser.zero_grad()
-        self.manual_backward(loss)
+        loss.backward()
         limit = self.recipe.training.clip or math.inf
         norm = nn.utils.clip_grad_norm_(parameters, limit)
         if not math.isfinite(norm.item()):
@@ -168,19 +183,24 @@ class Learner(lightning.LightningModule):
         return {
             "network": self.network.state_dict(),
             "discriminator": self.discriminator.state_dict() if self.discriminator else None,
-            "optimisers": [optimiser.optimizer.state_dict() for optimiser in self._optimisers()],
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a state; the optimisers must exist."""
+        """Go back to a state that `state` returned."""
         self.network.load_state_dict(state["network"])
         if self.discriminator is not None:
             self.discriminator.load_state_dict(state["discriminator"])
-        for wrapped, kept in zip(self._optimisers(), state["optimisers"], strict=True):
-            optimiser = wrapped.optimizer
+        for optimiser, kept in zip(self._optimisers, state["optimisers"], strict=True):
             # Rates and decays are the recipe's, which may have changed; the moments are kept.
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": kept["state"], "param_groups": groups})
+
+
+def _device() -> torch.device:
+    """Return the accelerator of this machine, or its processor."""
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found or torch.device("cpu")
 
 
 def _optimiser(module: nn.Module, training: Training, rate: float) -> torch.optim.Optimizer:

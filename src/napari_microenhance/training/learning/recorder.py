@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import torch
-from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
 
 from napari_microenhance.errors import ModelError
 from napari_microenhance.training.data.batches import Batch
@@ -20,7 +18,7 @@ from napari_microenhance.training.learning.pictures import draw_curves, draw_sam
 from napari_microenhance.training.learning.recipe import Recipe
 from napari_microenhance.training.learning.validation import Validation, figure_names, validate
 
-__all__ = ["CURVES", "LOSSES", "VALIDATION", "Record", "TrainingProgress"]
+__all__ = ["CURVES", "LOSSES", "VALIDATION", "RunRecorder", "TrainingProgress"]
 
 LOSSES: Final = "losses.csv"
 VALIDATION: Final = "validation.csv"
@@ -46,7 +44,7 @@ class TrainingProgress:
     seconds_left: float | None
 
 
-class Record(Callback):
+class RunRecorder:
     """Writes losses at every step, and everything else once an epoch.
 
     Parameters
@@ -58,7 +56,18 @@ class Record(Callback):
     examples : list of Batch
         For validation.
     checkpoint : dict or None
-        That the run goes on from.
+        That the run goes on from; the learner takes up its state.
+
+    Attributes
+    ----------
+    on_progress : callable
+        Gets a `TrainingProgress` after every step.
+    should_stop : callable
+        Asked after every step but the last.
+    stopped : bool
+        It said so.
+    figures : dict of str to float
+        Of the last validation.
     """
 
     def __init__(
@@ -78,7 +87,8 @@ class Record(Callback):
         self._recipe = learner.recipe
         self._facts = facts
         self._examples = examples
-        self._state = None if checkpoint is None else checkpoint["state"]
+        if checkpoint is not None:
+            learner.restore(checkpoint["state"])
         self._best = -math.inf if checkpoint is None else float(checkpoint["best"])
         self._start = learner.step
         self._began = time.monotonic()
@@ -98,15 +108,16 @@ class Record(Callback):
         """Whether the network gives logits of a mask."""
         return self._recipe.task == "foreground"
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put the optimisers back where the checkpoint left them."""
-        self._began = time.monotonic()
-        if self._state is not None:
-            self._learner.restore(self._state)
-            self._state = None
+    def note_step(self) -> None:
+        """Note the step that the learner took; end an epoch, or the run.
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ANN401
-        """Note the step; end an epoch, or the run."""
+        Raises
+        ------
+        ModelError
+            If weights are no longer numbers.
+        OutputError
+            If there is no room for what is written.
+        """
         learner, training = self._learner, self._recipe.training
         self._losses.add({"step": learner.step} | learner.losses)
         self.on_progress(self._progress())
@@ -116,7 +127,6 @@ class Record(Callback):
         if not last and self.should_stop():
             self.stopped = True
             self._save(LAST)
-            trainer.should_stop = True
 
     def _progress(self) -> TrainingProgress:
         """Return how far the run is."""
@@ -146,10 +156,7 @@ class Record(Callback):
     def _validate(self) -> Validation:
         """Measure the averaged network."""
         learner = self._learner
-        there = [
-            {name: tensor.to(learner.device) for name, tensor in batch.items()}
-            for batch in self._examples
-        ]
+        there = [learner.placed(batch) for batch in self._examples]
         return validate(learner.average, learner.criterion, there, mask=self._mask)
 
     def _save(self, name: str) -> None:

@@ -13,15 +13,10 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points, Shapes
 from skimage.measure import points_in_poly
 
-from napari_microenhance.contributions.exchange import (
-    get_labelme_reader,
-    get_shapes_reader,
-    write_geojson,
-    write_labelme,
-    write_ome_tiff,
-)
 from napari_microenhance.contributions.layer_data import layer_shapes
+from napari_microenhance.contributions.readers import get_labelme_reader, get_shapes_reader
 from napari_microenhance.contributions.result_reader import read_result
+from napari_microenhance.contributions.writers import write_geojson, write_labelme, write_ome_tiff
 from napari_microenhance.errors import ImageError, OutputError
 from napari_microenhance.images.image_formats import read_image, read_record, write_image
 from napari_microenhance.rois.labelme import LabelmeShape, read_labelme
@@ -348,7 +343,8 @@ def test_other_readers_see_a_valid_ome_tiff(tmp_path):
 
 def test_contributions_need_no_napari():
     code = (
-        "import sys, napari_microenhance.contributions.exchange;"
+        "import sys, napari_microenhance.contributions.readers;"
+        "import napari_microenhance.contributions.writers;"
         "heavy = ('napari', 'qtpy', 'onnxruntime', 'dask', 'zarr', 'roifile');"
         "print([m for m in heavy if m in sys.modules])"
     )

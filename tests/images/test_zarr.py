@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import toys
 from napari_microenhance import Options, enhance
 from napari_microenhance.cli import run
-from napari_microenhance.contributions.exchange import write_ome_zarr
+from napari_microenhance.contributions.writers import write_ome_zarr
 from napari_microenhance.errors import AxesError, ImageError, OutputError
 from napari_microenhance.files import replacing_folder
 from napari_microenhance.images import zarr_writing

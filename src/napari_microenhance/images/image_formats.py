@@ -19,7 +19,12 @@ from napari_microenhance.images.imagefile import ImageFile, PixelSize
 from napari_microenhance.images.raster import PNG_DTYPES, read_png_record, read_raster, write_png
 from napari_microenhance.images.tiff import read_tiff, read_tiff_changed, read_tiff_record
 from napari_microenhance.images.tiff_writing import OME_DTYPES, write_ome_tiff, write_tiff
-from napari_microenhance.images.zarr_reading import read_zarr, read_zarr_changed, read_zarr_record
+from napari_microenhance.images.zarr_reading import (
+    read_zarr,
+    read_zarr_changed,
+    read_zarr_labels,
+    read_zarr_record,
+)
 from napari_microenhance.images.zarr_writing import ZARR_DTYPES, check_zarr, write_zarr
 
 __all__ = [
@@ -28,6 +33,7 @@ __all__ = [
     "check_output",
     "read_changed",
     "read_image",
+    "read_labels",
     "read_record",
     "write_image",
 ]
@@ -185,6 +191,30 @@ def read_changed(path: str | Path) -> npt.NDArray[np.bool_] | None:
     if kind == "tiff":
         return read_tiff_changed(path)
     return read_zarr_changed(path) if kind == "zarr" else None
+
+
+def read_labels(path: str | Path) -> dict[str, ImageFile]:
+    """Return the label images that a file keeps beside its image, by name.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict of str to ImageFile
+        Whole numbers each; empty but for OME-Zarr.
+
+    Raises
+    ------
+    FileMissingError, ImageError
+        If the file, or one of them, cannot be read.
+    """
+    path = Path(path)
+    if kind_of(path, error=ImageError) != "zarr":
+        return {}
+    found = {name: read_zarr(folder) for name, folder in read_zarr_labels(path)}
+    return {name: file for name, file in found.items() if file.pixels.dtype.kind in "biu"}
 
 
 def check_output(path: str | Path, dtype: npt.DTypeLike, axes: str) -> None:

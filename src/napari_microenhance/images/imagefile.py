@@ -8,6 +8,7 @@ from typing import Any, Final
 __all__ = [
     "CHANGED",
     "RECORD_KEY",
+    "ChannelDisplay",
     "ImageFile",
     "PixelSize",
     "canonical_unit",
@@ -55,6 +56,24 @@ _SPELLINGS = {
 _UM = {"nm": 1e-3, "µm": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "in": 25_400.0}
 
 
+@dataclasses.dataclass(frozen=True)
+class ChannelDisplay:
+    """How a file wants a channel to be shown.
+
+    Parameters
+    ----------
+    colour : str
+        "RRGGBB" in hexadecimal digits, or empty.
+    window : tuple of float or None
+        The values shown as black and as full colour.
+    visible : bool
+    """
+
+    colour: str = ""
+    window: tuple[float, float] | None = None
+    visible: bool = True
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageFile:
     """An image and what its file says about it.
@@ -74,6 +93,10 @@ class ImageFile:
         One per channel of a leading "C" axis, or empty.
     notes : tuple of str
         One sentence for everything that was interpreted or left out on the way.
+    displays : tuple of ChannelDisplay
+        One per channel of a leading "C" axis, one for an image without, or empty.
+    levels : tuple of array-like
+        The same image at lower resolutions, finest first, with the same axes.
     """
 
     pixels: Any
@@ -81,6 +104,8 @@ class ImageFile:
     pixel_size: PixelSize = dataclasses.field(default_factory=dict)
     channel_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    displays: tuple[ChannelDisplay, ...] = ()
+    levels: tuple[Any, ...] = ()
 
 
 def canonical_unit(text: str) -> str:

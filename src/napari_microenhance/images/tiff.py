@@ -19,6 +19,7 @@ from napari_microenhance.files import check_room, complaints, reason
 from napari_microenhance.images.imagefile import (
     CHANGED,
     RECORD_KEY,
+    ChannelDisplay,
     ImageFile,
     PixelSize,
     json_object,
@@ -27,6 +28,7 @@ from napari_microenhance.images.tiff_metadata import (
     imagej_channels,
     imagej_pixel_size,
     ome_channels,
+    ome_displays,
     ome_pixel_size,
     ome_record,
     shaped_entries,
@@ -137,7 +139,16 @@ def _read(path: Path, tif: tifffile.TiffFile, axes: str | None, palette_indices:
         pixel_size={axis: step for axis, step in pixel_size.items() if axis in letters},
         channel_names=channels if len(channels) == size and not letters.endswith("YXC") else (),
         notes=tuple(notes),
+        displays=_displays(tif, letters, size),
     )
+
+
+def _displays(tif: tifffile.TiffFile, axes: str, channels: int) -> tuple[ChannelDisplay, ...]:
+    """Return how an OME-TIFF wants its channels to be shown."""
+    if axes.endswith("YXC") or not (tif.is_ome and tif.ome_metadata):
+        return ()
+    displays = ome_displays(tif.ome_metadata)
+    return displays if len(displays) == (channels or 1) else ()
 
 
 def _metadata(tif: tifffile.TiffFile, axes: str) -> tuple[PixelSize, tuple[str, ...]]:

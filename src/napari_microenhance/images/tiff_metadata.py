@@ -5,12 +5,19 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from napari_microenhance.images.imagefile import RECORD_KEY, PixelSize, canonical_unit, json_object
+from napari_microenhance.images.imagefile import (
+    RECORD_KEY,
+    ChannelDisplay,
+    PixelSize,
+    canonical_unit,
+    json_object,
+)
 
 __all__ = [
     "imagej_channels",
     "imagej_pixel_size",
     "ome_channels",
+    "ome_displays",
     "ome_pixel_size",
     "ome_record",
     "shaped_entries",
@@ -40,6 +47,13 @@ def ome_channels(xml: str) -> tuple[str, ...]:
     pixels = _first_pixels(xml)
     names = [] if pixels is None else [c.get("Name", "") for c in pixels.iterfind("{*}Channel")]
     return tuple(names) if any(names) else ()
+
+
+def ome_displays(xml: str) -> tuple[ChannelDisplay, ...]:
+    """Return the colours of the channels of the first image, or nothing where none has one."""
+    pixels = _first_pixels(xml)
+    colours = [] if pixels is None else [c.get("Color") for c in pixels.iterfind("{*}Channel")]
+    return tuple(ChannelDisplay(_hex(colour)) for colour in colours) if any(colours) else ()
 
 
 def ome_record(xml: str) -> dict[str, Any] | None:
@@ -107,6 +121,14 @@ def _parse(xml: str) -> ElementTree.Element | None:
         return ElementTree.fromstring(xml)
     except ElementTree.ParseError:
         return None
+
+
+def _hex(colour: str | None) -> str:
+    """Return a colour of the OME schema, a signed number of red, green, blue and alpha."""
+    try:
+        return f"{int(colour or '') % 2**32 >> 8:06X}"
+    except ValueError:
+        return ""
 
 
 def _positive(value: object) -> float | None:

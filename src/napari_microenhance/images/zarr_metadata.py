@@ -8,10 +8,12 @@ References
 """
 
 import dataclasses
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from napari_microenhance.images.imagefile import PixelSize, canonical_unit
+from napari_microenhance.images.imagefile import ChannelDisplay, PixelSize, canonical_unit
 
 __all__ = [
     "CHANGED_LABEL",
@@ -45,12 +47,12 @@ _UNITS: Final = {
 
 @dataclasses.dataclass(frozen=True)
 class ZarrImage:
-    """The full resolution of a multiscale image.
+    """A multiscale image.
 
     Parameters
     ----------
-    path : str
-        Of its array, in the group.
+    paths : tuple of str
+        Of its arrays in the group, the finest first as far as their scales tell.
     axes : str
         One capital per dimension, "?" for an axis that has no letter of ours.
     pixel_size : mapping of str to (float, str)
@@ -58,13 +60,16 @@ class ZarrImage:
         Or empty.
     is_colour : bool
         Whether its channels are red, green, blue and perhaps alpha.
+    displays : tuple of ChannelDisplay
+        One per channel, or empty.
     """
 
-    path: str
+    paths: tuple[str, ...]
     axes: str
     pixel_size: PixelSize
-    channel_names: tuple[str, ...]
-    is_colour: bool
+    channel_names: tuple[str, ...] = ()
+    is_colour: bool = False
+    displays: tuple[ChannelDisplay, ...] = ()
 
 
 def parse_image(attributes: Mapping[str, Any]) -> ZarrImage | None:
@@ -82,25 +87,29 @@ def parse_image(attributes: Mapping[str, Any]) -> ZarrImage | None:
     datasets = first.get("datasets") if isinstance(first, Mapping) else None
     if not isinstance(first, Mapping) or not isinstance(datasets, list) or not datasets:
         return None
-    level = datasets[0] if isinstance(datasets[0], Mapping) else {}
+    levels = [part for part in datasets if isinstance(part, Mapping)]
     listed = first.get("axes")
     listed = listed if isinstance(listed, list) else list("tczyx")  # up to version 0.2
     described = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in listed]
     axes = "".join(map(_letter, described))
-    steps = [_scale(part, len(axes)) for part in (level, first)]
+    # Sorting keeps the order of levels whose scales are missing or equal.
+    levels.sort(key=lambda level: math.prod(_plane_scale(level, axes)))
+    finest = levels[0] if levels else {}
+    steps = [_scale(part, len(axes)) for part in (finest, first)]
     size = {
         letter: (a * b, canonical_unit(str(axis.get("unit") or "")))
         for letter, axis, a, b in zip(axes, described, *steps, strict=True)
         if letter in "TZYX"
     }
-    names, colours = _channels(own)
+    names, colours, displays = _channels(own)
     count = len(names)
     return ZarrImage(
-        path=str(level.get("path", "")),
+        paths=tuple(str(level.get("path", "")) for level in levels) or ("",),
         axes=axes,
         pixel_size={axis: step for axis, step in size.items() if step != (1.0, "")},
         channel_names=names if any(names) else (),
         is_colour=count in (3, 4) and (names, colours) == _rgb(count),
+        displays=displays,
     )
 
 
@@ -194,14 +203,42 @@ def _scale(part: Mapping[str, Any], count: int) -> list[float]:
     return [1.0] * count
 
 
-def _channels(own: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return names and colours of the channels, as far as they are given."""
+def _plane_scale(part: Mapping[str, Any], axes: str) -> list[float]:
+    """Return the scale of a level along y and x."""
+    scale = zip(axes, _scale(part, len(axes)), strict=True)
+    return [step for axis, step in scale if axis in "YX"]
+
+
+def _channels(
+    own: Mapping[str, Any],
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[ChannelDisplay, ...]]:
+    """Return names, colours and looks of the channels, as far as they are given."""
     omero = own.get("omero")
     channels = omero.get("channels") if isinstance(omero, Mapping) else None
     if not isinstance(channels, list) or not all(isinstance(c, Mapping) for c in channels):
-        return (), ()
+        return (), (), ()
     names = tuple(str(channel.get("label") or "") for channel in channels)
-    return names, tuple(str(channel.get("color") or "").upper() for channel in channels)
+    colours = tuple(str(channel.get("color") or "").lstrip("#").upper() for channel in channels)
+    looks = tuple(
+        ChannelDisplay(
+            colour if re.fullmatch("[0-9A-F]{6}", colour) else "",
+            _window(channel.get("window")),
+            visible=channel.get("active") is not False,
+        )
+        for colour, channel in zip(colours, channels, strict=True)
+    )
+    return names, colours, looks
+
+
+def _window(window: object) -> tuple[float, float] | None:
+    """Return the values between which a channel is shown, where they make sense."""
+    ends = (
+        [window.get(key) for key in ("start", "end")]
+        if isinstance(window, Mapping)
+        else [None, None]
+    )
+    low, high = (float(n) if isinstance(n, int | float) else math.nan for n in ends)
+    return (low, high) if -math.inf < low < high < math.inf else None
 
 
 def _rgb(count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -5,7 +5,6 @@ are kept in.
 """
 
 import json
-import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,11 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import AxesError, ImageError
-from napari_microenhance.files import check_room, is_zarr, reason
+from napari_microenhance.files import is_zarr, reason
 from napari_microenhance.images.imagefile import RECORD_KEY, ImageFile
+from napari_microenhance.images.lazy import LazyPixels
 from napari_microenhance.images.zarr_metadata import CHANGED_LABEL, ZarrImage, parse_image
 
-__all__ = ["ZarrPixels", "open_zarr", "read_zarr", "read_zarr_changed", "read_zarr_record"]
+__all__ = [
+    "ZarrPixels",
+    "open_zarr",
+    "read_zarr",
+    "read_zarr_changed",
+    "read_zarr_labels",
+    "read_zarr_record",
+]
 
 # zarr and its codecs raise nearly everything on damaged files.
 _BROKEN = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
@@ -28,8 +35,8 @@ _BROKEN = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplemente
 _COLOUR_SAMPLES: Final = (3, 4)
 
 
-class ZarrPixels:
-    """The pixels of a Zarr array, read box by box.
+class ZarrPixels(LazyPixels):
+    """The pixels of a Zarr array.
 
     Parameters
     ----------
@@ -41,55 +48,31 @@ class ZarrPixels:
     """
 
     def __init__(self, path: Path, array: Any, channel_axis: int | None = None) -> None:  # noqa: ANN401 - no types without the extra
-        self._path = path
-        self._array = array
         order = list(range(array.ndim))
         if channel_axis is not None:
             order.append(order.pop(channel_axis))
-        self._order = tuple(order)
-        self.shape: tuple[int, ...] = tuple(int(array.shape[axis]) for axis in order)
         # Big-endian files give swapped arrays, which onnxruntime and napari do not take.
-        self.dtype: np.dtype[Any] = np.dtype(array.dtype).newbyteorder("=")
+        dtype = np.dtype(array.dtype).newbyteorder("=")
+        super().__init__(path, tuple(int(array.shape[axis]) for axis in order), dtype)
+        self._array = array
+        self._order = tuple(order)
 
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)
-
-    def __getitem__(self, key: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - ints, slices, an ellipsis
-        """Return the pixels that ints and slices name.
+    def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+        """Return the pixels of a box.
 
         Raises
         ------
         ImageError
             If they cannot be read.
         """
-        keys = self._full(key if isinstance(key, tuple) else (key,))
-        stored = [keys[self._order.index(axis)] for axis in range(self.ndim)]
+        stored = tuple(box[self._order.index(axis)] for axis in range(self.ndim))
         try:
-            block = np.asarray(self._array[tuple(stored)])
+            block = np.asarray(self._array[stored])
         except MemoryError as error:
-            raise ImageError(f"{self._path} does not fit into memory.") from error
+            raise ImageError(f"{self.path} does not fit into memory.") from error
         except _BROKEN as error:
-            raise ImageError(f"{self._path} is damaged or cut short ({reason(error)}).") from error
-        kept = [axis for axis in range(self.ndim) if isinstance(stored[axis], slice)]
-        block = block.transpose([kept.index(axis) for axis in self._order if axis in kept])
-        return block.astype(self.dtype, copy=False)
-
-    def __array__(
-        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[Any]:
-        """Return all pixels, if they fit into memory."""
-        check_room(self._path, math.prod(self.shape) * self.dtype.itemsize)
-        return np.asarray(self[...], dtype=dtype)
-
-    def _full(self, key: tuple[Any, ...]) -> list[Any]:
-        """Return one int or slice per axis."""
-        at = next((i for i, part in enumerate(key) if part is Ellipsis), len(key))
-        missing = self.ndim - sum(part is not Ellipsis for part in key)
-        if missing < 0:
-            raise IndexError(f"{len(key)} indices for an image of {self.ndim} dimensions")
-        return [*key[:at], *[slice(None)] * missing, *key[at + 1 :]]
+            raise ImageError(f"{self.path} is damaged or cut short ({reason(error)}).") from error
+        return block.transpose(self._order).astype(self.dtype, copy=False)
 
 
 def read_zarr(path: Path, *, axes: str | None = None) -> ImageFile:
@@ -119,15 +102,15 @@ def read_zarr(path: Path, *, axes: str | None = None) -> ImageFile:
     node = open_zarr(path)
     notes: list[str] = []
     if hasattr(node, "shape"):
-        found = ZarrImage("", "?" * len(node.shape), {}, (), is_colour=False)
-        return _image(path, node, found, axes, notes)
+        return _image(path, [node], ZarrImage(("",), "?" * len(node.shape), {}), axes, notes)
     image = parse_image(_attributes(path, node))
     if image is None:
         node = _first_of_several(path, node, notes)
         image = parse_image(_attributes(path, node))
     if image is None:
         raise ImageError(f"{path} is a Zarr group, but no OME-Zarr image.")
-    return _image(path, _level(path, node, image.path), image, axes, notes)
+    levels = [_level(path, node, name) for name in image.paths]
+    return _image(path, levels, image, axes, notes)
 
 
 def read_zarr_record(path: Path) -> dict[str, Any] | None:
@@ -146,6 +129,18 @@ def read_zarr_changed(path: Path) -> npt.NDArray[np.bool_] | None:
     return np.asarray(pixels.squeeze(mask.axes.index("C")) if "C" in mask.axes else pixels)
 
 
+def read_zarr_labels(path: Path) -> list[tuple[str, Path]]:
+    """Return name and folder of the label images of an OME-Zarr image."""
+    folder = path / "labels"
+    if not is_zarr(folder):
+        return []
+    attributes = _attributes(folder, open_zarr(folder))
+    inner = attributes.get("ome")
+    names = (inner if isinstance(inner, Mapping) else attributes).get("labels")
+    listed = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    return [(name, folder / name) for name in listed if is_zarr(folder / name)]
+
+
 def open_zarr(path: Path) -> Any:  # noqa: ANN401 - no types without the extra
     """Open a Zarr group or array to read it.
 
@@ -161,7 +156,8 @@ def open_zarr(path: Path) -> Any:  # noqa: ANN401 - no types without the extra
             f'{path}: OME-Zarr needs the package zarr; pip install "napari-microenhance[zarr]".'
         ) from missing
     try:
-        return zarr.open(str(path), mode="r")
+        # A store of its own: in a string, "::" is a chain of file systems to fsspec.
+        return zarr.open(zarr.storage.LocalStore(path, read_only=True), mode="r")
     except _BROKEN as error:
         raise ImageError(f"{path} is a damaged Zarr folder ({reason(error)}).") from error
 
@@ -197,26 +193,34 @@ def _level(path: Path, node: Any, name: str) -> Any:  # noqa: ANN401 - no types 
 
 def _image(
     path: Path,
-    array: Any,  # noqa: ANN401 - no types without the extra
+    arrays: Sequence[Any],
     found: ZarrImage,
     axes: str | None,
     notes: list[str],
 ) -> ImageFile:
-    """Return an opened array with what its group says."""
-    if not hasattr(array, "shape"):
-        raise ImageError(f'{path} is damaged: its part "{found.path}" is no array.')
+    """Return opened arrays, one per resolution, with what their group says."""
+    for name, array in zip(found.paths, arrays, strict=True):
+        if not hasattr(array, "shape"):
+            raise ImageError(f'{path} is damaged: its part "{name}" is no array.')
+    array = arrays[0]
     if 0 in array.shape:
         raise ImageError(f"{path} has no pixels: its shape is {tuple(array.shape)}.")
     letters, channel_axis = _letters(path, array.shape, found, axes)
     pixels = ZarrPixels(path, array, channel_axis)
-    size = pixels.shape[letters.index("C")] if "C" in letters else 0
-    names = found.channel_names
+    size = pixels.shape[letters.index("C")] if "C" in letters else 1
+    channels = 0 if letters.endswith("YXC") or "C" not in letters else size
     return ImageFile(
         pixels=pixels,
         axes=letters,
         pixel_size={axis: step for axis, step in found.pixel_size.items() if axis in letters},
-        channel_names=names if len(names) == size and not letters.endswith("YXC") else (),
+        channel_names=found.channel_names if len(found.channel_names) == channels else (),
         notes=tuple(notes),
+        displays=found.displays if len(found.displays) == size else (),
+        levels=tuple(
+            ZarrPixels(path, level, channel_axis)
+            for level in arrays[1:]
+            if level.ndim == array.ndim and level.dtype == array.dtype
+        ),
     )
 
 

@@ -1,83 +1,31 @@
-"""The readers and writers that napari's manifest names; neither needs napari itself."""
+"""The writers that napari's manifest names; none needs napari itself."""
 
-import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.contributions.layer_data import (
-    LayerData,
     layer_axes,
     layer_pixel_size,
     layer_record,
     layer_shapes,
-    shape_layers,
 )
-from napari_microenhance.errors import FileMissingError, OutputError, RoiError
-from napari_microenhance.files import kind_of
+from napari_microenhance.errors import OutputError
 from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.images.tiff_writing import OME_DTYPES
-from napari_microenhance.rois.geojson import is_geojson
 from napari_microenhance.rois.geojson import write_geojson as write_geojson_file
-from napari_microenhance.rois.imagej import is_imagej_zip
 from napari_microenhance.rois.imagej import write_imagej as write_imagej_file
-from napari_microenhance.rois.labelme import (
-    is_labelme,
-    labelme_shape,
-    napari_shapes,
-    read_labelme,
-)
+from napari_microenhance.rois.labelme import labelme_shape
 from napari_microenhance.rois.labelme import write_labelme as write_labelme_file
-from napari_microenhance.rois.roi_formats import read_shapes
 
 __all__ = [
-    "get_labelme_reader",
-    "get_shapes_reader",
     "write_geojson",
     "write_imagej",
     "write_labelme",
     "write_ome_tiff",
     "write_ome_zarr",
 ]
-
-Reader = Callable[[str], list[LayerData]]
-
-
-def get_labelme_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return a reader for a labelme file, or None for everything else.
-
-    Parameters
-    ----------
-    path : str or sequence of str
-        What was opened; several files are one layer each.
-
-    Returns
-    -------
-    callable or None
-        Takes the path and returns layer data tuples.
-    """
-    paths = _paths(path)
-    return _read_labelme if paths and all(is_labelme(_json(p)) for p in paths) else None
-
-
-def get_shapes_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return a reader for GeoJSON and ImageJ ROI files, or None for everything else.
-
-    Parameters
-    ----------
-    path : str or sequence of str
-        What was opened; several files are one layer each.
-
-    Returns
-    -------
-    callable or None
-        Takes the path and returns layer data tuples.
-    """
-    paths = _paths(path)
-    return _read_shapes if paths and all(map(_holds_shapes, paths)) else None
 
 
 def write_labelme(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
@@ -183,49 +131,6 @@ def write_ome_zarr(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # 
     size = layer_pixel_size(axes, meta)
     write_image(path, pixels, axes, pixel_size=size, record=record or None)
     return [path]
-
-
-def _paths(path: str | Sequence[str]) -> list[str]:
-    """Return what was opened as a list."""
-    return [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
-
-
-def _json(path: str) -> object:
-    """Return what a JSON file holds, without complaining when it is none."""
-    if not path.lower().endswith((".json", ".geojson")):
-        return None
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def _holds_shapes(path: str) -> bool:
-    """Tell whether a file is GeoJSON or of ImageJ, without complaining when it is not."""
-    try:
-        kind = kind_of(Path(path), error=RoiError)
-    except (FileMissingError, RoiError):
-        return False
-    return kind == "imagej" or (
-        is_imagej_zip(Path(path)) if kind == "zip" else is_geojson(_json(path))
-    )
-
-
-def _read_labelme(path: str | Sequence[str]) -> list[LayerData]:
-    """Read labelme files as Shapes layers, and Points layers for their points."""
-    layers = []
-    for name in _paths(path):
-        file = read_labelme(name)
-        image = {"image_shape": file.image_shape, "image_path": file.image_path}
-        layers += shape_layers(Path(name).stem, napari_shapes(file), {"labelme": image})
-    return layers
-
-
-def _read_shapes(path: str | Sequence[str]) -> list[LayerData]:
-    """Read GeoJSON and ImageJ files as Shapes layers, and Points layers for their points."""
-    return [
-        layer for name in _paths(path) for layer in shape_layers(Path(name).stem, read_shapes(name))
-    ]
 
 
 def _full_resolution(data: Any, meta: dict[str, Any]) -> Any:  # noqa: ANN401 - any array-like

@@ -1,0 +1,138 @@
+"""Pixels that stay on the disk until they are asked for."""
+
+import abc
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.files import check_room
+
+__all__ = ["ChannelPixels", "LazyPixels"]
+
+
+class LazyPixels(abc.ABC):
+    """An array that is read where it is indexed; what numpy, dask and napari ask of one.
+
+    Parameters
+    ----------
+    path : Path
+        For error messages.
+    shape : tuple of int
+    dtype : numpy.dtype
+        Native byte order.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.path = path
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        """Return the length of the first axis."""
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - ints, slices, an ellipsis
+        """Return the pixels that ints and slices name.
+
+        Raises
+        ------
+        ImageError
+            If they cannot be read.
+        """
+        keys = self._full(key if isinstance(key, tuple) else (key,))
+        spans, inner = [], []
+        for part, length in zip(keys, self.shape, strict=True):
+            span, rest = _span(part, length)
+            spans.append(span)
+            inner.append(rest)
+        return np.asarray(self.read(tuple(spans))[tuple(inner)])
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """Return all pixels, if they fit into memory."""
+        check_room(self.path, self.size * self.dtype.itemsize)
+        return np.asarray(self[...], dtype=dtype)
+
+    @abc.abstractmethod
+    def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+        """Return the pixels of a box.
+
+        Parameters
+        ----------
+        box : tuple of slice
+            One per axis, with start and stop inside the image, without step.
+
+        Returns
+        -------
+        ndarray
+            As many dimensions as the image; of its `dtype`.
+
+        Raises
+        ------
+        ImageError
+            If they cannot be read.
+        """
+
+    def _full(self, key: tuple[Any, ...]) -> list[Any]:
+        """Return one int or slice per axis."""
+        at = next((i for i, part in enumerate(key) if part is Ellipsis), len(key))
+        missing = self.ndim - sum(part is not Ellipsis for part in key)
+        if missing < 0:
+            raise IndexError(f"{len(key)} indices for an image of {self.ndim} dimensions")
+        return [*key[:at], *[slice(None)] * missing, *key[at + 1 :]]
+
+
+class ChannelPixels(LazyPixels):
+    """One channel of lazy pixels.
+
+    Parameters
+    ----------
+    pixels : LazyPixels
+    axis : int
+        Of its channels.
+    channel : int
+    """
+
+    def __init__(self, pixels: LazyPixels, axis: int, channel: int) -> None:
+        shape = (*pixels.shape[:axis], *pixels.shape[axis + 1 :])
+        super().__init__(pixels.path, shape, pixels.dtype)
+        self._pixels = pixels
+        self._axis = axis
+        self._channel = channel
+
+    def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+        """Return the pixels of a box of the channel."""
+        one = slice(self._channel, self._channel + 1)
+        block = self._pixels.read((*box[: self._axis], one, *box[self._axis :]))
+        return block.squeeze(self._axis)
+
+
+def _span(part: Any, length: int) -> tuple[slice, Any]:  # noqa: ANN401 - int or slice
+    """Return what is read along an axis, and what of that is asked for."""
+    if isinstance(part, slice):
+        start, stop, step = part.indices(length)
+        count = len(range(start, stop, step))
+        if count == 0:
+            return slice(0, 0), slice(None)
+        last = start + (count - 1) * step
+        low, high = min(start, last), max(start, last)
+        return slice(low, high + 1), slice(None, None, step)
+    at = int(part)
+    if not -length <= at < length:
+        raise IndexError(f"index {at} is out of range for an axis of {length}")
+    at %= length
+    return slice(at, at + 1), 0

@@ -68,7 +68,7 @@ IMAGES ?= ../shared/data/images
 .PHONY: evaluate
 evaluate: $(VENV)/.test
 	@$(PIP) install --quiet --editable ".[evaluate]" --group evaluate
-	$(BIN)/microenhance evaluate --images $(IMAGES) --out docs
+	$(BIN)/microenhance evaluate --images $(IMAGES) --out docs --overwrite
 
 $(TRAIN)/.test-train: pyproject.toml
 	@test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)

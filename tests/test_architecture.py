@@ -13,6 +13,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
+    "outputs": set(),
     "types": set(),
     "engine": set(),
     "simulation": set(),
@@ -37,7 +38,7 @@ ARROWS: dict[str, set[str]] = {
     # Its lazy names point at packages by string; type checkers follow real imports.
     "__init__": {"api", "engine", "models", "presets"},
 }
-GROUND = {"errors", "files", "types"}
+GROUND = {"errors", "files", "outputs", "types"}
 # `microenhance --help` must not pay for a run: only inside the function that needs them.
 INSIDE_FUNCTIONS = {("cli", room) for room in ARROWS["cli"] - {"engine"}} | {
     ("__init__", room) for room in (*ARROWS["__init__"], "errors")

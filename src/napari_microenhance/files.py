@@ -25,6 +25,7 @@ __all__ = [
     "check_room",
     "check_target",
     "complaints",
+    "folds_case",
     "is_zarr",
     "kind_of",
     "read_json",
@@ -194,6 +195,8 @@ def check_target(path: Path, *, folder: bool = False) -> None:
         raise OutputError(f"{path} exists and is no Zarr folder; give another name.")
     if target.is_dir() and not folder:
         raise OutputError(f"{path} is a folder; give the name of a file in it.")
+    if target.exists() and not folder and not target.is_file():
+        raise OutputError(f"{path} is no ordinary file; give the name of another one.")
     if not target.parent.is_dir():
         raise OutputError(f"The folder {target.parent} does not exist; make it first.")
     # Asking the permission bits would be wrong on network drives and read-only
@@ -201,6 +204,30 @@ def check_target(path: Path, *, folder: bool = False) -> None:
     handle, temporary = _open_beside(path, target)
     handle.close()
     temporary.unlink()
+
+
+def folds_case(folder: Path) -> bool:
+    """Tell whether a folder takes names that differ only in case for one.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    bool
+        False also where nothing can be written.
+    """
+    # It is the folder's own property, not the system's, so a file in it is what tells.
+    probe = _name_beside(folder / "case", "part")
+    try:
+        probe.touch(exist_ok=False)
+    except OSError:
+        return False
+    try:
+        return probe.with_name(probe.name.upper()).exists()
+    finally:
+        probe.unlink()
 
 
 @contextlib.contextmanager

@@ -104,7 +104,8 @@ def test_colours_and_large_images_are_drawn_too(tmp_path, rng):
     large = np.zeros((30, 3000), np.uint8)
     write_image(tmp_path / "a.png", large, "YX")
     write_image(tmp_path / "b.tif", large, "YX")
-    assert call(tmp_path, "a.png", "b.tif", "--plot", "plot.png") == 0
+    assert call(tmp_path, "a.png", "b.tif", "--plot", "plot.png") == 2
+    assert call(tmp_path, "a.png", "b.tif", "--plot", "plot.png", "--overwrite") == 0
 
 
 def test_a_line_adds_its_values(files, capsys):

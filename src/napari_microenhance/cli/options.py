@@ -10,7 +10,9 @@ import typer
 from napari_microenhance.engine.option_text import parse, takes
 from napari_microenhance.engine.options import Options
 
-__all__ = ["Typed", "options_from", "with_options"]
+__all__ = ["OVERWRITE", "Typed", "options_from", "with_options"]
+
+OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at an output.")]
 
 
 Typed = str | list[str] | None

@@ -1,17 +1,67 @@
-"""What a command owes the terminal: a progress bar, and an ear for Ctrl-C."""
+"""What a command owes the terminal: a progress bar, warnings, and an ear for signals."""
 
 import contextlib
+import os
 import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import Protocol, Self
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+from typing import Final, Protocol, Self
 
-from napari_microenhance.errors import Cancelled
+import typer
 
-__all__ = ["Bar", "interruptible", "stopping"]
+from napari_microenhance.errors import Cancelled, OutputError
+from napari_microenhance.files import reason
+
+__all__ = ["Bar", "interruptible", "say", "stdout_error", "stopping", "terminable", "warn"]
+
+_ENDING: Final = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals that ask a process to end: of a batch system, of a terminal that is closed."""
+
+
+def say(text: str) -> None:
+    """Write a line to stdout.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; a reader that has seen enough is no reason.
+    """
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        _write_to_nowhere()
+    except OSError as problem:
+        raise stdout_error(problem) from problem
+
+
+def stdout_error(problem: OSError) -> OutputError:
+    """Return the sentence for a stdout that cannot be written, and write there no more."""
+    _write_to_nowhere()
+    return OutputError(f"standard output cannot be written: {reason(problem)}.")
+
+
+def _write_to_nowhere() -> None:
+    """Send what stdout still holds where the interpreter cannot stumble over it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Say what the user should know, one line of stderr each."""
+    for sentence in sentences:
+        typer.echo(" ".join(["Warning:", *str(sentence).split()]), err=True)
 
 
 @contextlib.contextmanager
@@ -24,6 +74,17 @@ def interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Let what asks the process to end clean up as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with _handling(interrupt, _ENDING):
+        yield
+
+
+@contextlib.contextmanager
 def stopping() -> Iterator[threading.Event]:
     """Give an event that Ctrl-C sets; a second Ctrl-C interrupts as usual."""
     stop = threading.Event()
@@ -33,14 +94,27 @@ def stopping() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals are the main thread's
-        return
-    previous = signal.signal(signal.SIGINT, note)
-    try:
+    with _handling(note, (signal.SIGINT, *_ENDING)):
         yield stop
+
+
+@contextlib.contextmanager
+def _handling(
+    handler: Callable[[int, FrameType | None], object], numbers: Iterable[signal.Signals]
+) -> Iterator[None]:
+    """Handle signals meanwhile, but for those that somebody chose to ignore."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = {n: signal.getsignal(n) for n in numbers}
+    taken = {n: old for n, old in before.items() if old not in (signal.SIG_IGN, None)}
+    for number in taken:
+        signal.signal(number, handler)
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, old in taken.items():
+            signal.signal(number, old)
 
 
 class Countable(Protocol):

@@ -57,7 +57,9 @@ def load_preset(source: str | os.PathLike[str]) -> Options:
     return Options.from_dict(values)
 
 
-def save_preset(target: str | os.PathLike[str], options: Options) -> Path:
+def save_preset(
+    target: str | os.PathLike[str], options: Options, *, overwrite: bool = False
+) -> Path:
     """Keep options, but for what they say about one image's planes.
 
     Parameters
@@ -67,22 +69,26 @@ def save_preset(target: str | os.PathLike[str], options: Options) -> Path:
         or a file that ends in ".json", to be given to others.
     options : Options
         Only what differs from the defaults is written.
+    overwrite : bool
+        Replace an older preset, or what else the file is.
 
     Returns
     -------
     Path
-        Of the file; an older one is replaced.
+        Of the file.
 
     Raises
     ------
     OptionsError
         If it cannot be a name, or is that of a preset of the package.
     OutputError
-        If the file cannot be written.
+        If it exists already and `overwrite` is false, or the file cannot be written.
     """
     from napari_microenhance.files import replacing
+    from napari_microenhance.outputs import guard_output
 
     path = Path(target) if str(target).lower().endswith(".json") else _own_path(str(target))
+    guard_output(path, overwrite=overwrite, name="The preset")
     text = json.dumps(_said(options), indent=2)
     with replacing(path) as file:
         file.write(f"{text}\n".encode())

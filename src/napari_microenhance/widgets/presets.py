@@ -91,7 +91,7 @@ class Presets:
         with self._telling():
             if name in (OWN, DEFAULTS) or name.lower().endswith(".json"):
                 raise OptionsError(f"{name!r} cannot be the name of a preset; give another one.")
-            save_preset(name, read_options(self._fields, None))
+            save_preset(name, read_options(self._fields, None), overwrite=True)
             self._offer(name)
 
     def open_file(self, path: Path) -> None:
@@ -111,7 +111,7 @@ class Presets:
             named = path if path.suffix.lower() == ".json" else path.with_name(f"{path.name}.json")
             if named != path and named.exists():
                 raise OutputError(f"{named.name} exists; choose it by its full name to replace it.")
-            save_preset(named, read_options(self._fields, None))
+            save_preset(named, read_options(self._fields, None), overwrite=True)
 
     def _on_chosen(self, key: str | None) -> None:
         """Set the fields to what was chosen."""

@@ -9,7 +9,7 @@ import pytest
 import toys
 from handmade import Package, cut_off, pair_of
 from napari_microenhance import Options, enhance, load_model
-from napari_microenhance.cli.commands import run
+from napari_microenhance.cli import run
 from napari_microenhance.engine.spec import SizeRule
 from napari_microenhance.engine.steps.processing import (
     EnsureDtype,

@@ -11,7 +11,7 @@ from bioimageio.spec import load_description
 import toys
 from handmade import Package, cut_off
 from napari_microenhance import Options, enhance, load_model
-from napari_microenhance.cli.commands import run
+from napari_microenhance.cli import run
 from napari_microenhance.errors import ModelError, OutputError
 from napari_microenhance.models.bioimageio.exported import PROJECT_URL
 from napari_microenhance.models.bioimageio.packing import export_package
@@ -173,8 +173,10 @@ def test_an_export_appears_whole_or_not_at_all(tmp_path, net, monkeypatch):
         "napari_microenhance.models.bioimageio.packing.describe",
         lambda *_, **__: {"weights": {"onnx": {}}},
     )
-    with pytest.raises(ModelError, match=r"bioimageio\.spec does not accept the package"):
+    with pytest.raises(OutputError, match=r"exists already .* overwrite=True"):
         export_package(load_model(net), target)
+    with pytest.raises(ModelError, match=r"bioimageio\.spec does not accept the package"):
+        export_package(load_model(net), target, overwrite=True)
     assert target.read_bytes() == b"before"
     assert {p.name for p in tmp_path.iterdir()} >= {"out.zip", "net.onnx"}
     assert not list(tmp_path.glob(".out*"))
@@ -201,7 +203,11 @@ def test_the_command_exports(tmp_path, net, capsys):
     before = out.read_bytes()
     assert run(["export-package", str(out), str(out)]) == 2
     assert "is the same file as MODEL" in capsys.readouterr().err
+    assert run(["export-package", str(net), str(out)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
     assert out.read_bytes() == before
+    assert run(["export-package", str(net), str(out), "--overwrite"]) == 0
+    capsys.readouterr()
     assert run(["export-package", "none.onnx", str(tmp_path / "x.zip")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (tmp_path / "x.zip").exists()

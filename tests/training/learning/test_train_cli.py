@@ -11,7 +11,7 @@ import yaml
 
 import tiny
 from napari_microenhance.cli import run
-from napari_microenhance.cli import training as command
+from napari_microenhance.cli.commands import train as command
 from napari_microenhance.training.learning.checkpoints import read_checkpoint
 from napari_microenhance.training.learning.recipe_files import load_recipe
 

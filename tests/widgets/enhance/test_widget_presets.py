@@ -65,7 +65,10 @@ def test_a_saved_preset_is_read_again(home, tmp_path):
     assert set(json.loads(path.read_text("utf-8"))) == {
         *("dilate", "feather", "tile", "intensity", "dtype")
     }
-    save_preset("for cells", Options())
+    with pytest.raises(OutputError, match="exists already"):
+        save_preset("for cells", Options())
+    assert load_preset("for cells") == MINE
+    save_preset("for cells", Options(), overwrite=True)
     assert load_preset("for cells") == Options()
 
 
@@ -178,7 +181,7 @@ def test_a_shared_file_is_opened(widget, home, monkeypatch, tmp_path, qtbot, vie
     menu(widget, "Open file…")
     assert widget.preset.current_choice == "shared.json"
     assert read_options(widget, None) == MINE
-    save_preset(path, Options(feather=9))
+    save_preset(path, Options(feather=9), overwrite=True)
     menu(widget, "Open file…")
     assert read_options(widget, None) == Options(feather=9)
 

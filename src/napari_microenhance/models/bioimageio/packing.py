@@ -30,6 +30,7 @@ from napari_microenhance.models.bioimageio.rdf import INSTALL, first_error
 from napari_microenhance.models.bioimageio.standalone import opset_of, standalone
 from napari_microenhance.models.bioimageio.verification import predict
 from napari_microenhance.models.loading import Model
+from napari_microenhance.outputs import guard_output
 
 __all__ = ["export_package"]
 
@@ -49,7 +50,9 @@ COVER_PX: Final = 256
 SEEDS: Final = 4
 
 
-def export_package(model: Model, out_zip: str | os.PathLike[str]) -> Path:
+def export_package(
+    model: Model, out_zip: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
     """Write a network, its description and a test of it as a package of format 0.5.
 
     Parameters
@@ -57,6 +60,8 @@ def export_package(model: Model, out_zip: str | os.PathLike[str]) -> Path:
     model : Model
     out_zip : str or path
         Ends in .zip; it appears whole or not at all.
+    overwrite : bool
+        Replace what stands there.
 
     Returns
     -------
@@ -69,10 +74,11 @@ def export_package(model: Model, out_zip: str | os.PathLike[str]) -> Path:
         If the network cannot be one file, or gives nothing to test it by, or bioimageio.spec
         is missing or refuses the result.
     OutputError
-        If the file cannot be written, or is the network itself.
+        If the file cannot be written, is the network itself, or exists already and
+        `overwrite` is false.
     """
     target = Path(out_zip)
-    _check_target(target, model)
+    _check_target(target, model, overwrite=overwrite)
     if importlib.util.find_spec("bioimageio") is None:
         raise ModelError(f"A package is checked with bioimageio.spec, which is missing; {INSTALL}")
     spec = with_steps(model.spec)
@@ -103,12 +109,13 @@ def export_package(model: Model, out_zip: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _check_target(target: Path, model: Model) -> None:
+def _check_target(target: Path, model: Model, *, overwrite: bool) -> None:
     """Raise where the package would not be one, or would replace the network."""
     if target.suffix.lower() != ".zip":
         raise OutputError(f"A package is a zip; name it {target.stem}.zip, not {target.name}.")
     if target.exists() and target.samefile(model.path):
         raise OutputError(f"{target} is the network itself; name another file.")
+    guard_output(target, overwrite=overwrite, name="The package")
 
 
 def _test_pair(session: Session, spec: ModelSpec) -> tuple[FloatArray, FloatArray]:

@@ -114,6 +114,8 @@ def _checkpoint(folder: Path, *, resume: bool) -> dict[str, Any] | None:
         raise OutputError(
             f"{folder} holds a run already; add --resume to go on with it, or give another --out."
         )
+    if folder.is_dir() and any(folder.iterdir()):
+        raise OutputError(f"{folder} is not empty, and a run replaces nothing; give another --out.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

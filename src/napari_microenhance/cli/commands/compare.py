@@ -1,4 +1,4 @@
-"""`compare` and `rerun`: what a run changed, and the same run again."""
+"""`compare`: what a run changed, in numbers and as a picture."""
 
 import json
 import math
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_microenhance.cli.commands import check_distinct, named_file, write_result
-from napari_microenhance.cli.terminal import Bar, interruptible, stopping
+from napari_microenhance.cli.options import OVERWRITE
+from napari_microenhance.cli.terminal import say, stopping, warn
 from napari_microenhance.engine.option_text import parse
-from napari_microenhance.errors import Cancelled, OptionsError, OutputError
+from napari_microenhance.errors import OptionsError, OutputError
+from napari_microenhance.outputs import guard_output
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Comparison
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from napari_microenhance.measure.profiles import Profile
     from napari_microenhance.records.inputs import ImagePair
 
-__all__ = ["compare_files", "rerun_file"]
+__all__ = ["compare_files"]
 
 COLUMNS = {
     "pixels": ("px", "{:,}"),
@@ -56,94 +57,43 @@ def compare_files(
         Path | None,
         typer.Option(help="Also draw both, the difference and histograms; needs matplotlib."),
     ] = None,
+    overwrite: OVERWRITE = False,
 ) -> None:
     """Tell what changed from an image to its result, in numbers and as a picture."""
     from napari_microenhance.measure.changes import compare_images
     from napari_microenhance.records.inputs import open_pair
 
-    with interruptible():
-        if plot is not None:
-            _check_plot(plot, {"A": a, "B": b, "--roi": roi})
-        numbers = None if planes is None else _numbers(planes)
-        pair = open_pair(a, b, roi, axes)
-        with stopping() as stop:
-            found = compare_images(
-                pair.before,
-                pair.after,
-                pair.parts,
-                planes=numbers,
-                should_stop=stop.is_set,
-            )
-        profile = None if line is None else _profile(pair, line, numbers)
-        if plot is not None:
-            _draw(plot, pair, found, profile, numbers)
-        for note in pair.notes:
-            typer.echo(f"Warning: {note}", err=True)
-        if as_json:
-            facts = {**found.to_dict(), "profile": profile and profile.to_dict()}
-            facts["notes"] = list(pair.notes)
-            typer.echo(json.dumps(facts, indent=2))
-            return
-        for text in _lines(found):
-            typer.echo(text)
+    if plot is not None:
+        _check_plot(plot, {"A": a, "B": b, "--roi": roi}, overwrite=overwrite)
+    numbers = None if planes is None else _numbers(planes)
+    pair = open_pair(a, b, roi, axes)
+    with stopping() as stop:
+        found = compare_images(
+            pair.before,
+            pair.after,
+            pair.parts,
+            planes=numbers,
+            should_stop=stop.is_set,
+        )
+    profile = None if line is None else _profile(pair, line, numbers)
+    if plot is not None:
+        _draw(plot, pair, found, profile, numbers)
+    warn(pair.notes)
+    if as_json:
+        facts = {**found.to_dict(), "profile": profile and profile.to_dict()}
+        facts["notes"] = list(pair.notes)
+        say(json.dumps(facts, indent=2))
+        return
+    for text in _lines(found):
+        say(text)
 
 
-def rerun_file(
-    source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A result with its record, or a report in JSON.")
-    ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The same result again.")],
-    image: Annotated[
-        Path | None, typer.Option(help="The image; otherwise that of the record, beside FILE.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The network; otherwise that of the record.")
-    ] = None,
-    anyway: Annotated[
-        bool, typer.Option("--anyway", help="Run even if image or network is another one.")
-    ] = False,
-) -> None:
-    """Repeat the run that is recorded in a result file, and check that the pixels are the same."""
-    from napari_microenhance.api import rerun
-    from napari_microenhance.images.image_formats import check_output, read_image
-    from napari_microenhance.records import Record
-    from napari_microenhance.records.repeating import find_image
-
-    with interruptible():
-        record = Record.of(source)
-        given = image or find_image(record)
-        check_distinct(target, {"FILE": source, "IN": given, "--model": named_file(model)})
-        pixels = read_image(given, axes=record.axes)
-        options = record.options()
-        dtype = "float32" if options.dtype == "float32" else pixels.pixels.dtype
-        check_output(target, dtype, pixels.axes)
-        with stopping() as stop, Bar() as bar:
-            result = rerun(
-                record,
-                pixels.pixels,
-                model,
-                bar.show,
-                stop.is_set,
-                allow_other=anyway,
-            )
-            if stop.is_set():  # pressed after the last tile
-                raise Cancelled
-        kept = Record.of(result.report).with_image_name(given.name)
-        write_result(target, result, pixels, kept.to_dict())
-        for text in (*pixels.notes, *kept.report.warnings):
-            typer.echo(" ".join(["Warning:", *text.split()]), err=True)
-        same = "identical to the recorded pixels"
-        outcome = {True: same, False: f"not {same}", None: "not compared with the recorded pixels"}
-        identical = kept.report.rerun.identical if kept.report.rerun else None
-        typer.echo(f"{result.report.summary()}, {outcome[identical]} -> {target}")
-
-
-def _check_plot(plot: Path, inputs: Mapping[str, Path | None]) -> None:
+def _check_plot(plot: Path, inputs: Mapping[str, Path | None], *, overwrite: bool) -> None:
     """Raise before the work what drawing would raise after it."""
     from napari_microenhance.files import check_target
     from napari_microenhance.measure.figures import new_figure
 
-    check_distinct(plot, inputs, name="--plot")
+    guard_output(plot, overwrite=overwrite, inputs=inputs, name="--plot", option="--overwrite")
     if plot.suffix.lower() != ".png":
         raise OutputError(f"{plot} is no .png; plots are written as that.")
     check_target(plot)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_microenhance.cli.terminal import interruptible
+from napari_microenhance.cli.terminal import say
 from napari_microenhance.engine.options import CHOICES
 from napari_microenhance.errors import OptionsError
 
@@ -36,24 +36,21 @@ def inspect_model(
     from napari_microenhance.api import load_model
     from napari_microenhance.models.summary import summarise
 
-    with interruptible():
-        if provider not in CHOICES["provider"]:
-            raise OptionsError(
-                f"provider={provider!r} is not one of {', '.join(CHOICES['provider'])}."
-            )
-        network = load_model(model)
-        facts = summarise(network, provider)
-        if nodes:
-            facts["nodes"] = {
-                word: dict(Counter(kinds).most_common())
-                for word, kinds in network.assignment(facts["provider"]["got"]).items()
-            }
-        if as_json:
-            typer.echo(json.dumps(facts, indent=2))
-            return
-        typer.echo(f"{facts['name']} ({facts['source']})")
-        for label, text in _lines(facts):
-            typer.echo(f"{label:<{LABEL_WIDTH}} {text}")
+    if provider not in CHOICES["provider"]:
+        raise OptionsError(f"provider={provider!r} is not one of {', '.join(CHOICES['provider'])}.")
+    network = load_model(model)
+    facts = summarise(network, provider)
+    if nodes:
+        facts["nodes"] = {
+            word: dict(Counter(kinds).most_common())
+            for word, kinds in network.assignment(facts["provider"]["got"]).items()
+        }
+    if as_json:
+        say(json.dumps(facts, indent=2))
+        return
+    say(f"{facts['name']} ({facts['source']})")
+    for label, text in _lines(facts):
+        say(f"{label:<{LABEL_WIDTH}} {text}")
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from napari_microenhance.cli.terminal import interruptible
+from napari_microenhance.cli.options import OVERWRITE
+from napari_microenhance.cli.terminal import say
 from napari_microenhance.errors import (
     FileMissingError,
     ImageError,
@@ -19,6 +20,7 @@ from napari_microenhance.errors import (
     OptionsError,
     OutputError,
 )
+from napari_microenhance.outputs import guard_output
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model
@@ -70,11 +72,12 @@ def evaluate_networks(
     quick: Annotated[
         bool, typer.Option("--quick", help="Few and small images, to see whether it works.")
     ] = False,
+    overwrite: OVERWRITE = False,
 ) -> None:
     """Measure networks beside classical methods; needs the extra "evaluate"."""
     from napari_microenhance.cli.extras import extra
 
-    with interruptible(), extra("evaluate"):
+    with extra("evaluate"):
         # scikit-image asks for it only when wavelets are computed, minutes later.
         importlib.import_module("pywt")
         from napari_microenhance.api import list_models, load_model
@@ -87,8 +90,20 @@ def evaluate_networks(
             folder, QUICK if quick else None, min(fields, QUICK) if quick else fields
         )
         _make_folder(out / "images" / "models")
-        for target in filter(None, (out / "models.md", json_file)):
-            check_target(target)
+        outputs = {"--json": json_file, "--out": out / "models.md"}
+        outputs |= {
+            f"the picture of {network.name}": out / _panel(network.name) for network in networks
+        }
+        for name, target in outputs.items():
+            if target is not None:
+                guard_output(
+                    target,
+                    overwrite=overwrite,
+                    inputs={"--images": folder},
+                    name=name,
+                    option="--overwrite",
+                )
+                check_target(target)
         command = _command(names or [], folder, fields=fields, quick=quick)
         _evaluate(networks, pictures, command, out=out, json_file=json_file, quick=quick)
 
@@ -154,14 +169,14 @@ def _write(
         name = evaluation.candidate.name
         if not evaluation.trials:
             continue
-        panels[name] = f"images/models/{name}.jpg"
+        panels[name] = _panel(name)
         with replacing(out / panels[name]) as handle:
             Image.fromarray(draw_panel(evaluation)).save(handle, "JPEG", quality=85)
     with replacing(out / "models.md") as handle:
         handle.write(
             write_page(evaluations, circumstances, panels, yardstick=YARDSTICK).encode("utf-8")
         )
-    typer.echo(f"{len(evaluations)} networks -> {out / 'models.md'}")
+    say(f"{len(evaluations)} networks -> {out / 'models.md'}")
     if json_file is not None:
         figures = {
             "command": circumstances.command,
@@ -171,7 +186,12 @@ def _write(
         }
         with replacing(json_file) as handle:
             handle.write(json.dumps(figures, indent=2).encode() + b"\n")
-        typer.echo(f"every figure -> {json_file}")
+        say(f"every figure -> {json_file}")
+
+
+def _panel(name: str) -> str:
+    """Return where the picture of a network is, as seen from the page."""
+    return f"images/models/{name}.jpg"
 
 
 def _candidate(network: "Model") -> "Candidate":

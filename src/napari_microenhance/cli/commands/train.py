@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from napari_microenhance.cli.terminal import Bar, interruptible, stopping
+from napari_microenhance.cli.failures import EXIT_CANCELLED
+from napari_microenhance.cli.terminal import Bar, say, stopping
 
 __all__ = ["train_network"]
-
-EXIT_CANCELLED = 130
 
 
 def train_network(
@@ -40,7 +39,7 @@ def train_network(
     """Train a network by a recipe; needs the extra "train"."""
     from napari_microenhance.cli.extras import extra
 
-    with interruptible(), extra("train"):
+    with extra("train"):
         from napari_microenhance.training.learning.fit import train
         from napari_microenhance.training.learning.recipe_files import load_recipe
 
@@ -62,4 +61,4 @@ def train_network(
         typer.echo(f"Stopped after step {outcome.step}; go on with --resume.", err=True)
         raise typer.Exit(EXIT_CANCELLED)
     figures = ", ".join(f"{name} {value:.4g}" for name, value in outcome.figures.items())
-    typer.echo(f"{plan.name}: {outcome.step} steps, {figures} -> {folder}")
+    say(f"{plan.name}: {outcome.step} steps, {figures} -> {folder}")

@@ -1,0 +1,129 @@
+"""`enhance`: an image, or a region of it, through a network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_microenhance.cli.options import OVERWRITE, Typed, options_from, with_options
+from napari_microenhance.cli.results import (
+    default_model,
+    named_file,
+    write_result,
+    writing_report,
+)
+from napari_microenhance.cli.terminal import Bar, say, stopping, warn
+from napari_microenhance.errors import Cancelled, ImageError
+from napari_microenhance.files import kind_of
+from napari_microenhance.outputs import guard_output
+
+if TYPE_CHECKING:
+    from napari_microenhance.api import Options, Result
+
+__all__ = ["enhance_file", "run_with_bar"]
+
+
+@with_options
+def enhance_file(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="Image: PNG, JPEG, TIFF, OME-TIFF or OME-Zarr.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Result: .png, .tif, .ome.tif or .ome.zarr.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Name of a built-in network, an .onnx file or a BioImage.IO package."),
+    ] = None,
+    roi: Annotated[
+        Path | None,
+        typer.Option(
+            help="labelme JSON, GeoJSON, ImageJ .roi or .zip, napari shapes CSV or label image; "
+            "all without it."
+        ),
+    ] = None,
+    axes: Annotated[
+        str | None, typer.Option(help="Axes of IN, letters of TCZYX, where the file is silent.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Name of a preset, or a JSON file of options.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Also write what was done, as JSON.")] = None,
+    overwrite: OVERWRITE = False,
+    **texts: Typed,
+) -> None:
+    """Enhance an image, or only a region of it, and write the result."""
+    options = options_from(preset, texts)
+    kind_of(source, error=ImageError)  # a mistake in IN comes before one in OUT
+    inputs = {
+        "IN": source,
+        "--roi": roi,
+        "--model": named_file(model),
+        "--preset": named_file(preset),
+    }
+    guard_output(target, overwrite=overwrite, inputs=inputs, option="--overwrite")
+    if report is not None:
+        others = {**inputs, "OUT": target}
+        guard_output(
+            report, overwrite=overwrite, inputs=others, name="--report", option="--overwrite"
+        )
+    _enhance_file(source, target, model=model, roi=roi, axes=axes, options=options, report=report)
+
+
+def _enhance_file(
+    source: Path,
+    target: Path,
+    *,
+    model: str | None,
+    roi: Path | None,
+    axes: str | None,
+    options: "Options",
+    report: Path | None,
+) -> None:
+    """Read, check everything that can be checked, run, write."""
+    from napari_microenhance.api import load_model
+    from napari_microenhance.files import check_target
+    from napari_microenhance.images.image_formats import check_output, read_image
+    from napari_microenhance.records import Record
+
+    image = read_image(source, axes=axes)
+    dtype = "float32" if options.dtype == "float32" else image.pixels.dtype
+    check_output(target, dtype, image.axes)
+    if report is not None:
+        check_target(report)
+    network = load_model(model or default_model())
+    result = run_with_bar(image.pixels, network, roi=roi, axes=image.axes, options=options)
+    kept = Record.of(result.report).with_image_name(source.name)
+    record = kept.to_dict()
+    with writing_report(report, record):
+        write_result(target, result, image, record)
+    warn((*image.notes, *kept.report.warnings))
+    say(f"{result.report.summary()} -> {target}")
+
+
+def run_with_bar(pixels: Any, network: Any, **how: Any) -> "Result":  # noqa: ANN401
+    """Run with a progress bar; Ctrl-C ends the tile in flight.
+
+    Parameters
+    ----------
+    pixels : array-like
+    network : Model
+    **how
+        For `napari_microenhance.enhance`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    Cancelled
+        If Ctrl-C was pressed.
+    """
+    from napari_microenhance.api import enhance
+
+    with stopping() as stop, Bar() as bar:
+        result = enhance(pixels, network, on_progress=bar.show, should_stop=stop.is_set, **how)
+        if stop.is_set():  # pressed after the last tile
+            raise Cancelled
+    return result

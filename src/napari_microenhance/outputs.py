@@ -1,0 +1,150 @@
+"""Where an output may go: never onto an input, and over something else only when asked."""
+
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from napari_microenhance.errors import OutputError
+from napari_microenhance.files import folds_case, is_zarr, read_json
+
+__all__ = ["guard_inputs", "guard_output", "is_own_store"]
+
+_OWN: Final = "napari-microenhance"
+"""Attribute of the stores that we write, which holds the record of the run."""
+
+
+def guard_output(
+    target: Path,
+    *,
+    overwrite: bool,
+    inputs: Mapping[str, Path | None] | None = None,
+    name: str = "OUT",
+    option: str = "overwrite=True",
+) -> None:
+    """Raise where writing an output would replace or delete something unasked.
+
+    Parameters
+    ----------
+    target : Path
+        A file, or the folder of a store; links are followed.
+    overwrite : bool
+        What stands there may go, unless it is an input, or a folder but no store of ours.
+    inputs : mapping of str to (Path or None), optional
+        What is read, and the other outputs, by the names that a sentence should use.
+    name : str
+        Of the output, for the sentence.
+    option : str
+        How the caller's user asks for a replacement, for the sentence.
+
+    Raises
+    ------
+    OutputError
+        If the target is, holds or lies in an input; or something is there and `overwrite` is
+        false; or it is a folder that is no store of ours, or no ordinary file.
+    """
+    real = Path(os.path.realpath(target))
+    if real.is_dir() and not is_zarr(real):
+        raise OutputError(f"{name} is a folder ({target}); give another name.")
+    guard_inputs(target, inputs or {}, name=name)
+    if not real.exists():
+        return
+    if real.is_dir() and not is_own_store(real):
+        raise OutputError(
+            f"{name} exists and was not written here ({target}), so it is never replaced; "
+            "give another name."
+        )
+    if not real.is_dir() and not real.is_file():
+        raise OutputError(f"{name} is no ordinary file ({target}); give another name.")
+    if not overwrite:
+        raise OutputError(
+            f"{name} exists already ({target}); give another name, or {option} to replace it."
+        )
+
+
+def guard_inputs(target: Path, inputs: Mapping[str, Path | None], *, name: str = "OUT") -> None:
+    """Raise if an output is, holds or lies in something that is read, or another output.
+
+    Parameters
+    ----------
+    target : Path
+        It need not exist.
+    inputs : mapping of str to (Path or None)
+        As for `guard_output`; an input inside a Zarr store stands for all of the store.
+    name : str
+        Of the output, for the sentence.
+
+    Raises
+    ------
+    OutputError
+        If so; nothing makes it right but another name.
+    """
+    for other_name, other in inputs.items():
+        if other is None:
+            continue
+        if _same(target, other):
+            raise OutputError(
+                f"{name} is the same file as {other_name} ({target}); name another file."
+            )
+        if any(_same(place, target) for at in _places(other) for place in at.parents):
+            raise OutputError(f"{name} ({target}) holds {other_name} ({other}); name another file.")
+        store = _store(other)
+        if store.is_dir() and any(
+            _same(place, store) for place in Path(os.path.realpath(target)).parents
+        ):
+            raise OutputError(
+                f"{name} ({target}) lies in {other_name} ({store}); name a file outside of it."
+            )
+
+
+def is_own_store(path: Path) -> bool:
+    """Tell whether a Zarr folder carries the record of a run of ours.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+        False also where its metadata cannot be read.
+    """
+    try:
+        content: Any = read_json(path / "zarr.json", error=OutputError)
+    except OutputError:
+        return False
+    attributes = content.get("attributes") if isinstance(content, dict) else None
+    return isinstance(attributes, dict) and _OWN in attributes
+
+
+def _same(a: Path, b: Path) -> bool:
+    """Tell whether two paths lead to one place, through links of either kind."""
+    try:
+        return a.samefile(b)
+    except OSError:
+        pass  # one of them is not there yet
+    first, second = (Path(os.path.realpath(path)) for path in (a, b))
+    if first == second:
+        return True
+    return _folded(first) == _folded(second) and folds_case(first.parent)
+
+
+def _folded(path: Path) -> str:
+    """Return a path as a file system sees it for which case and accents' spelling are one."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _places(path: Path) -> Iterator[Path]:
+    """Yield where a path leads, and every link on the way there."""
+    yield Path(os.path.realpath(path))
+    for prefix in (path.absolute(), *path.absolute().parents):
+        if prefix.is_symlink():
+            yield Path(os.path.realpath(prefix.parent)) / prefix.name
+
+
+def _store(path: Path) -> Path:
+    """Return the outermost Zarr store that a path lies in; itself outside of any."""
+    real = Path(os.path.realpath(path))
+    stores = [place for place in (real, *real.parents) if is_zarr(place)]
+    return stores[-1] if stores else real

@@ -30,6 +30,7 @@ from napari_microenhance.records.inputs import open_pair, region_of
 
 if TYPE_CHECKING:
     from napari_microenhance.measure.orientation import View
+    from napari_microenhance.records.repeating import Repetition
 
 __all__ = [
     "Comparison",
@@ -57,6 +58,7 @@ __all__ = [
     "noted",
     "python_code",
     "raw_consistency",
+    "repeat",
     "rerun",
     "save_edits",
     "save_preset",
@@ -180,6 +182,35 @@ def rerun(
     from napari_microenhance.records.repeating import prepare
 
     again = prepare(Record.of(record), image, model, allow_other=allow_other)
+    return repeat(again, on_progress, should_stop)
+
+
+def repeat(
+    again: "Repetition",
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Result:
+    """Run a repetition that is prepared, and say whether the pixels are the same.
+
+    Parameters
+    ----------
+    again : Repetition
+        What `rerun` prepares from a record, image and network.
+    on_progress, should_stop : callable, optional
+        As for `enhance`.
+
+    Returns
+    -------
+    Result
+        As `rerun` gives it.
+
+    Raises
+    ------
+    Cancelled
+        If `should_stop` returned true.
+    MicroEnhanceError
+        If the run is not possible any more.
+    """
     result = enhance(
         again.source.data,
         again.model,
@@ -263,6 +294,8 @@ def variability(
     options: Options | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    *,
+    window: tuple[tuple[int, int], tuple[int, int]] | None = None,
 ) -> TrustMap:
     """Tell how much a result depends on how the image lay and where its tiles began.
 
@@ -271,8 +304,8 @@ def variability(
 
     Parameters
     ----------
-    image, model, roi, axes, options, on_progress, should_stop
-        As for `enhance`; progress is that of all runs.
+    image, model, roi, axes, options, on_progress, should_stop, window
+        As for `enhance`; progress is that of all runs. The map of a preview covers its window.
 
     Returns
     -------
@@ -295,11 +328,18 @@ def variability(
     region, _ = region_of(roi, source)
 
     def run_view(
-        view: "View", inside: Region, how: Options, report: Callable[[Progress], None]
+        view: "View",
+        inside: Region,
+        how: Options,
+        part: Box | None,
+        report: Callable[[Progress], None],
     ) -> Result:
-        return enhance(view, network, inside, source.axes, how, report, should_stop)
+        shown = (part[0], part[1]) if part else None
+        return enhance(view, network, inside, source.axes, how, report, should_stop, window=shown)
 
-    return measure_variability(source, region, spec, chosen, run_view, on_progress=on_progress)
+    return measure_variability(
+        source, region, spec, chosen, run_view, window=window, on_progress=on_progress
+    )
 
 
 def raw_consistency(

@@ -232,6 +232,40 @@ def test_it_costs_at_most_nine_runs(tmp_path, rng, monkeypatch):
         assert sum(spent) <= 9 * once
 
 
+@pytest.mark.parametrize("window", [((40, 75), (0, 50)), ((3, 20), (60, 119)), ((0, 2), (0, 2))])
+def test_a_preview_is_looked_at_in_its_window(tmp_path, rng, monkeypatch, window):
+    from napari_microenhance import api
+
+    model = load_model(toys.plain(tmp_path / "net.onnx"))
+    image = rng.integers(0, 60_000, (300, 320), dtype=np.uint16)
+    roi = [np.array([(5.0, 5.0), (5.0, 310.0), (290.0, 310.0), (290.0, 5.0)])]
+    how = {"options": Options(tile=64)}
+    spent = []
+    real = api.run
+
+    def counted(job, **more):
+        result = real(job, **more)
+        spent.append(result.report.plan["pixels_computed"])
+        return result
+
+    monkeypatch.setattr(api, "run", counted)
+    part = variability(image, model, roi, window=window, **how)
+    inside = sum(spent)
+    enhance(image, model, roi, **how)
+    assert inside < 8 * spent[-1] / 2
+    full = variability(image, model, roi, **how)
+    low = np.maximum([a for a, _ in window], 5)
+    high = [b for _, b in window]
+    if (low >= high).any():
+        assert part.values.size == 0
+        assert part.summary is None
+        return
+    assert part.start == tuple(low)
+    wanted = full.values[low[0] - 5 : high[0] - 5, low[1] - 5 : high[1] - 5]
+    np.testing.assert_array_equal(part.values, wanted)
+    assert part.summary == pytest.approx(np.sqrt(np.nanmean(np.square(wanted, dtype=float))))
+
+
 def test_it_can_be_cancelled_and_says_how_far_it_is(tmp_path, rng):
     path = toys.plain(tmp_path / "net.onnx")
     image = rng.random((90, 100), np.float32)

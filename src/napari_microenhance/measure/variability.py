@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Box, Region, intersect, resample, scaled, slices
+from napari_microenhance.engine.region import Box, Region, intersect, resample, slices, unscaled
 from napari_microenhance.engine.report import Report
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Progress
@@ -21,7 +21,7 @@ from napari_microenhance.measure.trust import TrustMap
 
 __all__ = ["measure_variability"]
 
-Runner = Callable[[View, Region, Options, Callable[[Progress], None]], Result]
+Runner = Callable[[View, Region, Options, Box | None, Callable[[Progress], None]], Result]
 
 READING: Final = (
     "The standard deviation of the result over {runs} flips and turns of the image, each begun "
@@ -52,6 +52,7 @@ def measure_variability(
     options: Options,
     run: Runner,
     *,
+    window: Box | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TrustMap:
     """Run a network on an image laid in eight ways and return how far the results are apart.
@@ -68,15 +69,18 @@ def measure_variability(
     options : Options
         Of the run in question.
     run : callable
-        Enhances a view of the image inside a region and reports its progress.
+        Enhances a view of the image inside a region, all of it or in a window of (Y, X) ranges
+        of the view, and reports its progress.
+    window : Box, optional
+        (Y, X) ranges, px: what the run in question computed, where it was a preview.
     on_progress : callable, optional
         Called after each tile; tiles are those of all runs.
 
     Returns
     -------
     TrustMap
-        On the grid of the result, over the region's box; the population's standard deviation,
-        NaN outside the region.
+        On the grid of the result, over the region's box, cut to the window; the population's
+        standard deviation, NaN outside the region.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def measure_variability(
     ways = EIGHT if fixed[0] == fixed[1] else FOUR
     chosen = dataclasses.replace(options, dtype="float32", background="original", feather=0)
     clock = _Clock(len(ways), on_progress)
-    first = run(View(source.data, axes, ways[0]), region, chosen, clock.show)
+    first = run(View(source.data, axes, ways[0]), region, chosen, window, clock.show)
     spread = _Spread(first, spec)
     spread.add(first, ways[0], (0, 0))
     pinned = _pinned(chosen, first.report)
@@ -103,12 +107,21 @@ def measure_variability(
         clock.next_run()
         lain = dataclasses.replace(way, skip=shift if shifting else (0, 0))
         seen = lain.region(region)
-        if seen is not None:
-            result = run(View(source.data, axes, lain), seen, pinned, clock.show)
+        inside = _window_in(lain, window, (source.shape[axes[0]], source.shape[axes[1]]))
+        if seen is not None and all(a < b for a, b in inside or ()):
+            result = run(View(source.data, axes, lain), seen, pinned, inside, clock.show)
             # Where rows were left out, the network saw a mirror image instead of them.
             rows, columns = (reach if px else 0 for px in lain.skip)
             spread.add(result, lain, (rows, columns))
     return spread.to_map(region.dilated(options.dilate), len(ways))
+
+
+def _window_in(way: Orientation, window: Box | None, plane: tuple[int, int]) -> Box | None:
+    """Return a window as it lies in a view of a plane; None: all of it."""
+    if window is None:
+        return None
+    lain = way.box(window, plane)
+    return tuple((max(0, a), min(b, n)) for (a, b), n in zip(lain, way.shape(plane), strict=True))
 
 
 def _pinned(options: Options, report: Report) -> Options:
@@ -174,17 +187,18 @@ class _Spread:
         self._ratio = int(spec.ratio)
         self._unit = "probability" if spec.task == "labels" else "image units"
         self._axes = (first.axes.index("Y"), first.axes.index("X"))
-        self._box = self._box_of(first)
+        self._box = self._box_of(first, "YX")
         height, width = (first.page.shape[first.page.source.axes.index(a)] for a in "YX")
         self._plane = (height, width)
         self._count = np.zeros([b - a for a, b in self._box], np.int64)
         self._mean = np.zeros(first.patch.shape)
         self._squares = np.zeros(first.patch.shape)
 
-    def _box_of(self, result: Result) -> Box:
-        """Return the (Y, X) box of a patch, result px."""
-        starts = [result.start[axis] * self._ratio for axis in self._axes]
-        lengths = [result.patch.shape[axis] for axis in self._axes]
+    def _box_of(self, result: Result, letters: str) -> Box:
+        """Return the ranges of a patch along some spatial axes, result px."""
+        axes = [result.axes.index(letter) for letter in letters]
+        starts = [result.start[axis] * self._ratio for axis in axes]
+        lengths = [result.patch.shape[axis] for axis in axes]
         return tuple((a, a + n) for a, n in zip(starts, lengths, strict=True))
 
     def _here(self, box: Box, origin: Box) -> tuple[slice, ...]:
@@ -206,7 +220,7 @@ class _Spread:
         """
         ratio = self._ratio
         fine = dataclasses.replace(way, skip=(way.skip[0] * ratio, way.skip[1] * ratio))
-        seen = self._box_of(result)
+        seen = self._box_of(result, "YX")
         kept = tuple((max(a, px * ratio), b) for (a, b), px in zip(seen, lost, strict=True))
         if any(a >= b for a, b in kept):
             return
@@ -233,11 +247,8 @@ class _Spread:
     def to_map(self, region: Region, runs: int) -> TrustMap:
         """Return the standard deviations inside a region."""
         source = self._first.page.source
-        inside = resample(
-            region.crop(region.box),
-            scaled(region.box, self._first.page.ratio),
-            self._first.page.ratio,
-        )
+        box, ratio = self._box_of(self._first, source.spatial), self._first.page.ratio
+        inside = resample(region.crop(unscaled(box, ratio)), box, ratio)
         lengths = iter(inside.shape)
         shape = [next(lengths) if a in source.spatial else 1 for a in self._first.axes]
         count = self._spread_out(self._count)

@@ -438,6 +438,26 @@ def test_consistency_of_a_cropped_stack_lies_where_it_was(widget, viewer, rng, q
     np.testing.assert_allclose(centre(over, (0, 0, 0)), centre(image, (1, 20, 30)), atol=1e-6)
 
 
+def test_variability_of_a_preview_covers_its_window(
+    widget, viewer, data, qtbot, network, monkeypatch
+):
+    image = viewer.add_image(data, name="cells")
+    source, model = read_layer(image), load_model(network)
+    window = ((25, 50), (40, 90))
+    result = enhance(source.data, model, [SQUARE], window=window)
+    plan = plan_layer(source, result, model, preview=True)
+    layer = Layer.create(plan.data, plan.meta, plan.kind)
+    viewer.layers.append(layer)
+    choose_file(monkeypatch, network, to_open=True)
+    widget.record.buttons["network"].click()
+    act = widget.trust.buttons["variability"].click
+    found, shown = ended(qtbot, widget, act, "mapped")
+    wanted = variability(data, model, [SQUARE], window=window)
+    np.testing.assert_array_equal(found.values, wanted.values)
+    assert shown.data.shape == layer.data.shape == (25, 31)
+    np.testing.assert_allclose(centre(shown, (0, 0)), centre(image, (25, 40)), atol=1e-6)
+
+
 def test_a_run_without_seams_has_no_map_of_them(widget, viewer, data, qtbot):
     image = viewer.add_image(data, name="cells")
     layer, result = run(viewer, image, "detail-classic", [SQUARE])

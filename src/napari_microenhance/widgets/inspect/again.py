@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_microenhance.api import Record
-from napari_microenhance.widgets.inspect.maps import Network, recorded_run, repeated
+from napari_microenhance.api import Record, repeat
+from napari_microenhance.widgets.inspect.maps import Network, recorded_run
 from napari_microenhance.widgets.inspect.subject import Subject
 from napari_microenhance.widgets.layers import RECORD_KEY
 from napari_microenhance.widgets.results import LayerPlan, plan_layer
@@ -55,7 +55,7 @@ def run_again(
         If the run is not possible.
     """
     again = recorded_run(subject, network, allow_other=allow_other)
-    result = repeated(subject, again, hooks, allow_other=allow_other)
+    result = repeat(again, hooks.show, hooks.should_stop)
     # A layer that showed the patch alone does so again.
     alone = subject.record.patch_under(subject.pixels.shape) is not None
     plan = plan_layer(subject.image, result, again.model, preview=alone)

@@ -12,7 +12,7 @@ from napari_microenhance.api import (
     list_models,
     mismatch_map,
     raw_consistency,
-    rerun,
+    repeat,
     variability,
 )
 from napari_microenhance.records.repeating import Repetition, find_model, prepare
@@ -21,7 +21,7 @@ from napari_microenhance.widgets.layers import mixes, part_of, place
 from napari_microenhance.widgets.results import LayerPlan
 
 if TYPE_CHECKING:
-    from napari_microenhance.api import Result, TrustMap
+    from napari_microenhance.api import TrustMap
     from napari_microenhance.records.recorded import RecordedMap
     from napari_microenhance.widgets.inspect.errand import Hooks
 
@@ -32,7 +32,6 @@ __all__ = [
     "Network",
     "make_map",
     "recorded_run",
-    "repeated",
     "sentence",
 ]
 
@@ -104,33 +103,16 @@ def make_map(
             again.options,
             hooks.show,
             hooks.should_stop,
+            window=again.record.window,
         )
         return MapOutcome(found, _plan(subject, found), again.remarks)
-    result = repeated(subject, again, hooks, allow_other=allow_other)
+    result = repeat(again, hooks.show, hooks.should_stop)
     found = mismatch_map(result)
     remarks = [] if result.seams else ["The run has no seams: one tile, or tiles that never meet."]
     repetition = Record.of(result.report).report.rerun
     if repetition is not None and repetition.identical is False:
         remarks.append("The repeated run gave other pixels than the recorded one.")
     return MapOutcome(found, _plan(subject, found), (*again.remarks, *remarks))
-
-
-def repeated(subject: Subject, again: Repetition, hooks: "Hooks", *, allow_other: bool) -> "Result":
-    """Return what the recorded run gives when it is run again.
-
-    Raises
-    ------
-    MicroEnhanceError
-        If the run is not possible.
-    """
-    return rerun(
-        subject.record,
-        again.source,
-        again.model,
-        hooks.show,
-        hooks.should_stop,
-        allow_other=allow_other,
-    )
 
 
 def recorded_run(subject: Subject, network: Network, *, allow_other: bool) -> Repetition:

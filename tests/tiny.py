@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from napari_microenhance.training.learning.recipe import Recipe
-from napari_microenhance.training.learning.recipe_files import parse_recipe
+from napari_microenhance.training.recipes.recipe import Recipe
+from napari_microenhance.training.recipes.recipe_files import parse_recipe
 
 VALUES: dict[str, Any] = {
     "name": "small",

@@ -9,7 +9,7 @@ import torch
 
 import tiny
 from napari_microenhance.images.image_formats import write_image
-from napari_microenhance.training.learning.recipe import Recipe
+from napari_microenhance.training.recipes.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_microenhance.training.data.augment import augmented
-from napari_microenhance.training.learning.recipe import Augment
+from napari_microenhance.training.recipes.recipe import Augment
 
 NOTHING = {"rotations": False, "flips": False}
 

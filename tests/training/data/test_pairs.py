@@ -11,7 +11,7 @@ from napari_microenhance.errors import FileMissingError, ImageError, OptionsErro
 from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.training.data.image_pairs import PairSource, read_pairs
 from napari_microenhance.training.learning.fit import train
-from napari_microenhance.training.learning.recipe import Recipe
+from napari_microenhance.training.recipes.recipe import Recipe
 
 Maker = Callable[..., Recipe]
 Writer = Callable[..., Path]

@@ -23,9 +23,9 @@ from napari_microenhance.models import list_models, load_model
 from napari_microenhance.training.data.sources import open_sources
 from napari_microenhance.training.learning.checkpoints import build, read_checkpoint, resolved
 from napari_microenhance.training.learning.fit import train
-from napari_microenhance.training.learning.recipe import Recipe
-from napari_microenhance.training.learning.recipe_files import load_recipe
 from napari_microenhance.training.learning.starting import start_from
+from napari_microenhance.training.recipes.recipe import Recipe
+from napari_microenhance.training.recipes.recipe_files import load_recipe
 
 Maker = Callable[..., Recipe]
 
@@ -129,7 +129,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from napari_microenhance.training.learning.fit import train
-from napari_microenhance.training.learning.recipe_files import parse_recipe
+from napari_microenhance.training.recipes.recipe_files import parse_recipe
 
 def show(progress):
     print(progress.done, flush=True)
@@ -269,7 +269,7 @@ import json, resource, sys
 from pathlib import Path
 from napari_microenhance.errors import OutputError
 from napari_microenhance.training.learning.fit import train
-from napari_microenhance.training.learning.recipe_files import parse_recipe
+from napari_microenhance.training.recipes.recipe_files import parse_recipe
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as if the disk ended there
 try:

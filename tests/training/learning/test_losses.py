@@ -1,22 +1,26 @@
 """Losses against what numpy says of the same arrays."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 from skimage.metrics import structural_similarity
 
 from napari_microenhance.errors import FileMissingError, ModelError
+from napari_microenhance.models.catalogue import list_models
+from napari_microenhance.training.learning import features as features_module
 from napari_microenhance.training.learning.checkpoints import build, write_checkpoint
+from napari_microenhance.training.learning.features import DenoiserFeatures, perceptual_features
 from napari_microenhance.training.learning.losses import (
     TERMS,
     Criterion,
     adversarial_loss,
-    border_weights,
     centred,
 )
-from napari_microenhance.training.learning.recipe import Adversarial, Loss, Perceptual
-from napari_microenhance.training.networks import features as features_module
-from napari_microenhance.training.networks.features import DenoiserFeatures, perceptual_features
+from napari_microenhance.training.recipes.recipe import Adversarial, Loss, Perceptual
 from napari_microenhance.training.shipping.exporting import export_checkpoint
 
 MASK_TERMS = ("bce", "dice", "weighted_ce")
@@ -125,49 +129,6 @@ def test_verdicts() -> None:
     assert Adversarial(weight=1.0).objective == "lsgan"
 
 
-def brute_force_weights(mask: np.ndarray, labels: np.ndarray, w0: float, sigma: float):
-    """The published formula, pixel by pixel over all cells."""
-    share = mask.mean()
-    cells = [np.argwhere(labels == n) for n in range(1, labels.max() + 1)]
-    weights = np.empty(mask.shape)
-    for place in np.ndindex(mask.shape):
-        balance = 0.5 / share if mask[place] else 0.5 / (1 - share)
-        near = sorted(np.sqrt(((cell - place) ** 2).sum(axis=1)).min() for cell in cells)
-        near += [np.inf] * (2 - len(near))
-        gap = w0 * np.exp(-((near[0] + near[1]) ** 2) / (2 * sigma**2))
-        weights[place] = balance + (0 if mask[place] else gap)
-    return weights
-
-
-@pytest.mark.parametrize("labelled", [False, True])
-def test_border_weights_are_the_published_formula(labelled: bool) -> None:
-    mask = np.zeros((30, 34), bool)
-    mask[4:14, 3:12] = mask[5:18, 14:22] = mask[20:27, 8:30] = True
-    labels = np.zeros(mask.shape, int)
-    labels[4:14, 3:12], labels[5:18, 14:22], labels[20:27, 8:30] = 1, 2, 4  # no cell has number 3
-    found = border_weights(mask, labels=labels if labelled else None)
-    wanted = brute_force_weights(mask, np.where(labels == 4, 3, labels), 10.0, 5.0)
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
-    # Between two cells 2 px apart a pixel counts most.
-    assert np.unravel_index(found.argmax(), found.shape)[1] in (12, 13)
-
-
-def test_far_cells_add_nothing() -> None:
-    mask = np.zeros((20, 200), bool)
-    mask[5:15, 2:12] = mask[5:15, 185:195] = True
-    found = border_weights(mask, sigma=2.0)
-    assert set(np.round(np.unique(found), 4)) == {
-        np.float32(round(0.5 / mask.mean(), 4)),
-        np.float32(round(0.5 / (1 - mask.mean()), 4)),
-    }
-
-
-@pytest.mark.parametrize("value", [False, True])
-def test_a_mask_of_one_kind_has_weights_of_one(value: bool) -> None:
-    # One cell alone has no second one at any distance.
-    assert (border_weights(np.full((8, 8), value)) == 1).all()
-
-
 def vgg_weights() -> dict[str, torch.Tensor]:
     """Weights by torchvision's names and in its shapes, which the published file has, too."""
     generator = torch.Generator().manual_seed(4)
@@ -221,32 +182,37 @@ def test_features_of_our_own_denoiser(tmp_path) -> None:
         assert features(torch.rand(2, 3, 16, 16)).shape == (6, 6, 4, 4)
 
 
-def test_features_of_a_denoiser_are_the_same_after_its_export(
-    tmp_path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(features_module, "_DENOISER", tmp_path / "denoise.onnx")
-    with pytest.raises(FileMissingError, match="no built-in denoiser; give "):
-        perceptual_features(None)
-    write_run(tmp_path / "run", DENOISER)
-    export_checkpoint(tmp_path / "run", tmp_path / "denoise.onnx", name="denoise")
+def test_features_of_the_built_in_denoiser_are_those_of_its_graph() -> None:
+    path = next(info.path for info in list_models() if info.name == "denoise")
+    model = onnx.load(path)
+    maker = {name: node for node in model.graph.node for name in node.output}
+    # The coarsest level ends where the image first grows again, before a convolution.
+    grows = next(node for node in model.graph.node if node.op_type == "DepthToSpace")
+    coarse = maker[grows.input[0]].input[0]
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(coarse))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
     image = torch.rand(2, 1, 24, 16)
-    wanted = perceptual_features(str(tmp_path / "run"))[0](image)
+    (wanted,) = session.run([coarse], {session.get_inputs()[0].name: image.numpy()})
     features, origin = perceptual_features(None)
     assert origin == "the encoder of the built-in denoiser"
-    torch.testing.assert_close(features(image), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(features(image).numpy(), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_a_graph_that_is_no_denoiser_gives_no_features(
+def test_without_a_built_in_denoiser_another_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features_module, "list_models", tuple)
+    with pytest.raises(FileMissingError, match="no built-in denoiser; give "):
+        perceptual_features(None)
+
+
+def test_a_built_in_denoiser_of_another_shape_gives_no_features(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features_module, "_DENOISER", tmp_path / "denoise.onnx")
+    path = tmp_path / "denoise.onnx"
     write_run(tmp_path / "run", {"kind": "dncnn", "width": 4, "depth": 3})
-    export_checkpoint(tmp_path / "run", tmp_path / "denoise.onnx", name="denoise")
-    with pytest.raises(ModelError, match="no coarse level"):
-        perceptual_features(None)
-    write_run(tmp_path / "espcn", {"kind": "espcn", "width": 4})
-    export_checkpoint(tmp_path / "espcn", tmp_path / "denoise.onnx", name="denoise")
-    with pytest.raises(ModelError, match="holds Tanh, which is not known here"):
+    export_checkpoint(tmp_path / "run", path, name="denoise")
+    found = SimpleNamespace(name="denoise", path=path)
+    monkeypatch.setattr(features_module, "list_models", lambda: (found,))
+    with pytest.raises(ModelError, match="holds another network"):
         perceptual_features(None)
 
 

@@ -13,7 +13,7 @@ import tiny
 from napari_microenhance.cli import run
 from napari_microenhance.cli.commands import train as command
 from napari_microenhance.training.learning.checkpoints import read_checkpoint
-from napari_microenhance.training.learning.recipe_files import load_recipe
+from napari_microenhance.training.recipes.recipe_files import load_recipe
 
 
 @pytest.fixture

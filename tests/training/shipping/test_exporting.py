@@ -16,13 +16,13 @@ from napari_microenhance.engine.spec import GLOBAL, SizeRule
 from napari_microenhance.errors import FileMissingError, ModelError
 from napari_microenhance.measure.domain import TrainedOn
 from napari_microenhance.training.learning.checkpoints import build, write_checkpoint
+from napari_microenhance.training.networks.folding import folded
 from napari_microenhance.training.shipping.exporting import (
     Description,
     export_checkpoint,
     export_network,
     load_network,
 )
-from napari_microenhance.training.shipping.folding import folded
 
 KINDS = {
     "residual-unet": {"widths": [4, 6], "blocks": [1, 1]},

@@ -41,7 +41,7 @@ def train_network(
 
     with extra("train"):
         from napari_microenhance.training.learning.fit import train
-        from napari_microenhance.training.learning.recipe_files import load_recipe
+        from napari_microenhance.training.recipes.recipe_files import load_recipe
 
         changed = list(changes or [])
         changed += [] if steps is None else [f"training.steps={steps}"]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_microenhance.training.learning.recipe import Augment
+from napari_microenhance.training.recipes.recipe import Augment
 
 __all__ = ["augmented"]
 

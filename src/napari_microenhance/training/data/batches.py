@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from napari_microenhance.training.data.augment import augmented
-from napari_microenhance.training.learning.losses import border_weights
-from napari_microenhance.training.learning.recipe import Recipe, Training
+from napari_microenhance.training.data.border_weights import border_weights
+from napari_microenhance.training.recipes.recipe import Recipe, Training
 
-__all__ = ["Batch", "Batches", "Source", "loader", "patch_and_batch"]
+__all__ = ["Batch", "Batches", "ExampleSource", "loader", "patch_and_batch"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -22,7 +22,7 @@ Batch = dict[str, Tensor]
 _AHEAD: Final = 4  # batches that a worker has ready
 
 
-class Source(Protocol):
+class ExampleSource(Protocol):
     """Something that examples can be drawn from."""
 
     def draw(
@@ -37,13 +37,13 @@ class Batches(Dataset[Batch]):
 
     Parameters
     ----------
-    source : Source
+    source : ExampleSource
     recipe : Recipe
     stream : {"training", "validation"}
         Validation has other random numbers, and no augmentation but the source's own.
     """
 
-    def __init__(self, source: Source, recipe: Recipe, stream: str = "training") -> None:
+    def __init__(self, source: ExampleSource, recipe: Recipe, stream: str = "training") -> None:
         self._source = source
         self._recipe = recipe
         self._stream = ("training", "validation").index(stream)

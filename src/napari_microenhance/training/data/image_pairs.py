@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from napari_microenhance.errors import FileMissingError, ImageError, OptionsError
 from napari_microenhance.images.image_formats import read_image
-from napari_microenhance.training.learning.recipe import Recipe
+from napari_microenhance.training.recipes.recipe import Recipe
 
-__all__ = ["Pair", "PairSource", "match", "read_pairs"]
+__all__ = ["ImagePair", "PairSource", "match", "read_pairs"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -21,7 +21,7 @@ _PERCENTILES: Final = (0.1, 99.9)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pair:
+class ImagePair:
     """Two images that belong together, as stored, and the range that is mapped to [0, 1].
 
     Parameters
@@ -45,12 +45,12 @@ class PairSource:
 
     Parameters
     ----------
-    pairs : sequence of Pair
+    pairs : sequence of ImagePair
     scale : int
         Target pixels per input pixel.
     """
 
-    def __init__(self, pairs: Sequence[Pair], scale: int) -> None:
+    def __init__(self, pairs: Sequence[ImagePair], scale: int) -> None:
         self.pairs = tuple(pairs)
         self._scale = scale
 
@@ -172,7 +172,7 @@ def _images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _read_pair(name: str, inputs: Path, targets: Path, recipe: Recipe, patch: int) -> Pair:
+def _read_pair(name: str, inputs: Path, targets: Path, recipe: Recipe, patch: int) -> ImagePair:
     """Read a pair, and raise unless its images fit each other and the patches."""
     plan = recipe.data.pairs
     assert plan is not None
@@ -196,7 +196,7 @@ def _read_pair(name: str, inputs: Path, targets: Path, recipe: Recipe, patch: in
         wanted_range = given_range
     else:
         given_range, wanted_range = _range(given), _range(wanted)
-    return Pair(name, given, wanted, given_range, (0.0, 1.0) if mask else wanted_range)
+    return ImagePair(name, given, wanted, given_range, (0.0, 1.0) if mask else wanted_range)
 
 
 def _pixels(path: Path, *, labels: bool = False) -> npt.NDArray[Any]:

@@ -12,10 +12,10 @@ from napari_microenhance.errors import OptionsError
 from napari_microenhance.files import replacing
 from napari_microenhance.simulation import optics, specimens
 from napari_microenhance.training.data import examples
-from napari_microenhance.training.data.batches import Source
+from napari_microenhance.training.data.batches import ExampleSource
 from napari_microenhance.training.data.examples import Bank, build_bank, draw_examples
 from napari_microenhance.training.data.image_pairs import read_pairs
-from napari_microenhance.training.learning.recipe import Data, Recipe
+from napari_microenhance.training.recipes.recipe import Data, Recipe
 
 __all__ = ["Simulated", "open_sources"]
 
@@ -56,7 +56,7 @@ class Simulated:
         )
 
 
-def open_sources(recipe: Recipe, folder: Path) -> tuple[Source, Source]:
+def open_sources(recipe: Recipe, folder: Path) -> tuple[ExampleSource, ExampleSource]:
     """Open or make what a run learns from and what it is validated on.
 
     Parameters
@@ -67,7 +67,7 @@ def open_sources(recipe: Recipe, folder: Path) -> tuple[Source, Source]:
 
     Returns
     -------
-    training, validation : Source
+    training, validation : ExampleSource
         Nothing of one is in the other.
 
     Raises

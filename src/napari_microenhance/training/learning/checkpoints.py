@@ -11,8 +11,8 @@ from torch import nn
 
 from napari_microenhance.errors import FileMissingError, ModelError
 from napari_microenhance.files import replacing
-from napari_microenhance.training.learning.recipe import Network
 from napari_microenhance.training.networks.architectures import NETWORKS
+from napari_microenhance.training.recipes.recipe import Architecture
 
 __all__ = [
     "BEST",
@@ -33,12 +33,12 @@ BEST: Final = "best.pt"
 _NEEDED: Final = {"recipe": dict, "network": dict, "weights": dict, "step": int}
 
 
-def resolved(network: Network, *, inputs: int, outputs: int, scale: int) -> dict[str, Any]:
+def resolved(network: Architecture, *, inputs: int, outputs: int, scale: int) -> dict[str, Any]:
     """Return a network's kind and every argument of its constructor.
 
     Parameters
     ----------
-    network : Network
+    network : Architecture
         As the recipe has it.
     inputs, outputs : int
         Channels.

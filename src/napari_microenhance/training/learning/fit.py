@@ -15,9 +15,9 @@ from napari_microenhance.training.data.sources import open_sources
 from napari_microenhance.training.learning.checkpoints import LAST, read_checkpoint
 from napari_microenhance.training.learning.learner import Diverged, Learner
 from napari_microenhance.training.learning.preparing import prepare
-from napari_microenhance.training.learning.recipe import Recipe
 from napari_microenhance.training.learning.recorder import RunRecorder, TrainingProgress
 from napari_microenhance.training.learning.surveying import survey
+from napari_microenhance.training.recipes.recipe import Recipe
 
 __all__ = ["TrainingOutcome", "TrainingProgress", "train"]
 

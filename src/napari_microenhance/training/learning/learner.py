@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from napari_microenhance.training.data.batches import Batch
 from napari_microenhance.training.learning.losses import Criterion, adversarial_loss, centred
-from napari_microenhance.training.learning.recipe import Recipe, Training
+from napari_microenhance.training.recipes.recipe import Recipe, Training
 
 __all__ = ["Diverged", "Learner", "rate_factor"]
 

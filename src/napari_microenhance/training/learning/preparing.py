@@ -13,11 +13,11 @@ from napari_microenhance.training.learning.checkpoints import (
     load_weights,
     resolved,
 )
+from napari_microenhance.training.learning.features import perceptual_features
 from napari_microenhance.training.learning.learner import Learner
 from napari_microenhance.training.learning.losses import Criterion
-from napari_microenhance.training.learning.recipe import Recipe
 from napari_microenhance.training.learning.starting import start_from
-from napari_microenhance.training.networks.features import perceptual_features
+from napari_microenhance.training.recipes.recipe import Recipe
 
 __all__ = ["prepare"]
 

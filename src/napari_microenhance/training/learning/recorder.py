@@ -15,8 +15,8 @@ from napari_microenhance.training.learning.checkpoints import BEST, LAST, write_
 from napari_microenhance.training.learning.journal import Journal, read_table
 from napari_microenhance.training.learning.learner import Learner
 from napari_microenhance.training.learning.pictures import draw_curves, draw_samples
-from napari_microenhance.training.learning.recipe import Recipe
 from napari_microenhance.training.learning.validation import Validation, figure_names, validate
+from napari_microenhance.training.recipes.recipe import Recipe
 
 __all__ = ["CURVES", "LOSSES", "VALIDATION", "RunRecorder", "TrainingProgress"]
 

@@ -17,8 +17,7 @@ from napari_microenhance.training.learning.checkpoints import (
     load_weights,
     read_checkpoint,
 )
-from napari_microenhance.training.shipping.compacting import HALF
-from napari_microenhance.training.shipping.folding import folded
+from napari_microenhance.training.networks.folding import folded
 
 __all__ = ["start_from"]
 
@@ -64,8 +63,10 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise FileMissingError(f"There is no network file {path}.") from error
     except (OSError, DecodeError) as error:
         raise ModelError(f"{path} cannot be read as an ONNX file.") from error
+    # Weights stored as float16 are cast to what the layers' names are.
+    cast = {node.input[0]: node.output[0] for node in graph.node if node.op_type == "Cast"}
     return {
-        tensor.name.removesuffix(HALF).removeprefix(_WRAPPED): torch.from_numpy(
+        cast.get(tensor.name, tensor.name).removeprefix(_WRAPPED): torch.from_numpy(
             numpy_helper.to_array(tensor).astype(np.float32)
         )
         for tensor in graph.initializer

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from napari_microenhance.engine.source import Source
 from napari_microenhance.measure.domain import Look, Range, TrainedOn, look
 from napari_microenhance.training.data.batches import Batches
-from napari_microenhance.training.learning.recipe import Recipe
+from napari_microenhance.training.recipes.recipe import Recipe
 
 __all__ = ["survey"]
 

@@ -1,1 +1,1 @@
-"""Architectures, and the features that a perceptual loss compares."""
+"""Architectures in plain torch, and what folds their layers together."""

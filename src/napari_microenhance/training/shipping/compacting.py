@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["HALF", "stored_as_half"]
+__all__ = ["stored_as_half"]
 
-HALF = ".half"
+HALF: Final = ".half"
 """Behind the names of weights that are stored as float16."""
 
 FEWEST: Final = 256

@@ -27,8 +27,8 @@ from napari_microenhance.training.learning.checkpoints import (
     load_weights,
     read_checkpoint,
 )
+from napari_microenhance.training.networks.folding import folded
 from napari_microenhance.training.shipping.compacting import stored_as_half
-from napari_microenhance.training.shipping.folding import folded
 from napari_microenhance.training.shipping.measured import probe_apart
 from napari_microenhance.training.shipping.metadata import metadata
 

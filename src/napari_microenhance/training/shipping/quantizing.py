@@ -91,7 +91,7 @@ class Quantised:
         return self.seconds[0] / self.seconds[1]
 
 
-class _Reader(quantization.CalibrationDataReader):
+class _CalibrationReader(quantization.CalibrationDataReader):
     """Gives the calibration images one by one, as onnxruntime asks for them."""
 
     def __init__(self, images: Sequence[FloatArray], spec: ModelSpec, names: list[str]) -> None:
@@ -138,7 +138,9 @@ def quantise(model: Model, target: Path, calibration: Sequence[Path] = ()) -> Qu
     used = [image for k, image in enumerate(images) if k % HELD_OUT]
     session = Session(model.path, name=model.name)
     with tempfile.TemporaryDirectory(prefix="microenhance-") as folder:
-        twin = _twin(model, _Reader(used, spec, [t.name for t in session.inputs]), Path(folder))
+        twin = _twin(
+            model, _CalibrationReader(used, spec, [t.name for t in session.inputs]), Path(folder)
+        )
     content = twin.SerializeToString()
     int8 = Session(content, name=model.name)
     psnr, worst = _psnr(session, int8, spec, held_out)
@@ -179,7 +181,7 @@ def _check_kind(model: Model) -> None:
         raise ModelError(f"The network {model.name} {reason}.")
 
 
-def _twin(model: Model, reader: _Reader, folder: Path) -> onnx.ModelProto:
+def _twin(model: Model, reader: _CalibrationReader, folder: Path) -> onnx.ModelProto:
     """Return the quantised graph."""
     named, prepared, done = (folder / f"{stage}.onnx" for stage in ("named", "prepared", "done"))
     onnx.save(_with_names(onnx.load(model.path)), named)

@@ -4,20 +4,24 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
-import onnx
 import torch
-from onnx import helper, numpy_helper
 from torch import Tensor, nn
-from torch.nn import functional
 
 from napari_microenhance.errors import FileMissingError, ModelError
-from napari_microenhance.training.learning.checkpoints import build, load_weights, read_checkpoint
-from napari_microenhance.training.networks.architectures import ResidualUNet
+from napari_microenhance.models.catalogue import list_models
+from napari_microenhance.training.learning.checkpoints import (
+    build,
+    load_weights,
+    read_checkpoint,
+    resolved,
+)
+from napari_microenhance.training.learning.starting import start_from
+from napari_microenhance.training.networks.residual_unet import ResidualUNet
+from napari_microenhance.training.recipes.recipe_files import load_recipe
 
-__all__ = ["DenoiserFeatures", "GraphFeatures", "VGGFeatures", "perceptual_features"]
+__all__ = ["DenoiserFeatures", "VGGFeatures", "perceptual_features"]
 
-_DENOISER: Final = Path(__file__).parents[2] / "models" / "builtin" / "denoise.onnx"
-_GROWS: Final = "DepthToSpace"  # the operator that ends the coarsest level
+_DENOISER: Final = "denoise"  # both the recipe and the network that it made
 
 _VGG_WIDTHS: Final = (64, 64, 0, 128, 128, 0, *[256] * 4, 0, *[512] * 4, 0, *[512] * 4)
 """Channels of the convolutions of VGG-19; 0 halves the image."""
@@ -88,64 +92,6 @@ class DenoiserFeatures(nn.Module):
         for shrink, stage in zip(network.shrink, network.down[1:], strict=True):
             found = stage(shrink(found))
         return torch.as_tensor(found)
-
-
-class GraphFeatures(nn.Module):
-    """The coarsest level of a denoiser of ours that was exported.
-
-    Parameters
-    ----------
-    graph : onnx.GraphProto
-        Convolutions, rectifiers and sums, up to where it grows the image again.
-
-    Raises
-    ------
-    ModelError
-        If it holds something else, or never grows.
-    """
-
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        super().__init__()
-        maker = {name: node for node in graph.node for name in node.output}
-        grown = next((node for node in graph.node if node.op_type == _GROWS), None)
-        last = maker.get(grown.input[0]) if grown is not None else None
-        if last is None:
-            raise ModelError("The built-in denoiser has no coarse level to compare.")
-        self._given, self._wanted = graph.input[0].name, last.input[0]
-        self._nodes = list(graph.node)[: list(graph.node).index(last)]
-        self._places: dict[str, str] = {}
-        for number, tensor in enumerate(graph.initializer):
-            self._places[tensor.name] = f"weight_{number}"
-            values = torch.from_numpy(numpy_helper.to_array(tensor).copy())
-            self.register_buffer(f"weight_{number}", values)
-        other = {node.op_type for node in self._nodes} - {"Conv", "Relu", "Add"}
-        if other:
-            raise ModelError(f"The built-in denoiser holds {min(other)}, which is not known here.")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return features of images (N, C, Y, X) with values in [0, 1]."""
-        found = {name: getattr(self, place) for name, place in self._places.items()}
-        found[self._given] = x.reshape(-1, 1, *x.shape[2:])
-        for node in self._nodes:
-            given = [found[name] for name in node.input]
-            if node.op_type == "Conv":
-                found[node.output[0]] = _convolved(node, *given)
-            elif node.op_type == "Relu":
-                found[node.output[0]] = functional.relu(given[0])
-            else:
-                found[node.output[0]] = given[0] + given[1]
-        return torch.as_tensor(found[self._wanted])
-
-
-def _convolved(
-    node: onnx.NodeProto, x: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
-    """Do what a convolution of a graph does."""
-    said = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-    top, left, bottom, right = said.get("pads", (0, 0, 0, 0))
-    padded = functional.pad(x, (left, right, top, bottom))
-    strides = tuple(said.get("strides", (1, 1)))
-    return functional.conv2d(padded, weight, bias, strides)
 
 
 def perceptual_features(path: str | None) -> tuple[nn.Module, str]:
@@ -219,9 +165,14 @@ def _of_denoiser(description: dict[str, Any], weights: dict[str, Any], name: str
 
 def _built_in() -> nn.Module:
     """Return the features of the built-in denoiser."""
-    if not _DENOISER.is_file():
+    path = next((info.path for info in list_models() if info.name == _DENOISER), None)
+    if path is None or not path.is_file():
         raise FileMissingError(
             "There is no built-in denoiser; give loss.perceptual.features a weight file of VGG-19 "
             "or a run folder of the recipe denoise."
         )
-    return GraphFeatures(onnx.load(_DENOISER).graph)
+    description = resolved(load_recipe(_DENOISER).network, inputs=1, outputs=1, scale=1)
+    network = build(description)
+    start_from(network, description, str(path))
+    assert isinstance(network, ResidualUNet)
+    return DenoiserFeatures(network)

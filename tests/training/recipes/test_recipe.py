@@ -7,12 +7,12 @@ from pydantic import ValidationError
 
 import tiny
 from napari_microenhance.errors import FileMissingError, OptionsError
-from napari_microenhance.training.learning.recipe_files import (
+from napari_microenhance.training.networks.architectures import NETWORKS
+from napari_microenhance.training.recipes.recipe_files import (
     list_recipes,
     load_recipe,
     parse_recipe,
 )
-from napari_microenhance.training.networks.architectures import NETWORKS
 
 BUILT_IN = [
     "autoencoder",

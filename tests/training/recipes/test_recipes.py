@@ -9,7 +9,7 @@ from napari_microenhance.api import enhance, load_model
 from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.training.learning.checkpoints import read_checkpoint
 from napari_microenhance.training.learning.fit import train
-from napari_microenhance.training.learning.recipe_files import list_recipes, load_recipe
+from napari_microenhance.training.recipes.recipe_files import list_recipes, load_recipe
 from napari_microenhance.training.shipping.exporting import export_checkpoint
 
 QUICK = [

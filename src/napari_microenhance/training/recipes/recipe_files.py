@@ -12,11 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from napari_microenhance.errors import FileMissingError, OptionsError
 from napari_microenhance.models.catalogue import list_models
-from napari_microenhance.training.learning.recipe import Recipe
+from napari_microenhance.training.recipes.recipe import Recipe
 
 __all__ = ["list_recipes", "load_recipe", "parse_recipe"]
 
-_BUILTIN: Final = Path(__file__).with_name("recipes")
+_BUILTIN: Final = Path(__file__).parent
 
 _PATHS: Final = (
     ("init",),

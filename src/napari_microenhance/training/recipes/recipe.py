@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "Adversarial",
+    "Architecture",
     "Augment",
     "Data",
     "Export",
     "Loss",
-    "Network",
-    "Pairs",
+    "PairFolders",
     "Perceptual",
     "Recipe",
     "Stage",
@@ -28,7 +28,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Network(_Section):
+class Architecture(_Section):
     """Which network, with the keyword arguments of its constructor beside `kind`.
 
     Attributes
@@ -47,7 +47,7 @@ class Network(_Section):
         return dict(self.__pydantic_extra__ or {})
 
 
-class Pairs(_Section):
+class PairFolders(_Section):
     """Two folders of images that belong together by name.
 
     Attributes
@@ -83,7 +83,7 @@ class Data(_Section):
         Share of examples cut from the pictures that scikit-image bundles.
     seed : int
         Of the fields; validation fields have another.
-    pairs : Pairs or None
+    pairs : PairFolders or None
         A user's own images instead of simulated ones.
     """
 
@@ -92,7 +92,7 @@ class Data(_Section):
     size: int = Field(default=512, ge=32)
     real: float = Field(default=0.3, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
-    pairs: Pairs | None = None
+    pairs: PairFolders | None = None
 
 
 class Adversarial(_Section):
@@ -106,7 +106,7 @@ class Adversarial(_Section):
         Least squares or binary cross-entropy.
     conditional : bool
         The discriminator sees (input, output), as in pix2pix, not only the output.
-    discriminator : Network
+    discriminator : Architecture
     rate : float or None
         Learning rate of the discriminator; the network's where it is None.
     start : int
@@ -116,7 +116,7 @@ class Adversarial(_Section):
     weight: float = Field(gt=0)
     objective: Literal["lsgan", "bce"] = "lsgan"
     conditional: bool = True
-    discriminator: Network = Network(kind="patchgan")
+    discriminator: Architecture = Architecture(kind="patchgan")
     rate: float | None = Field(default=None, gt=0)
     start: int = Field(default=0, ge=0)
 
@@ -270,7 +270,7 @@ class Recipe(_Section):
         What examples show; "image" is a user's own pairs.
     scale : int
         Output pixels per input pixel.
-    network : Network
+    network : Architecture
     init : str or None
         What gives the first weights: a run folder or checkpoint, a network file exported
         here, or the name of a built-in network.
@@ -282,7 +282,7 @@ class Recipe(_Section):
     summary: str = ""
     task: Task
     scale: int = Field(default=1, ge=1, le=8)
-    network: Network
+    network: Architecture
     init: str | None = None
     data: Data = Data()
     loss: Loss

@@ -10,6 +10,7 @@ from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.region import Box, Region
 from napari_microenhance.engine.report import Report
+from napari_microenhance.engine.report_sections import ModelSection
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.source import Source
@@ -120,16 +121,16 @@ def enhance(
     job = Job(
         source=source,
         region=region,
-        spec=network.spec,
         session=choice.session,
         parity=choice.parity(),
         options=chosen,
-        model={
-            "name": network.name,
-            "sha256": network.sha256,
-            "source": network.source,
-            "precision": network.spec.precision,
-        },
+        model=ModelSection(
+            name=network.name,
+            sha256=network.sha256,
+            source=network.source,
+            precision=network.spec.precision,
+            spec=network.spec,
+        ),
         window=_whole_depth(window, source),
         cautions=(*_cautions(network, chosen), *choice.remarks, *remarks),
         probe_seconds=network.probe_seconds,

@@ -42,7 +42,7 @@ class Lane:
     steps: LaneSteps | None = None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(kw_only=True, eq=False)
 class Feed:
     """Reads, normalises and infers.
 
@@ -68,11 +68,10 @@ class Feed:
     layout: Plan
     context: str
     batch: int = 1
-    _pool: ThreadPoolExecutor = dataclasses.field(
-        default_factory=lambda: ThreadPoolExecutor(AHEAD, thread_name_prefix="microenhance")
-    )
+    _pool: ThreadPoolExecutor | None = dataclasses.field(default=None, init=False, repr=False)
 
     def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="microenhance")
         return self
 
     def __exit__(
@@ -83,7 +82,9 @@ class Feed:
     ) -> None:
         if kind is not None:
             self.inference.stop()
-        self._pool.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
     def outputs(
         self, lanes: list[Lane], check_stop: Callable[[], None]
@@ -107,12 +108,14 @@ class Feed:
         ModelError
             If the network fails or gives values that are not finite.
         """
+        pool = self._pool
+        assert pool is not None, "Feed is used inside `with`"
         todo = itertools.product(lanes, _groups(self.layout.tiles, self.batch))
         waiting: deque[tuple[Lane, list[int], Future[FloatArray]]] = deque()
 
         def submit(count: int) -> None:
             for lane, group in itertools.islice(todo, count):
-                waiting.append((lane, group, self._pool.submit(self._infer, lane, group)))
+                waiting.append((lane, group, pool.submit(self._infer, lane, group)))
 
         submit(AHEAD)
         while waiting:

@@ -1,22 +1,46 @@
 """Report: what was done, with which numbers."""
 
+import copy
 import dataclasses
 import functools
 import hashlib
 import importlib.metadata
 import platform
-from typing import Any
+from typing import Final, Self
 
 import numpy as np
 
-__all__ = ["HASH_BYTES_MOST", "Report", "fingerprint", "versions"]
+from napari_microenhance.engine.place import Place
+from napari_microenhance.engine.report_sections import (
+    ImageSection,
+    IntensitySection,
+    ModelSection,
+    PlanSection,
+    ProviderSection,
+    RerunSection,
+    ResultSection,
+    SecondsSection,
+    Section,
+)
+from napari_microenhance.types import JsonObject
+
+__all__ = ["HASH_BYTES_MOST", "RECORD_KEY", "Report", "fingerprint", "versions"]
+
+RECORD_KEY: Final = "napari-microenhance"
+"""Under which a layer's metadata and a file keep a report."""
 
 HASH_BYTES_MOST = 1 << 30
 """Larger arrays are not hashed: it would take longer than a small ROI."""
 
 
-def fingerprint(pixels: Any) -> str | None:  # noqa: ANN401 - any array-like
-    """Return the SHA-256 of pixels in C order; None for lazy or very large ones."""
+def fingerprint(pixels: object) -> str | None:
+    """Return the SHA-256 of pixels in C order; None for lazy or very large ones.
+
+    Parameters
+    ----------
+    pixels : array-like
+        An ndarray of up to `HASH_BYTES_MOST` bytes is hashed.
+    """
     if not isinstance(pixels, np.ndarray) or pixels.nbytes > HASH_BYTES_MOST:
         return None
     return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
@@ -41,77 +65,79 @@ def _own_version() -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """The record of one run; plain values only.
+    """The record of one run; `to_dict` gives it as plain JSON values.
 
     Parameters
     ----------
-    model : dict
-        name, sha256 (of the file that ran), source, precision, and the `spec` that was used.
-    provider : dict
-        asked, got, parity (of another provider than the CPU: max_difference from it on one
-        tile, in parts of the network's range, and whether all values were finite).
-    versions : dict
-    image : dict
-        shape, axes, dtype, sha256 (of the pixels in C order; null where not taken); the name
-        of its file where one is known.
+    model : ModelSection
+    provider : ProviderSection
+    versions : dict of str to str
+        Of what a result depends on.
+    image : ImageSection
     roi : dict
-        pixels, box, and vertices or a run-length mask.
+        pixels, box, and vertices or a run-length mask, as `Region.to_dict` gives them.
     options : dict
-    plan : dict
-        tiles, tile_shape (largest, px), halo (px), blend, pixels_computed (network input
-        pixels with halos, all planes), pixels_roi (all planes), planes, memory_bytes (what the
-        tile size was chosen for), window (of a preview: (start, stop) per spatial axis, px).
-    intensity : dict
-        low, high (a number, or one per channel), network_range, source of the numbers;
-        where a package prescribes them, its steps with the numbers fitted for them.
+        As they were asked for, as `Options.to_dict` gives them.
+    plan : PlanSection
+    intensity : IntensitySection
     clipped : int
         Values in the ROI that were clipped to the result's number type.
     tile_mismatch : float or None
         Largest difference between two tiles over the pixels that both are trusted for, in
         units of the network's range; None without seams.
-    seconds : dict
-        total (wall), session (wall with a network call in flight), first_tile, and,
-        apart from them, probe; s.
+    seconds : SecondsSection
     peak_bytes : int
         Growth of this process's memory during the run.
     warnings : list of str
-    result : dict
-        Of the patch: shape, axes, dtype, start (input px, per axis), scale, and sha256 of its
-        pixels in C order, null where not taken.
+    result : ResultSection
     trust : dict
         For each trust map that was made of the result: its summary number and what it means.
-    rerun : dict or None
-        Of the repetition of a recorded run: recorded_sha256, that of the recorded patch, and
-        identical, whether this one equals it; null where one was not taken.
+    rerun : RerunSection or None
+        Of the repetition of a recorded run.
     """
 
-    model: dict[str, Any]
-    provider: dict[str, Any]
+    model: ModelSection
+    provider: ProviderSection
     versions: dict[str, str]
-    image: dict[str, Any]
-    roi: dict[str, Any]
-    options: dict[str, Any]
-    plan: dict[str, Any]
-    intensity: dict[str, Any]
+    image: ImageSection
+    roi: JsonObject
+    options: JsonObject
+    plan: PlanSection
+    intensity: IntensitySection
     clipped: int
     tile_mismatch: float | None
-    seconds: dict[str, float | None]
+    seconds: SecondsSection
     peak_bytes: int
     warnings: list[str]
-    result: dict[str, Any] = dataclasses.field(default_factory=dict)
-    trust: dict[str, Any] = dataclasses.field(default_factory=dict)
-    rerun: dict[str, Any] | None = None
+    result: ResultSection
+    trust: JsonObject = dataclasses.field(default_factory=dict)
+    rerun: RerunSection | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def place(self) -> Place:
+        """Where the patch lies."""
+        return self.result.place(self.model.spec)
+
+    def named(self, image: str) -> Self:
+        """Return the report with the name of the image's file, without folders."""
+        return dataclasses.replace(self, image=dataclasses.replace(self.image, name=image))
+
+    def to_dict(self) -> JsonObject:
         """Return the report as plain JSON values."""
-        return dataclasses.asdict(self)
+        found: JsonObject = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            found[field.name] = (
+                value.to_dict() if isinstance(value, Section) else copy.deepcopy(value)
+            )
+        return found
 
     def summary(self) -> str:
         """Return one line that says what ran: network, provider, tiles, time."""
-        tiles = self.plan["tiles"]
-        shape = " x ".join(str(n) for n in self.plan["tile_shape"])
+        tiles = self.plan.tiles
+        shape = " x ".join(str(n) for n in self.plan.tile_shape)
         return (
-            f"{self.model['name']} on {self.provider['got']}: {tiles} tile{'s' * (tiles != 1)} "
-            f"of up to {shape} px, {self.plan['pixels_roi']:,} ROI px "
-            f"in {self.seconds['total']:.1f} s"
+            f"{self.model.name} on {self.provider.got}: {tiles} tile{'s' * (tiles != 1)} "
+            f"of up to {shape} px, {self.plan.pixels_roi:,} ROI px "
+            f"in {self.seconds.total:.1f} s"
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.intensity import REC601, IntensityMap, Palette, to_dtype
+from napari_microenhance.engine.place import Place
 from napari_microenhance.engine.region import (
     Box,
     Region,
@@ -122,19 +123,21 @@ class Canvas:
         self.clipped = 0
 
     @property
-    def start(self) -> tuple[int, ...]:
-        """First pixel of the patch, one index per axis of the result, image px."""
+    def place(self) -> Place:
+        """Where the patch lies."""
         page = self.page
-        return tuple(
-            int(a / page.ratio) if letter in page.source.spatial else a
-            for letter, a in zip(page.axes, self._origin, strict=True)
-        )
+        return Place.of_box(self._box, page.axes, spatial=page.source.spatial, ratio=page.ratio)
+
+    @property
+    def _box(self) -> Box:
+        """Ranges of the patch, one per axis of the result, result px."""
+        axes = zip(self.page.source.axes, self.box, strict=True)
+        return tuple(span for letter, span in axes if letter in self.page.axes)
 
     @property
     def _origin(self) -> tuple[int, ...]:
         """First pixel of the patch, one index per axis of the result, result px."""
-        axes = zip(self.page.source.axes, self.box, strict=True)
-        return tuple(a for letter, (a, _) in axes if letter in self.page.axes)
+        return tuple(a for a, _ in self._box)
 
     def paint(
         self,
@@ -275,10 +278,8 @@ class Result:
     ----------
     patch : ndarray, axes `axes`
         The ROI's bounding box (and the planes that were run).
-    start : tuple of int
-        First pixel of the patch in the image, one per axis of `axes`, input px.
-    axes : str
-        Those of the image, without C where a colour image was made grey.
+    place : Place
+        Where the patch lies in the image and in the result.
     scale : float
         Output pixels per input pixel, y and x alike.
     report : Report
@@ -288,8 +289,7 @@ class Result:
     """
 
     patch: npt.NDArray[Any]
-    start: tuple[int, ...]
-    axes: str
+    place: Place
     scale: float
     report: Report
     page: Page
@@ -297,10 +297,19 @@ class Result:
     seams: tuple[tuple[Box, npt.NDArray[np.float32]], ...] = ()
 
     @property
+    def axes(self) -> str:
+        """Letters of the axes: those of the image, without C where colour was made grey."""
+        return self.place.axes
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        """First pixel of the patch in the image, one per axis of `axes`, input px."""
+        return self.place.start
+
+    @property
     def offset(self) -> tuple[int, ...]:
         """First pixel of the patch along each spatial axis, input px."""
-        begin = zip(self.start, self.axes, strict=True)
-        return tuple(s for s, a in begin if a in self.page.source.spatial)
+        return self.place.offset
 
     @cached_property
     def pixels(self) -> npt.NDArray[Any]:
@@ -308,11 +317,5 @@ class Result:
         if self.cropped:
             return self.patch
         whole = self.page.cut(tuple((0, n) for n in self.page.shape))
-        spatial, ratio = self.page.source.spatial, self.page.ratio
-        first = [
-            int(s * ratio) if a in spatial else s
-            for s, a in zip(self.start, self.axes, strict=True)
-        ]
-        here = tuple(slice(s, s + n) for s, n in zip(first, self.patch.shape, strict=True))
-        whole[here] = self.patch
+        whole[slices(self.place.box)] = self.patch
         return whole

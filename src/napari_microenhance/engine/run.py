@@ -4,29 +4,34 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import psutil
 
 from napari_microenhance.engine.cautions import Caution, gather
 from napari_microenhance.engine.feed import Feed, Lane
-from napari_microenhance.engine.intensity import fit, palettes
+from napari_microenhance.engine.intensity import fit
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Box, Region, intersect, scaled
-from napari_microenhance.engine.report import Report, fingerprint, versions
+from napari_microenhance.engine.planning import RunPlan, plan_run, plan_survey
+from napari_microenhance.engine.region import Region, scaled
+from napari_microenhance.engine.report import Report
+from napari_microenhance.engine.report_sections import (
+    ModelSection,
+    ProviderSection,
+    SecondsSection,
+)
+from napari_microenhance.engine.reporting import Course, make_report
 from napari_microenhance.engine.result import Canvas, Page, Result
-from napari_microenhance.engine.runtime.session import Inference, Session, runtime_version
-from napari_microenhance.engine.sizing import memory_budget, size_axes, tiles_per_call
+from napari_microenhance.engine.runtime.session import Inference, Session
+from napari_microenhance.engine.sizing import memory_budget, tiles_per_call
 from napari_microenhance.engine.source import Source
-from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import needs_values
 from napari_microenhance.engine.steps.prescription import fit_lane, remarks
 from napari_microenhance.engine.steps.survey import survey
 from napari_microenhance.engine.stitching import Seams, Stitcher
-from napari_microenhance.engine.tiling import Plan, context_box, plan
-from napari_microenhance.errors import Cancelled, ImageError, OptionsError
+from napari_microenhance.errors import Cancelled, ImageError
+from napari_microenhance.types import AnyArray, Box, JsonObject
 
 __all__ = ["Job", "Progress", "run"]
 
@@ -54,7 +59,7 @@ class Progress:
     done: int
     total: int
     box: Box | None = None
-    pixels: npt.NDArray[Any] | None = None
+    pixels: AnyArray | None = None
     seconds_left: float | None = None
     cautions: tuple[Caution | str, ...] = ()
 
@@ -68,13 +73,12 @@ class Job:
     source : Source
     region : Region
         Before dilation.
-    spec : ModelSpec
     session : Session
     parity : dict or None
         How far the session's provider is from the CPU, for the report.
     options : Options
-    model : dict
-        name, sha256, source, precision for the report.
+    model : ModelSection
+        The network, and how it is understood.
     window : Box or None
         (Y, X) ranges: compute only what they need; pixels equal those of the full run.
     cautions : tuple of Caution or str
@@ -84,14 +88,18 @@ class Job:
 
     source: Source
     region: Region
-    spec: ModelSpec
     session: Session
     options: Options
-    model: dict[str, Any]
+    model: ModelSection
     window: Box | None = None
     cautions: tuple[Caution | str, ...] = ()
     probe_seconds: float = 0.0
-    parity: dict[str, Any] | None = None
+    parity: JsonObject | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the network wants and gives."""
+        return self.model.spec
 
 
 def run(
@@ -140,10 +148,7 @@ class _Run:
         self, job: Job, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
     ) -> None:
         self._started = time.perf_counter()
-        # What is free changes all the time; one number for the whole run, and for the record.
-        self._memory_bytes = memory_budget(job.options)
-        pinned = dataclasses.replace(job.options, memory=self._memory_bytes)
-        self._asked, self._job = job.options, dataclasses.replace(job, options=pinned)
+        self._job = job
         self._on_progress = on_progress
         self._should_stop = should_stop
         self._memory = _MemoryWatch()
@@ -155,34 +160,31 @@ class _Run:
     def result(self) -> Result:
         """Run all tiles and return what they make."""
         job = self._job
-        region = job.region.dilated(job.options.dilate)
-        planes = _chosen_planes(job.source, job.options)
-        lanes = self._lanes(planes)
-        layout = self._layout(region, lanes)
-        self._check_finite(layout, lanes)
-        canvas = self._canvas(region, planes, lanes)
-        total = len(layout.tiles) * len(lanes)
-        self._on_progress(Progress(0, total, cautions=self._told()))
-        mismatch = self._run_tiles(layout, lanes, canvas, region)
-        report = self._report(layout, lanes, canvas, region, mismatch)
+        # What is free changes all the time; one number for the whole run, and for the record.
+        plan = plan_run(
+            job.spec,
+            job.source,
+            job.region,
+            job.options,
+            memory_budget(job.options),
+            window=job.window,
+        )
+        lanes = self._lanes(plan)
+        self._cautions += plan.cautions
+        self._check_finite(plan, lanes)
+        canvas = self._canvas(plan, lanes)
+        told = gather(self._cautions, silenced=job.options.no_caution)
+        self._on_progress(Progress(0, plan.tiles, cautions=told))
+        mismatch = self._run_tiles(plan, lanes, canvas)
         return Result(
             patch=canvas.patch,
-            start=canvas.start,
-            axes=canvas.page.axes,
+            place=canvas.place,
             scale=job.spec.scale,
-            report=report,
+            report=self._report(plan, lanes, canvas, mismatch),
             page=canvas.page,
             cropped=job.options.background == "crop",
             seams=self._seams.parts,
         )
-
-    def _caution(self, name: str, text: str) -> None:
-        """Note what the user should know."""
-        self._cautions.append(Caution(name, text))
-
-    def _told(self) -> tuple[Caution | str, ...]:
-        """Return the cautions so far, but for those that the user silenced."""
-        return gather(self._cautions, silenced=self._asked.no_caution)
 
     def _check_stop(self) -> None:
         """Raise if the caller wants the run to end."""
@@ -191,20 +193,20 @@ class _Run:
             self._inference.stop()
             raise Cancelled
 
-    def _lanes(self, planes: tuple[tuple[int, ...], ...]) -> list[Lane]:
+    def _lanes(self, plan: RunPlan) -> list[Lane]:
         """Fit the intensity maps and pair them with the planes."""
         job = self._job
         fitted = []
         self._cautions += remarks(job.source, job.spec, job.options)
-        for palette in palettes(job.source, job.spec, job.options.colour):
+        for palette in plan.palettes:
             self._check_stop()
             maps = fit(job.source, palette, job.spec, job.options)
             steps = fit_lane(job.source, palette, job.spec)
             lane = Lane((), palette.fitted(maps), maps, steps)
-            fitted.append(self._with_output_statistics(lane))
-        return [dataclasses.replace(lane, plane=p) for p in planes for lane in fitted]
+            fitted.append(self._with_output_statistics(lane, plan.memory_bytes))
+        return [dataclasses.replace(lane, plane=p) for p in plan.planes for lane in fitted]
 
-    def _with_output_statistics(self, lane: Lane) -> Lane:
+    def _with_output_statistics(self, lane: Lane, memory: int) -> Lane:
         """Run the whole image first where a package's last steps need its output."""
         job = self._job
         if not needs_values(job.spec.postprocessing):
@@ -214,80 +216,42 @@ class _Run:
             source=job.source,
             spec=job.spec,
             inference=self._inference,
-            options=job.options,
+            layout=plan_survey(job.spec, job.source, job.options, memory),
+            batch=tiles_per_call(job.spec, job.options),
             check_stop=self._check_stop,
         )
         steps = fit_lane(job.source, lane.palette, job.spec, outputs)
         return dataclasses.replace(lane, steps=steps)
 
-    def _layout(self, region: Region, lanes: list[Lane]) -> Plan:
-        """Lay the tiles, those that the window needs."""
-        job, options, spec = self._job, self._job.options, self._job.spec
-        blend = options.blend
-        if blend == "auto":
-            blend = "linear" if spec.radius == GLOBAL else "crop"
-        channels = 1 if lanes[0].palette.makes_grey else job.source.channels
-        box_px = math.prod(stop - start for start, stop in region.box)
-        per_px = channels * job.source.dtype.itemsize * len({lane.plane for lane in lanes})
-        if blend != "crop":
-            per_px += 4 * spec.channels_out
-        per_px = math.ceil(per_px * spec.ratio**2)
-        axes = size_axes(spec, region, options, blend=blend, patch_bytes=box_px * per_px)
-        if spec.radius == GLOBAL and blend == "crop":
-            self._caution("seams", "blend=crop shows seams: this network looks at the whole tile.")
-        elif spec.radius != GLOBAL and axes[0].halo < int(spec.radius):
-            self._caution(
-                "seams",
-                f"halo={axes[0].halo} px is smaller than the network's reach of "
-                f"{spec.radius} px; seams are possible.",
-            )
-        domain = region.box if options.context == "white" else context_box(region, axes)
-        full = plan(region, axes, blend=blend, domain=domain, ratio=spec.ratio)
-        return full if job.window is None else full.touching(job.window)
-
-    def _canvas(
-        self, region: Region, planes: tuple[tuple[int, ...], ...], lanes: list[Lane]
-    ) -> Canvas:
+    def _canvas(self, plan: RunPlan, lanes: list[Lane]) -> Canvas:
         """Allocate the patch, filled with the background."""
-        job, options = self._job, self._job.options
-        palette, maps = lanes[0].palette, lanes[0].maps
+        job, first = self._job, lanes[0].maps[0]
         labels = job.spec.task == "labels"
-        dtype = np.dtype(np.uint8) if labels else job.source.dtype
-        if options.dtype == "float32":
-            dtype = np.dtype(np.float32)
-        values = {
-            "white": maps[0].white(job.source.dtype),
-            "black": maps[0].black(job.source.dtype),
-        }
+        values = {"white": first.white(job.source.dtype), "black": first.black(job.source.dtype)}
         page = Page(
             job.source,
-            dtype,
-            palette.makes_grey or (labels and job.source.is_colour),
-            0.0 if labels else values.get(options.background),
+            plan.dtype,
+            plan.makes_grey,
+            0.0 if labels else values.get(job.options.background),
             job.spec.ratio,
         )
-        box = region.box if job.window is None else intersect(region.box, job.window)
         return Canvas(
             page,
-            region,
-            box=box or tuple((start, start) for start, _ in region.box),
-            planes=planes,
-            feather=options.feather,
+            plan.region,
+            box=plan.box,
+            planes=plan.planes,
+            feather=job.options.feather,
             classes=job.spec if labels else None,
         )
 
-    def _check_finite(self, layout: Plan, lanes: list[Lane]) -> None:
+    def _check_finite(self, plan: RunPlan, lanes: list[Lane]) -> None:
         """Refuse an image with NaN or infinite pixels where the network would see them."""
-        source = self._job.source
-        if source.dtype.kind != "f" or not layout.tiles:
+        source, tiles = self._job.source, plan.layout.tiles
+        if source.dtype.kind != "f" or not tiles:
             return
-        shape = source.spatial_shape
         seen = tuple(
-            (
-                max(0, min(t.read[a][0] for t in layout.tiles)),
-                min(n, max(t.read[a][1] for t in layout.tiles)),
-            )
-            for a, n in enumerate(shape)
+            (max(0, min(t.read[a][0] for t in tiles)), min(n, max(t.read[a][1] for t in tiles)))
+            for a, n in enumerate(source.spatial_shape)
         )
         nan = infinite = 0
         for lane in lanes:
@@ -301,34 +265,29 @@ class _Run:
                 "would see them; replace them first."
             )
 
-    def _run_tiles(
-        self, layout: Plan, lanes: list[Lane], canvas: Canvas, region: Region
-    ) -> float | None:
+    def _run_tiles(self, plan: RunPlan, lanes: list[Lane], canvas: Canvas) -> float | None:
         """Infer, stitch and paint every tile of every lane; return the mismatch."""
-        job = self._job
-        total = len(layout.tiles) * len(lanes)
-        pixels_total = layout.pixels_computed * len(lanes)
+        job, layout = self._job, plan.layout
         pixels_done = 0
         neighbours = layout.neighbours()
         stitchers: dict[Lane, Stitcher] = {}
         mismatches: list[float] = []
         feed = Feed(
             source=job.source,
-            region=region,
+            region=plan.region,
             spec=job.spec,
             inference=self._inference,
             layout=layout,
             context=job.options.context,
-            batch=tiles_per_call(job.spec, job.options),
+            batch=plan.batch,
         )
         with feed:
             outputs = feed.outputs(lanes, self._check_stop)
             for done, (lane, index, output) in enumerate(outputs, start=1):
                 stitcher = stitchers.setdefault(lane, Stitcher(layout, neighbours, self._seams))
                 tile = layout.tiles[index]
-                finished = stitcher.add(index, output)
                 painted = canvas.paint(
-                    finished,
+                    stitcher.add(index, output),
                     scaled(tile.keep, layout.ratio),
                     plane=lane.plane,
                     palette=lane.palette,
@@ -338,9 +297,9 @@ class _Run:
                 pixels_done += math.prod(tile.shape)
                 elapsed = time.perf_counter() - self._started
                 self._first_tile = self._first_tile or elapsed
-                left = elapsed * (pixels_total / pixels_done - 1)
+                left = elapsed * (plan.pixels_computed / pixels_done - 1)
                 box, pixels = painted or (None, None)
-                self._on_progress(Progress(done, total, box, pixels, left))
+                self._on_progress(Progress(done, plan.tiles, box, pixels, left))
                 if index == len(layout.tiles) - 1:
                     del stitchers[lane]
                     if stitcher.mismatch is not None:
@@ -348,80 +307,38 @@ class _Run:
         return max(mismatches, default=None)
 
     def _report(
-        self,
-        layout: Plan,
-        lanes: list[Lane],
-        canvas: Canvas,
-        region: Region,
-        mismatch: float | None,
+        self, plan: RunPlan, lanes: list[Lane], canvas: Canvas, mismatch: float | None
     ) -> Report:
         """Write down what was done."""
-        job, source = self._job, self._job.source
+        job = self._job
         if canvas.clipped:
-            self._caution(
-                "clipped",
-                f"{canvas.clipped:,} values were clipped to the range of {canvas.page.dtype}.",
-            )
+            said = f"{canvas.clipped:,} values were clipped to the range of {canvas.page.dtype}."
+            self._cautions.append(Caution("clipped", said))
         self._cautions += self._inference.remarks
-        planes = len({lane.plane for lane in lanes})
-        maps = {lane.palette.channels: lane.maps for lane in lanes}
-        flat = [m for group in maps.values() for m in group]
-        steps = {lane.palette.channels: lane.steps.to_dict() for lane in lanes if lane.steps}
-        image = {
-            "shape": list(source.shape),
-            "axes": source.axes,
-            "dtype": str(source.dtype),
-            "sha256": fingerprint(source.data) if job.window is None else None,
-        }
-        shapes = [tile.shape for tile in layout.tiles]
         self._memory.look()
-        return Report(
-            model={**job.model, "spec": job.spec.to_dict()},
-            provider={
-                "asked": job.options.provider,
-                "got": self._inference.got,
-                **({"parity": job.parity} if job.parity else {}),
-            },
-            versions=versions(onnxruntime=runtime_version()),
-            image=image,
-            roi={**job.region.to_dict(), "pixels": region.pixels},
-            options=self._asked.to_dict(),
-            plan={
-                "tiles": len(layout.tiles) * len(lanes),
-                "tile_shape": [max(axis) for axis in zip(*shapes, strict=True)],
-                "halo": layout.halo,
-                "blend": layout.blend,
-                "pixels_computed": layout.pixels_computed * len(lanes),
-                "pixels_roi": region.pixels * planes,
-                "planes": planes,
-                "memory_bytes": self._memory_bytes,
-                "window": job.window and [list(span) for span in job.window],
-            },
-            intensity={
-                "low": _one_or_all([m.low for m in flat]),
-                "high": _one_or_all([m.high for m in flat]),
-                "network_range": [flat[0].net_low, flat[0].net_high],
-                "source": flat[0].source,
-                **({"steps": list(steps.values())} if steps else {}),
-            },
-            clipped=canvas.clipped,
+        course = Course(
+            provider=ProviderSection(
+                asked=job.options.provider, got=self._inference.got, parity=job.parity or None
+            ),
+            seconds=SecondsSection(
+                total=time.perf_counter() - self._started,
+                session=self._inference.seconds,
+                first_tile=self._first_tile,
+                probe=job.probe_seconds,
+            ),
             tile_mismatch=mismatch,
-            seconds={
-                "total": time.perf_counter() - self._started,
-                "session": self._inference.seconds,
-                "first_tile": self._first_tile,
-                "probe": job.probe_seconds,
-            },
             peak_bytes=self._memory.grown,
-            warnings=[str(caution) for caution in self._told()],
-            result={
-                "shape": list(canvas.patch.shape),
-                "axes": canvas.page.axes,
-                "dtype": str(canvas.patch.dtype),
-                "start": list(canvas.start),
-                "scale": job.spec.scale,
-                "sha256": fingerprint(canvas.patch),
-            },
+            cautions=tuple(self._cautions),
+        )
+        return make_report(
+            model=job.model,
+            source=job.source,
+            region=job.region,
+            options=job.options,
+            plan=plan,
+            lanes=lanes,
+            canvas=canvas,
+            course=course,
         )
 
 
@@ -436,21 +353,3 @@ class _MemoryWatch:
     def look(self) -> None:
         """Note the growth so far, bytes."""
         self.grown = max(self.grown, self._process.memory_info().rss - self._before)
-
-
-def _chosen_planes(source: Source, options: Options) -> tuple[tuple[int, ...], ...]:
-    """Return the indices of the planes to run."""
-    planes = source.planes
-    if options.planes == "all":
-        return planes
-    if max(options.planes) >= len(planes):
-        raise OptionsError(
-            f"planes={max(options.planes)} does not exist; the image has planes 0 to "
-            f"{len(planes) - 1}."
-        )
-    return tuple(planes[int(p)] for p in options.planes)
-
-
-def _one_or_all(values: list[float]) -> float | list[float]:
-    """Return the only value, or all of them."""
-    return values[0] if len(values) == 1 else values

@@ -11,7 +11,7 @@ from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import MemoryBudgetError
 
-__all__ = ["Tiling", "memory_budget", "size_axes", "tiles_per_call", "tiling_of"]
+__all__ = ["Tiling", "blend_of", "memory_budget", "size_axes", "tiles_per_call", "tiling_of"]
 
 LARGE_PX = {2: (2048, 2048), 3: (64, 2048, 2048)}
 """A large image, and a large stack, which is shallow."""
@@ -48,8 +48,15 @@ def memory_budget(options: Options) -> int:
     return int(psutil.virtual_memory().available // 2)
 
 
+def blend_of(spec: ModelSpec, options: Options) -> str:
+    """Return how tiles meet: as asked, or exactly where the network's reach is finite."""
+    if options.blend != "auto":
+        return options.blend
+    return "linear" if spec.radius == GLOBAL else "crop"
+
+
 def size_axes(
-    spec: ModelSpec, region: Region, options: Options, *, blend: str, patch_bytes: int
+    spec: ModelSpec, region: Region, options: Options, *, memory: int, patch_bytes: int
 ) -> tuple[Axis, ...]:
     """Return how tiles may lie along each axis.
 
@@ -59,8 +66,9 @@ def size_axes(
     region : Region
         Already dilated.
     options : Options
-        `tile`, `halo`, `memory` and `batch` are used.
-    blend : {"crop", "linear", "gaussian"}
+        `tile`, `halo` and `batch` are used.
+    memory : int
+        Bytes that the run may add.
     patch_bytes : int
         Memory that the result itself takes.
 
@@ -73,7 +81,7 @@ def size_axes(
     """
     halo = _halo(spec, options)
     tiles: list[int]
-    budget = memory_budget(options) - patch_bytes
+    budget = memory - patch_bytes
     per_pixel = max(spec.bytes_per_pixel, 1.0) * tiles_per_call(spec, options)
     if options.tile != "auto":
         tiles = [int(options.tile)] * len(region.shape)
@@ -102,7 +110,7 @@ def size_axes(
         raise MemoryBudgetError(
             f"One tile of {' x '.join(str(a.tile) for a in axes)} px needs about "
             f"{need / 1e6:.0f} MB and the result {patch_bytes / 1e6:.0f} MB, but the run may "
-            f"add only {memory_budget(options) / 1e6:.0f} MB; use a smaller tile or region, "
+            f"add only {memory / 1e6:.0f} MB; use a smaller tile or region, "
             "or raise memory."
         )
     return axes
@@ -141,9 +149,8 @@ def tiling_of(spec: ModelSpec) -> Tiling:
     TilePlanError
         If the network's own size leaves nothing between two halos.
     """
-    blend = "linear" if spec.radius == GLOBAL else "crop"
-    whole = Region.whole(LARGE_PX[len(spec.size)])
-    axes = size_axes(spec, whole, Options(), blend=blend, patch_bytes=0)
+    whole, options = Region.whole(LARGE_PX[len(spec.size)]), Options()
+    axes = size_axes(spec, whole, options, memory=memory_budget(options), patch_bytes=0)
     tile = tuple(min(axis.tile, axis.padded) for axis in axes)
     kept = tuple(
         n if n == axis.padded else max(1, n - 2 * axis.margin)

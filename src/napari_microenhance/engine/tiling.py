@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,7 @@ class Plan:
     ratio: Fraction
     ramps: tuple[tuple[npt.NDArray[np.float32], ...], ...] = ()
 
-    @property
+    @cached_property
     def pixels_computed(self) -> int:
         """Network input pixels, halos included."""
         return sum(math.prod(tile.shape) for tile in self.tiles)

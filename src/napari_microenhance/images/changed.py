@@ -28,28 +28,18 @@ def changed_pixels(result: Result) -> npt.NDArray[np.bool_] | None:
         One per pixel of ``result.pixels``, the axes without "C"; None for classes of pixels,
         which are no image of the original.
     """
-    if result.report.model.get("spec", {}).get("task") == "labels":
+    if result.report.model.spec.task == "labels":
         return None
     page = result.page
     if result.cropped:
-        return _differences(result, result.patch, _patch_box(result))
+        return _differences(result, result.patch, result.place.within(page.source.axes, page.shape))
     if page.value is not None:  # a page of one value changes the outside too
         return _differences(result, result.pixels, tuple((0, n) for n in page.shape))
-    box = _patch_box(result)
+    box = result.place.within(page.source.axes, page.shape)
     plane = [i for i, axis in enumerate(page.source.axes) if axis != "C"]
     mask = np.zeros([page.shape[i] for i in plane], bool)
     mask[tuple(slice(*box[i]) for i in plane)] = _differences(result, result.patch, box)
     return mask
-
-
-def _patch_box(result: Result) -> Box:
-    """Return where the patch lies, one range per axis of the image, result px."""
-    page = result.page
-    box = dict(zip(page.source.axes, ((0, n) for n in page.shape), strict=True))
-    for axis, start, length in zip(result.axes, result.start, result.patch.shape, strict=True):
-        first = int(start * page.ratio) if axis in page.source.spatial else start
-        box[axis] = (first, first + length)
-    return tuple(box.values())
 
 
 def _differences(result: Result, pixels: npt.NDArray[Any], box: Box) -> npt.NDArray[np.bool_]:

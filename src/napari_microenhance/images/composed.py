@@ -1,6 +1,5 @@
 """A result as an array that is composed where it is sliced, for images of any size."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,7 @@ class ResultPixels:
         self._result = result
         self._page = result.page
         self._letters = result.page.source.axes
-        spatial, ratio = result.page.source.spatial, result.page.ratio
-        first = [
-            math.floor(start * ratio) if axis in spatial else start
-            for axis, start in zip(result.axes, result.start, strict=True)
-        ]
-        self._patch = tuple((a, a + n) for a, n in zip(first, result.patch.shape, strict=True))
+        self._patch = result.place.box
         whole = dict(zip(self._letters, result.page.shape, strict=True))
         self.shape: tuple[int, ...] = (
             result.patch.shape if result.cropped else tuple(whole[axis] for axis in result.axes)

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from napari_microenhance.engine.report import RECORD_KEY
+
 __all__ = [
     "CHANGED",
     "RECORD_KEY",
@@ -15,9 +17,6 @@ __all__ = [
     "json_object",
     "to_um",
 ]
-
-RECORD_KEY: Final = "napari-microenhance"
-"""The name under which a file and a layer carry the record of a run."""
 
 CHANGED: Final = "Changed pixels"
 """Name of the second image of an OME-TIFF, which says where the first differs from its source."""

@@ -107,7 +107,7 @@ def mismatch_map(result: Result) -> TrustMap:
         here = slices(box, low)
         # Three tiles can meet in a pixel.
         values[here] = np.fmax(values[here], difference)
-    first, last = result.report.intensity["network_range"]
+    first, last = result.report.intensity.network_range
     return TrustMap(
         name="tile mismatch",
         values=values,

@@ -127,17 +127,17 @@ def _window_in(way: Orientation, window: Box | None, plane: tuple[int, int]) -> 
 def _pinned(options: Options, report: Report) -> Options:
     """Return options that map intensities and lay tiles as the first run did."""
     kept = report.intensity
-    options = dataclasses.replace(options, memory=report.plan["memory_bytes"])
-    if kept["source"] not in FITTED or isinstance(kept["low"], list):
+    options = dataclasses.replace(options, memory=report.plan.memory_bytes)
+    if kept.source not in FITTED or isinstance(kept.low, tuple) or isinstance(kept.high, tuple):
         return options
-    return dataclasses.replace(options, intensity=(kept["low"], kept["high"]))
+    return dataclasses.replace(options, intensity=(kept.low, kept.high))
 
 
 def _can_shift(source: Source, report: Report, reach: int) -> bool:
     """Tell whether rows can be left out without changing what the network should see."""
     kept = report.intensity
-    several = kept["source"] in FITTED and isinstance(kept["low"], list)
-    if several or kept["source"] == "package":
+    several = kept.source in FITTED and isinstance(kept.low, tuple)
+    if several or kept.source == "package":
         return False
     edges = (source.shape[source.axes.index(letter)] for letter in "YX")
     return min(edges) >= ROOM * max(reach, LEAST_REACH)

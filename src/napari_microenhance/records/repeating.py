@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.report_sections import RerunSection
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.runtime.session import runtime_version
 from napari_microenhance.engine.source import Source
@@ -52,7 +53,7 @@ class Repetition:
     def compared(self, result: Result) -> Result:
         """Return the result with whether it is identical to the recorded one in its report."""
         recorded = self.record.result_sha256
-        found = result.report.result["sha256"]
+        found = result.report.result.sha256
         identical = recorded == found if recorded and found else None
         remarks = list(self.remarks)
         if identical is None:
@@ -62,7 +63,7 @@ class Repetition:
         report = dataclasses.replace(
             result.report,
             warnings=[*result.report.warnings, *remarks],
-            rerun={"recorded_sha256": recorded, "identical": identical},
+            rerun=RerunSection(recorded_sha256=recorded, identical=identical),
         )
         return dataclasses.replace(result, report=report)
 

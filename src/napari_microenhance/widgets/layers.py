@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.utils.transforms import Affine
 
+from napari_microenhance.engine.report import RECORD_KEY
 from napari_microenhance.errors import AxesError
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ __all__ = [
     "read_placement",
     "restore_selection",
 ]
-
-RECORD_KEY = "napari-microenhance"
-"""Key of the record in the metadata of every layer that a run makes."""
 
 _LETTERS = {
     "t": "T",

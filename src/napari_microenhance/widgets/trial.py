@@ -1,7 +1,6 @@
 """A trial: one tile of the user's image through a network, and what it did to the numbers."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +76,9 @@ def try_out(task: "Task", should_stop: Callable[[], bool]) -> Trial:
         window=box,
     )
     said = _labels(result) if labels else _values(result, task.source)
-    plan, seconds = result.report.plan, result.report.seconds["total"]
-    shape = " x ".join(map(str, plan["tile_shape"]))
-    tiles = "One tile" if plan["tiles"] == 1 else f"{plan['tiles']} tiles"
+    plan, seconds = result.report.plan, result.report.seconds.total
+    shape = " x ".join(map(str, plan.tile_shape))
+    tiles = "One tile" if plan.tiles == 1 else f"{plan.tiles} tiles"
     return Trial(f"{tiles} of {shape} px took {seconds:.2g} s: {said}", result.report.provider)
 
 
@@ -120,14 +119,9 @@ def _values(result: "Result", source: "ImageSource") -> str:
 def _under(result: "Result", source: "ImageSource") -> npt.NDArray[Any]:
     """Return the pixels of the image that a patch was made of."""
     key = [slice(None)] * source.data.ndim
-    shape = dict(zip(result.axes, result.patch.shape, strict=True))
-    for letter, first in zip(result.axes, result.start, strict=True):
-        if letter == "C":
-            continue
-        length = shape[letter]
-        if letter in "YX":
-            length = math.ceil(length / result.scale)
-        key[source.axes.index(letter)] = slice(first, first + length)
+    for letter, span in zip(result.axes, result.place.image_box, strict=True):
+        if letter != "C":
+            key[source.axes.index(letter)] = slice(*span)
     return np.asarray(source.data[tuple(key)])
 
 

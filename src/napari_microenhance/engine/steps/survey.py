@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.feed import Feed, Lane
-from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.runtime.session import Inference
-from napari_microenhance.engine.sizing import size_axes, tiles_per_call
 from napari_microenhance.engine.source import SAMPLE_PX, Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.stitching import Stitcher
-from napari_microenhance.engine.tiling import context_box, plan
+from napari_microenhance.engine.tiling import Plan
 
 __all__ = ["survey"]
 
@@ -26,7 +24,8 @@ def survey(
     source: Source,
     spec: ModelSpec,
     inference: Inference,
-    options: Options,
+    layout: Plan,
+    batch: int,
     check_stop: Callable[[], None],
 ) -> npt.NDArray[np.float32]:
     """Run the network over everything, whatever the ROI, so that no ROI changes a result.
@@ -38,7 +37,10 @@ def survey(
     source : Source
     spec : ModelSpec
     inference : Inference
-    options : Options
+    layout : Plan
+        Over all of a plane, each pixel kept once.
+    batch : int
+        Tiles per network call.
     check_stop : callable
         Raises to end it.
 
@@ -47,10 +49,6 @@ def survey(
     ndarray, shape (C, N), float32
         Output pixels, at most about 16 million, spread evenly.
     """
-    region = Region.whole(source.spatial_shape)
-    axes = size_axes(spec, region, options, blend="crop", patch_bytes=0)
-    domain = context_box(region, axes)
-    layout = plan(region, axes, blend="crop", domain=domain, ratio=spec.ratio)
     lanes = [dataclasses.replace(lane, plane=plane) for plane in source.planes]
     stitchers = {one: Stitcher(layout, layout.neighbours()) for one in lanes}
     pixels = math.prod(source.spatial_shape) * float(spec.ratio) ** len(source.spatial_shape)
@@ -58,12 +56,12 @@ def survey(
     parts = []
     feed = Feed(
         source=source,
-        region=region,
+        region=Region.whole(source.spatial_shape),
         spec=spec,
         inference=inference,
         layout=layout,
         context="image",
-        batch=tiles_per_call(spec, options),
+        batch=batch,
     )
     with feed:
         for one, index, output in feed.outputs(lanes, check_stop):

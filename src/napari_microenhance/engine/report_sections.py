@@ -1,0 +1,245 @@
+"""The sections of a report: frozen values with names, each of them plain JSON as well."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from napari_microenhance.engine.place import Place
+from napari_microenhance.engine.region import Box
+from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.types import JsonObject
+
+__all__ = [
+    "ImageSection",
+    "IntensitySection",
+    "ModelSection",
+    "PlanSection",
+    "ProviderSection",
+    "RerunSection",
+    "ResultSection",
+    "SecondsSection",
+    "Section",
+]
+
+Numbers = float | tuple[float, ...]
+"""One number, or one per channel."""
+
+LEFT_OUT: Final = {"left out": True}
+"""Metadata of a field that is not written where it is None."""
+
+
+class Section(Mapping[str, Any]):
+    """A part of a report; its values are attributes, and items by the names they are written as.
+
+    Children are frozen dataclasses with ``eq=False``: a section equals the mapping that it is.
+    """
+
+    def to_dict(self) -> JsonObject:
+        """Return the section as plain JSON values."""
+        found: JsonObject = {}
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if value is not None or not field.metadata:
+                found[field.name] = _plain(value)
+        return found
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - of several types, by name
+        return self.to_dict()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.to_dict())
+
+    def __len__(self) -> int:
+        return len(self.to_dict())
+
+
+def _plain(value: object) -> object:
+    """Return a value of a section as JSON has it."""
+    if isinstance(value, ModelSpec):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ModelSection(Section):
+    """The network that ran.
+
+    Parameters
+    ----------
+    name, sha256, source : str
+        The hash is that of the file that ran.
+    precision : str
+        Type of the numbers that it computed with.
+    spec : ModelSpec
+        How it was understood.
+    """
+
+    name: str
+    sha256: str
+    source: str
+    precision: str
+    spec: ModelSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ProviderSection(Section):
+    """The execution provider.
+
+    Parameters
+    ----------
+    asked, got : str
+    parity : dict or None
+        Of another provider than the CPU: max_difference from it on one tile, in parts of the
+        network's range, and whether all values were finite.
+    """
+
+    asked: str
+    got: str
+    parity: JsonObject | None = dataclasses.field(default=None, metadata=LEFT_OUT)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ImageSection(Section):
+    """The image.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    axes, dtype : str
+    sha256 : str or None
+        Of the pixels in C order; None where not taken.
+    name : str or None
+        Of its file, without folders, where one is known.
+    """
+
+    shape: tuple[int, ...]
+    axes: str
+    dtype: str
+    sha256: str | None
+    name: str | None = dataclasses.field(default=None, metadata=LEFT_OUT)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class PlanSection(Section):
+    """How the image was cut.
+
+    Parameters
+    ----------
+    tiles : int
+        Of all planes and channels that run apart.
+    tile_shape : tuple of int
+        Of the largest, px.
+    halo : int
+        px.
+    blend : {"crop", "linear", "gaussian"}
+    pixels_computed : int
+        Network input pixels with halos, all planes.
+    pixels_roi : int
+        All planes.
+    planes : int
+    memory_bytes : int
+        What the tile size was chosen for.
+    window : Box or None
+        Of a preview: (start, stop) per spatial axis, px.
+    """
+
+    tiles: int
+    tile_shape: tuple[int, ...]
+    halo: int
+    blend: str
+    pixels_computed: int
+    pixels_roi: int
+    planes: int
+    memory_bytes: int
+    window: Box | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class IntensitySection(Section):
+    """The straight line from image values to the network's.
+
+    Parameters
+    ----------
+    low, high : float or tuple of float
+        Image values at the ends of the network's range, one pair or one per channel.
+    network_range : tuple of float
+    source : str
+        Of the numbers.
+    steps : tuple of dict or None
+        A package's own steps with the numbers fitted for them.
+    """
+
+    low: Numbers
+    high: Numbers
+    network_range: tuple[float, float]
+    source: str
+    steps: tuple[JsonObject, ...] | None = dataclasses.field(default=None, metadata=LEFT_OUT)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SecondsSection(Section):
+    """What took how long, s.
+
+    Parameters
+    ----------
+    total : float
+        Wall time.
+    session : float
+        Wall time with a network call in flight.
+    first_tile : float or None
+    probe : float
+        Opening and measuring the network; not part of the total.
+    """
+
+    total: float
+    session: float
+    first_tile: float | None
+    probe: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ResultSection(Section):
+    """The patch.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        result px.
+    axes, dtype : str
+    start : tuple of int
+        First pixel, one per axis, image px.
+    scale : float
+        Result pixels per image pixel.
+    sha256 : str or None
+        Of its pixels in C order; None where not taken.
+    """
+
+    shape: tuple[int, ...]
+    axes: str
+    dtype: str
+    start: tuple[int, ...]
+    scale: float
+    sha256: str | None
+
+    def place(self, spec: ModelSpec) -> Place:
+        """Return where the patch lies, the network being known."""
+        spatial = "".join(letter for letter in "ZYX" if letter in spec.axes_in)
+        return Place(self.axes, self.start, self.shape, spatial, spec.ratio)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class RerunSection(Section):
+    """What came of the repetition of a recorded run.
+
+    Parameters
+    ----------
+    recorded_sha256 : str or None
+        That of the recorded patch.
+    identical : bool or None
+        Whether this one equals it; None where one of the two was not taken.
+    """
+
+    recorded_sha256: str | None
+    identical: bool | None

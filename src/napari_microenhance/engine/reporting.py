@@ -1,0 +1,138 @@
+"""make_report(): what a run did, as the typed sections of its report."""
+
+import dataclasses
+
+from napari_microenhance.engine.cautions import Caution, gather
+from napari_microenhance.engine.feed import Lane
+from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.planning import RunPlan
+from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.report import Report, fingerprint, versions
+from napari_microenhance.engine.report_sections import (
+    ImageSection,
+    IntensitySection,
+    ModelSection,
+    PlanSection,
+    ProviderSection,
+    ResultSection,
+    SecondsSection,
+)
+from napari_microenhance.engine.result import Canvas
+from napari_microenhance.engine.runtime.session import runtime_version
+from napari_microenhance.engine.source import Source
+
+__all__ = ["Course", "make_report"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Course:
+    """How a run went.
+
+    Parameters
+    ----------
+    provider : ProviderSection
+    seconds : SecondsSection
+    tile_mismatch : float or None
+        In units of the network's range.
+    peak_bytes : int
+    cautions : tuple of Caution or str
+        All that was found, silenced or not.
+    """
+
+    provider: ProviderSection
+    seconds: SecondsSection
+    tile_mismatch: float | None
+    peak_bytes: int
+    cautions: tuple[Caution | str, ...]
+
+
+def make_report(
+    *,
+    model: ModelSection,
+    source: Source,
+    region: Region,
+    options: Options,
+    plan: RunPlan,
+    lanes: list[Lane],
+    canvas: Canvas,
+    course: Course,
+) -> Report:
+    """Write down what was done.
+
+    Parameters
+    ----------
+    model : ModelSection
+    source : Source
+    region : Region
+        As it was given, before dilation.
+    options : Options
+        As they were asked for.
+    plan : RunPlan
+    lanes : list of Lane
+        Every plane and group of channels that ran, with its fitted maps.
+    canvas : Canvas
+        With the finished patch.
+    course : Course
+
+    Returns
+    -------
+    Report
+    """
+    return Report(
+        model=model,
+        provider=course.provider,
+        versions=versions(onnxruntime=runtime_version()),
+        image=ImageSection(
+            shape=source.shape,
+            axes=source.axes,
+            dtype=str(source.dtype),
+            sha256=fingerprint(source.data) if plan.window is None else None,
+        ),
+        roi={**region.to_dict(), "pixels": plan.region.pixels},
+        options=options.to_dict(),
+        plan=PlanSection(
+            tiles=plan.tiles,
+            tile_shape=plan.tile_shape,
+            halo=plan.layout.halo,
+            blend=plan.layout.blend,
+            pixels_computed=plan.pixels_computed,
+            pixels_roi=plan.pixels_roi,
+            planes=len(plan.planes),
+            memory_bytes=plan.memory_bytes,
+            window=plan.window,
+        ),
+        intensity=_intensity(lanes),
+        clipped=canvas.clipped,
+        tile_mismatch=course.tile_mismatch,
+        seconds=course.seconds,
+        peak_bytes=course.peak_bytes,
+        warnings=[str(c) for c in gather(course.cautions, silenced=options.no_caution)],
+        result=ResultSection(
+            shape=canvas.patch.shape,
+            axes=canvas.place.axes,
+            dtype=str(canvas.patch.dtype),
+            start=canvas.place.start,
+            scale=model.spec.scale,
+            sha256=fingerprint(canvas.patch),
+        ),
+    )
+
+
+def _intensity(lanes: list[Lane]) -> IntensitySection:
+    """Return the fitted maps, those of each group of channels once."""
+    maps = [
+        m for group in {lane.palette.channels: lane.maps for lane in lanes}.values() for m in group
+    ]
+    steps = {lane.palette.channels: lane.steps.to_dict() for lane in lanes if lane.steps}
+    return IntensitySection(
+        low=_one_or_all(tuple(m.low for m in maps)),
+        high=_one_or_all(tuple(m.high for m in maps)),
+        network_range=(maps[0].net_low, maps[0].net_high),
+        source=maps[0].source,
+        steps=tuple(steps.values()) or None,
+    )
+
+
+def _one_or_all(values: tuple[float, ...]) -> float | tuple[float, ...]:
+    """Return the only value, or all of them."""
+    return values[0] if len(values) == 1 else values

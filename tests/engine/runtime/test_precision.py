@@ -153,6 +153,6 @@ def test_the_command_line_takes_it(pair, tmp_path, rng, capfd):
     assert json.loads(report.read_text())["model"]["sha256"] == digest(twin)
     twin.unlink()
     arguments[2] = tmp_path / "c.tif"
-    assert run([str(a) for a in arguments]) == 2
+    assert run([*map(str, arguments), "--overwrite"]) == 2
     assert "net.int8.onnx beside it" in capfd.readouterr().err
     assert not (tmp_path / "c.tif").exists()

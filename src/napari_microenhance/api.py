@@ -15,6 +15,7 @@ from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.source import Source
 from napari_microenhance.measure.comparison import Comparison
+from napari_microenhance.measure.full_range import FullRange
 from napari_microenhance.measure.trust import TrustMap, mismatch_map, noted
 from napari_microenhance.models import Model, ModelInfo, list_models, load_model
 from napari_microenhance.models.sidecar import load_edits, save_edits
@@ -233,7 +234,7 @@ def compare(
     *,
     planes: Sequence[int] | None = None,
     beyond: float = 3.0,
-    data_range: float | None = None,
+    data_range: FullRange | float | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Comparison:
     """Tell what changed from an image to its result.
@@ -255,9 +256,10 @@ def compare(
         Of the result, counted as `Options.planes` does; None: all.
     beyond : float
         Changes of more than so many times the image's noise are counted.
-    data_range : float, optional
-        What counts as full range for PSNR and SSIM. Default: that of the image's number type,
-        of a float image its largest value less its smallest.
+    data_range : float or FullRange, optional
+        What counts as full range for PSNR and SSIM, image units. Default: the intensity range
+        of the run, where the result carries its record; else 255 for uint8, and the largest
+        less the smallest value of the image for other number types. The comparison says which.
     should_stop : callable, optional
         Polled after every 2 Mpx.
 
@@ -281,7 +283,7 @@ def compare(
         pair.parts,
         planes=planes,
         beyond=beyond,
-        data_range=data_range,
+        data_range=pair.data_range if data_range is None else data_range,
         should_stop=should_stop,
     )
     return dataclasses.replace(found, notes=pair.notes)

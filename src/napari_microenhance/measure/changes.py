@@ -18,6 +18,7 @@ from napari_microenhance.errors import Cancelled, ImageError, OptionsError
 from napari_microenhance.measure import metrics
 from napari_microenhance.measure.alignment import Alignment, Picture, middle
 from napari_microenhance.measure.comparison import Comparison, Named
+from napari_microenhance.measure.full_range import FullRange, full_range
 from napari_microenhance.measure.histograms import Histogram, common_edges, histogram
 from napari_microenhance.measure.parts import Parts
 from napari_microenhance.measure.tally import SSIM_REACH, Piece, Tally, similarity
@@ -46,7 +47,7 @@ def compare_images(
     *,
     planes: Sequence[int] | None = None,
     beyond: float = BEYOND,
-    data_range: float | None = None,
+    data_range: FullRange | float | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Comparison:
     """Compare an image with its result.
@@ -63,9 +64,8 @@ def compare_images(
         Counted as `Options.planes` does; None: all.
     beyond : float
         Changes of more than so many times the noise of `before` are counted.
-    data_range : float, optional
-        What counts as full range, image units. Default: that of the number type of `before`;
-        of a float image, its largest value less its smallest.
+    data_range : FullRange or float, optional
+        What counts as full range, image units. Default: `full_range` of `before`.
     should_stop : callable, optional
         Polled after every 2 Mpx.
 
@@ -80,11 +80,13 @@ def compare_images(
     MicroEnhanceError
         If the images do not belong together or are not finite.
     """
-    if beyond <= 0 or (data_range is not None and data_range <= 0):
-        raise OptionsError(f"{beyond=} and {data_range=} must be above zero.")
+    if not beyond > 0:
+        raise OptionsError(f"{beyond=} must be above zero.")
+    known = full_range(before) if data_range is None else data_range
+    limits = known if isinstance(known, FullRange) else FullRange(known)
     aligned = Alignment(before, after)
     pictures = aligned.chosen(planes)
-    span = data_range or _full_range(before)
+    span = limits.span
     stop = should_stop or _never
     total, each = Tally(), [Tally() for _ in parts.each]
     by_plane = []
@@ -105,7 +107,7 @@ def compare_images(
             _check(stop)
             _add_sharpness(aligned, picture, region, tallies)
         by_plane.append((picture.name, plane))
-    known = [(p.name, tally) for p, tally in zip(parts.each, each, strict=True) if tally.pixels]
+    found = [(p.name, tally) for p, tally in zip(parts.each, each, strict=True) if tally.pixels]
     return Comparison(
         shape_before=before.shape,
         shape_after=after.shape,
@@ -114,10 +116,11 @@ def compare_images(
         axes=after.axes,
         scale=float(aligned.ratio),
         data_range=span,
+        range_origin=limits.origin,
         noise=tuple(noise),
         beyond=beyond,
         total=total.figures(span),
-        parts=tuple(Named(name, tally.figures(span)) for name, tally in known),
+        parts=tuple(Named(name, tally.figures(span)) for name, tally in found),
         planes=_planes(by_plane, span),
         histogram=_histogram(aligned, pictures, parts.whole, total, stop),
         different_outside=_different_outside(aligned, pictures, parts.whole, stop),
@@ -181,17 +184,6 @@ def _check(should_stop: Callable[[], bool]) -> None:
     """Raise if the caller wants it to end."""
     if should_stop():
         raise Cancelled("The comparison was cancelled.")
-
-
-def _full_range(image: Source) -> float:
-    """Return what counts as full range of an image, image units."""
-    if image.dtype.kind in "ui":
-        info = np.iinfo(image.dtype)
-        return float(info.max) - float(info.min)
-    channels = range(min(image.channels, 3) if image.is_colour else image.channels)
-    sample = image.sample(tuple(channels))
-    finite = sample[np.isfinite(sample)]
-    return float(np.ptp(finite)) or 1.0 if finite.size else 1.0
 
 
 def _flat(region: Region) -> Box:

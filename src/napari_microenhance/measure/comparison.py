@@ -6,6 +6,7 @@ import io
 import math
 from typing import Any
 
+from napari_microenhance.measure.full_range import FullRange, RangeOrigin
 from napari_microenhance.measure.histograms import Histogram
 
 __all__ = ["Comparison", "Figures", "Named"]
@@ -87,6 +88,9 @@ class Comparison:
         Pixels of the result per pixel of the image.
     data_range : float
         What counts as full range for PSNR and SSIM, image units.
+    range_origin : {"given", "recorded", "number type", "values"}
+        Where that comes from: the caller, the record of the run, uint8, or the image's smallest
+        and largest value.
     noise : tuple of float
         Standard deviation of the noise of the image, image units, one per plane and channel.
     beyond : float
@@ -112,6 +116,7 @@ class Comparison:
     axes: str
     scale: float
     data_range: float
+    range_origin: RangeOrigin
     noise: tuple[float, ...]
     beyond: float
     total: Figures
@@ -129,6 +134,7 @@ class Comparison:
             "axes": self.axes,
             "scale": self.scale,
             "data_range": self.data_range,
+            "range_origin": self.range_origin,
             "noise": list(self.noise),
             "beyond": self.beyond,
             "total": self.total.to_dict(),
@@ -138,6 +144,11 @@ class Comparison:
             "different_outside": self.different_outside,
             "notes": list(self.notes),
         }
+
+    @property
+    def full_range(self) -> FullRange:
+        """What PSNR and SSIM take as full range, and why."""
+        return FullRange(self.data_range, self.range_origin)
 
     def rows(self) -> tuple[tuple[str, str, Figures], ...]:
         """Return what a table shows: kind, name and figures of each row."""

@@ -14,6 +14,7 @@ from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
 from napari_microenhance.measure.alignment import cut_to, patch_spans
+from napari_microenhance.measure.full_range import FullRange, full_range
 from napari_microenhance.measure.parts import Parts
 from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordedPatch
@@ -30,6 +31,9 @@ class ImagePair:
     before, after : Source
     parts : Parts
         Regions of `before`.
+    data_range : FullRange
+        The intensity range of the run where the result carries its record, else that of the
+        image before it was cut.
     notes : tuple of str
         Remarks on the region.
     """
@@ -37,6 +41,7 @@ class ImagePair:
     before: Source
     after: Source
     parts: Parts
+    data_range: FullRange
     notes: tuple[str, ...] = ()
 
 
@@ -56,12 +61,14 @@ def open_pair(
     before = open_image(image, axes)
     after = _open_result(result, axes, before)
     parts, notes = parts_of(roi, before)
-    cropped = _cropped(result)
+    record = _record_of(result)
+    data_range = (record and record.full_range) or full_range(before)
+    cropped = _cropped(record) if record else None
     if cropped is not None:
         spans = patch_spans(before, cropped.axes, cropped.start, cropped.shape, scale=cropped.scale)
         parts = parts.within(tuple(spans[letter] for letter in before.spatial))
         before = cut_to(before, spans)
-    return ImagePair(before, after, parts, notes)
+    return ImagePair(before, after, parts, data_range, notes)
 
 
 def open_image(image: Any, axes: str | None = None) -> Source:  # noqa: ANN401 - several kinds
@@ -94,19 +101,21 @@ def _open_result(result: Any, axes: str | None, like: Source) -> Source:  # noqa
     return open_image(result, axes)
 
 
-def _cropped(result: Any) -> RecordedPatch | None:  # noqa: ANN401 - several kinds
-    """Return where a cropped result lies in its image, or None."""
-    record = None
+def _record_of(result: Any) -> Record | None:  # noqa: ANN401 - several kinds
+    """Return what a result carries about its run."""
     if isinstance(result, Result):
-        record = Record.of(result.report)
-    elif isinstance(result, str | os.PathLike):
-        from napari_microenhance.images.image_formats import read_record
-
-        kept = read_record(Path(result))
-        record = Record.of(kept) if kept else None
-    if record is None or record.options().background != "crop":
+        return Record.of(result.report)
+    if not isinstance(result, str | os.PathLike):
         return None
-    return record.report.result
+    from napari_microenhance.images.image_formats import read_record
+
+    kept = read_record(Path(result))
+    return Record.of(kept) if kept else None
+
+
+def _cropped(record: Record) -> RecordedPatch | None:
+    """Return where a result lies that was cropped to its region; None for all others."""
+    return record.report.result if record.options().background == "crop" else None
 
 
 def region_of(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds

@@ -71,7 +71,7 @@ def _sentences(record: Record, comparison: "Comparison | None") -> Iterator[str]
             f"{total.changed:.1%} of the processed pixels changed by more than "
             f"{comparison.beyond:g} times the estimated noise of the original, the largest change "
             f"being {total.largest:g} grey values; the structural similarity with the original "
-            f"is {_number(total.ssim)}."
+            f"is {_number(total.ssim)}, over a full range of {comparison.full_range}."
         )
     yield _files(record)
 

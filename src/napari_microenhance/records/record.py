@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from napari_microenhance.engine.region import Region, slices
 from napari_microenhance.engine.report import Report
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.images.imagefile import RECORD_KEY
+from napari_microenhance.measure.full_range import FullRange
 from napari_microenhance.records.recorded import (
     RecordedPatch,
     RecordedReport,
@@ -168,6 +170,19 @@ class Record:
     def scale(self) -> float:
         """Pixels of the result per pixel of the image."""
         return self.report.result.scale if self.report.result else 1.0
+
+    @property
+    def full_range(self) -> FullRange | None:
+        """Distance between the image values that the run took as black and white.
+
+        Of several channels, from the lowest black to the highest white; None where values met
+        the network as they are.
+        """
+        ends = self.report.intensity.ends
+        if self.report.intensity.source == "none" or not ends:
+            return None
+        span = max(high for _, high in ends) - min(low for low, _ in ends)
+        return FullRange(span, "recorded") if 0 < span < math.inf else None
 
     @property
     def result_sha256(self) -> str | None:

@@ -73,6 +73,7 @@ def compare_files(
             pair.after,
             pair.parts,
             planes=numbers,
+            data_range=pair.data_range,
             should_stop=stop.is_set,
         )
     profile = None if line is None else _profile(pair, line, numbers)
@@ -162,7 +163,7 @@ def _lines(found: "Comparison") -> Iterator[str]:
     more = ", ..." if len(found.noise) > 3 else ""
     yield (
         f"changed: by more than {found.beyond:g} times the noise of the original ({noise}{more}); "
-        f"PSNR and SSIM of a full range of {found.data_range:g}"
+        f"PSNR and SSIM of a full range of {found.full_range}"
     )
     if found.different_outside is not None and found.total.pixels != _pixels(found):
         yield f"outside the region: {found.different_outside:,} px differ"

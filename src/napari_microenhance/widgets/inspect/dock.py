@@ -167,6 +167,7 @@ class InspectWidget(Working):
                 pair.roi,
                 planes=pair.planes,
                 beyond=beyond,
+                data_range=pair.data_range,
                 should_stop=hooks.should_stop,
             )
             return dataclasses.replace(found, notes=(*found.notes, *pair.notes))

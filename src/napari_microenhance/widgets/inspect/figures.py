@@ -44,7 +44,7 @@ def remarks(found: "Comparison") -> tuple[str, ...]:
     more = ", …" if len(found.noise) > 3 else ""
     lines = [
         f"Noise of the original: {noise}{more} grey values; PSNR and SSIM take "
-        f"{found.data_range:g} as full range."
+        f"{found.full_range} as full range."
     ]
     if found.different_outside:
         lines.append(f"Outside the region {found.different_outside:,} px differ.")

@@ -14,6 +14,7 @@ from napari_microenhance.api import Record
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.measure.alignment import Alignment, cut_to, patch_spans
+from napari_microenhance.measure.full_range import FullRange, full_range
 from napari_microenhance.widgets.layers import (
     ImageSource,
     Placement,
@@ -45,6 +46,8 @@ class Pair:
         Regions of `before`, as `api.compare` takes them.
     planes : tuple of int or None
         Planes of `after` that the run enhanced; None: all.
+    data_range : FullRange
+        The intensity range of the run, else that of the whole image.
     start : mapping of str to int
         First pixel of `before` in the whole image, per axis.
     notes : tuple of str
@@ -55,6 +58,7 @@ class Pair:
     after: Source
     roi: Roi
     planes: tuple[int, ...] | None
+    data_range: FullRange
     start: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
@@ -101,6 +105,7 @@ class Subject:
         if self.record.holds_labels:
             raise ImageError("The result holds labels and no image; there is nothing to compare.")
         before = Source(self.image.data, self.image.axes)
+        data_range = self.record.full_range or full_range(before)
         patch = self.record.patch_under(self.pixels.shape)
         spans: Shift = {a: (0, n) for a, n in zip(before.axes, before.shape, strict=True)}
         if patch is not None:
@@ -113,6 +118,7 @@ class Subject:
             after=after,
             roi=_shifted(self.record.roi(), spans, whole=patch is None),
             planes=self._planes(spans, after),
+            data_range=data_range,
             start={axis: first for axis, (first, _) in spans.items()},
             notes=self._notes(),
         )

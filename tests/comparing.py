@@ -3,7 +3,7 @@
 import numpy as np
 from napari.layers import Image
 
-from napari_microenhance.engine.report import fingerprint
+from napari_microenhance.engine.reports.report import fingerprint
 from napari_microenhance.widgets.layers import RECORD_KEY, place, read_placement
 
 WAIT_MS = 20_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_microenhance.api import compare, enhance, rerun
     from napari_microenhance.engine.options import Options
-    from napari_microenhance.engine.report import Report
+    from napari_microenhance.engine.reports.report import Report
     from napari_microenhance.engine.result import Result
     from napari_microenhance.engine.run import Progress
     from napari_microenhance.errors import Cancelled, MicroEnhanceError
@@ -19,7 +19,7 @@ _HOME = {
     "Model": "models",
     "Options": "engine.options",
     "Progress": "engine.run",
-    "Report": "engine.report",
+    "Report": "engine.reports.report",
     "Result": "engine.result",
     "compare": "api",
     "enhance": "api",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Box, Region
-from napari_microenhance.engine.report import Report
-from napari_microenhance.engine.report_sections import ModelSection
+from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.reports.report import Report
+from napari_microenhance.engine.reports.report_sections import ModelSection
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.source import Source
@@ -29,6 +29,7 @@ from napari_microenhance.records import (
     python_code,
 )
 from napari_microenhance.records.inputs import open_pair, region_of
+from napari_microenhance.types import Box
 
 if TYPE_CHECKING:
     from napari_microenhance.measure.orientation import View

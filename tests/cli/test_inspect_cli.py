@@ -197,7 +197,7 @@ def test_what_cannot_be_used_is_exit_2_and_one_line(tmp_path, capfd, arguments, 
 
 def test_a_network_that_fits_into_no_memory_is_still_told(tmp_path, monkeypatch):
     model = load_model(toys.plain(tmp_path / "net.onnx"))
-    monkeypatch.setattr("napari_microenhance.engine.sizing.memory_budget", lambda _: 1000)
+    monkeypatch.setattr("napari_microenhance.engine.tiles.sizing.memory_budget", lambda _: 1000)
     facts = summarise(model)
     assert facts["tile"] is None
     assert "needs about" in facts["no_tile"]

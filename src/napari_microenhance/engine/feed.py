@@ -18,7 +18,7 @@ from napari_microenhance.engine.runtime.session import Inference
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.prescription import LaneSteps
-from napari_microenhance.engine.tiling import Plan, Tile
+from napari_microenhance.engine.tiles.tiling import Plan, Tile
 from napari_microenhance.errors import ModelError
 
 __all__ = ["Feed", "Lane"]

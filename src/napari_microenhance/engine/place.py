@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Self
 
-from napari_microenhance.engine.region import Box, unscaled
+from napari_microenhance.engine.region import unscaled
+from napari_microenhance.types import Box
 
 __all__ = ["Place"]
 

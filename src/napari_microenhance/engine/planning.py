@@ -8,12 +8,13 @@ import numpy as np
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import Palette, palettes
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Box, Region, intersect
-from napari_microenhance.engine.sizing import blend_of, size_axes, tiles_per_call
+from napari_microenhance.engine.region import Region, intersect
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
-from napari_microenhance.engine.tiling import Plan, context_box, plan
+from napari_microenhance.engine.tiles.sizing import blend_of, size_axes, tiles_per_call
+from napari_microenhance.engine.tiles.tiling import Plan, context_box, plan
 from napari_microenhance.errors import OptionsError
+from napari_microenhance.types import Box
 
 __all__ = ["RunPlan", "plan_run", "plan_survey"]
 

@@ -16,11 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
+from napari_microenhance.types import Box
 
-__all__ = ["Box", "Region", "fill_polygon", "intersect", "resample", "scaled", "unscaled"]
-
-Box = tuple[tuple[int, int], ...]
-"""One half-open (start, stop) range per axis, in pixels."""
+__all__ = ["Region", "fill_polygon", "intersect", "resample", "scaled", "unscaled"]
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -10,20 +10,13 @@ import numpy.typing as npt
 
 from napari_microenhance.engine.intensity import REC601, IntensityMap, Palette, to_dtype
 from napari_microenhance.engine.place import Place
-from napari_microenhance.engine.region import (
-    Box,
-    Region,
-    intersect,
-    resample,
-    scaled,
-    slices,
-    unscaled,
-)
-from napari_microenhance.engine.report import Report
+from napari_microenhance.engine.region import Region, intersect, resample, scaled, slices, unscaled
+from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.runtime.classes import classify
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import FittedSteps
+from napari_microenhance.types import Box
 
 __all__ = ["Canvas", "Result"]
 

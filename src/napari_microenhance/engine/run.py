@@ -14,22 +14,22 @@ from napari_microenhance.engine.intensity import fit
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.planning import RunPlan, plan_run, plan_survey
 from napari_microenhance.engine.region import Region, scaled
-from napari_microenhance.engine.report import Report
-from napari_microenhance.engine.report_sections import (
+from napari_microenhance.engine.reports.report import Report
+from napari_microenhance.engine.reports.report_sections import (
     ModelSection,
     ProviderSection,
     SecondsSection,
 )
-from napari_microenhance.engine.reporting import Course, make_report
+from napari_microenhance.engine.reports.reporting import Course, make_report
 from napari_microenhance.engine.result import Canvas, Page, Result
 from napari_microenhance.engine.runtime.session import Inference, Session
-from napari_microenhance.engine.sizing import memory_budget, tiles_per_call
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import needs_values
 from napari_microenhance.engine.steps.prescription import fit_lane, remarks
 from napari_microenhance.engine.steps.survey import survey
-from napari_microenhance.engine.stitching import Seams, Stitcher
+from napari_microenhance.engine.tiles.sizing import memory_budget, tiles_per_call
+from napari_microenhance.engine.tiles.stitching import Seams, Stitcher
 from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.types import AnyArray, Box, JsonObject
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box
 from napari_microenhance.errors import AxesError, ImageError
+from napari_microenhance.types import Box
 
 __all__ = ["Source", "reflect"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box
 from napari_microenhance.engine.result import Result
+from napari_microenhance.types import Box
 
 __all__ = ["changed_pixels"]
 

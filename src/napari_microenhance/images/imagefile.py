@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from napari_microenhance.engine.report import RECORD_KEY
+from napari_microenhance.engine.reports.report import RECORD_KEY
 
 __all__ = [
     "CHANGED",

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.intensity import REC601, to_dtype
-from napari_microenhance.engine.region import Box, Region, resample, unscaled
+from napari_microenhance.engine.region import Region, resample, unscaled
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import AxesError, ImageError, OptionsError
+from napari_microenhance.types import Box
 
 __all__ = ["Alignment", "Picture", "cut_to", "middle", "patch_spans"]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box, Region, intersect, scaled
+from napari_microenhance.engine.region import Region, intersect, scaled
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled, ImageError, OptionsError
 from napari_microenhance.measure import metrics
@@ -22,6 +22,7 @@ from napari_microenhance.measure.full_range import FullRange, full_range
 from napari_microenhance.measure.histograms import Histogram, common_edges, histogram
 from napari_microenhance.measure.parts import Parts
 from napari_microenhance.measure.tally import SSIM_REACH, Piece, Tally, similarity
+from napari_microenhance.types import Box
 
 __all__ = ["BEYOND", "changed_pixels", "compare_images"]
 

@@ -12,17 +12,20 @@ References
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box, Region, scaled, slices
+from napari_microenhance.engine.region import Region, scaled, slices
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.measure import metrics
 from napari_microenhance.measure.alignment import Alignment, Picture, middle
 from napari_microenhance.measure.trust import TrustMap
+
+if TYPE_CHECKING:
+    from napari_microenhance.types import Box
 
 __all__ = ["Fit", "measure_consistency"]
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box, Region
+from napari_microenhance.engine.region import Region
+from napari_microenhance.types import Box
 
 __all__ = ["EIGHT", "FOUR", "Orientation", "View"]
 

@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box, Region, fill_polygon, intersect, slices
+from napari_microenhance.engine.region import Region, fill_polygon, intersect, slices
+from napari_microenhance.types import Box
 
 __all__ = ["Part", "Parts"]
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box, slices
+from napari_microenhance.engine.region import slices
 from napari_microenhance.measure.comparison import Figures
+from napari_microenhance.types import Box
 
 __all__ = ["SSIM_REACH", "Piece", "Tally", "similarity"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.region import slices
-from napari_microenhance.engine.report import Report
+from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.result import Result
 
 __all__ = ["TrustMap", "mismatch_map", "noted"]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Box, Region, intersect, resample, slices, unscaled
-from napari_microenhance.engine.report import Report
+from napari_microenhance.engine.region import Region, intersect, resample, slices, unscaled
+from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Progress
 from napari_microenhance.engine.source import Source
@@ -18,6 +18,7 @@ from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.measure.orientation import EIGHT, FOUR, Orientation, View
 from napari_microenhance.measure.trust import TrustMap
+from napari_microenhance.types import Box
 
 __all__ = ["measure_variability"]
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from napari_microenhance.engine.runtime.session import available_providers, runtime_version
-from napari_microenhance.engine.sizing import tiling_of
 from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.tiles.sizing import tiling_of
 from napari_microenhance.errors import MemoryBudgetError, TilePlanError
 from napari_microenhance.models.catalogue import twin_of
 from napari_microenhance.models.loading import Model

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_microenhance.engine.report import HASH_BYTES_MOST, fingerprint, versions
+from napari_microenhance.engine.reports.report import HASH_BYTES_MOST, fingerprint, versions
 from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordError
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_microenhance.engine.options import CHOICES, Options
 from napari_microenhance.engine.region import Region, slices
-from napari_microenhance.engine.report import Report
+from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.images.imagefile import RECORD_KEY
 from napari_microenhance.measure.full_range import FullRange

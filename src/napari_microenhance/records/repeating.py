@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.report_sections import RerunSection
+from napari_microenhance.engine.reports.report_sections import RerunSection
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.runtime.session import runtime_version
 from napari_microenhance.engine.source import Source

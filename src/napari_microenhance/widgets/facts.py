@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from napari_microenhance.engine.sizing import Tiling, tiling_of
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.engine.tiles.sizing import Tiling, tiling_of
 from napari_microenhance.errors import MicroEnhanceError
 
 __all__ = ["describe", "usual_tiling"]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.utils.transforms import Affine
 
-from napari_microenhance.engine.report import RECORD_KEY
+from napari_microenhance.engine.reports.report import RECORD_KEY
 from napari_microenhance.errors import AxesError
 
 if TYPE_CHECKING:

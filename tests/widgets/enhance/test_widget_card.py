@@ -12,8 +12,8 @@ import dock
 import toys
 from napari_microenhance.api import load_edits, load_model
 from napari_microenhance.engine.probing.findings import Finding
-from napari_microenhance.engine.sizing import tiling_of
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
+from napari_microenhance.engine.tiles.sizing import tiling_of
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.card import BAD, CAUTION, ModelCard, parse_channels
 from napari_microenhance.widgets.facts import describe

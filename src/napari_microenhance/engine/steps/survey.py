@@ -12,8 +12,8 @@ from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.runtime.session import Inference
 from napari_microenhance.engine.source import SAMPLE_PX, Source
 from napari_microenhance.engine.spec import ModelSpec
-from napari_microenhance.engine.stitching import Stitcher
-from napari_microenhance.engine.tiling import Plan
+from napari_microenhance.engine.tiles.stitching import Stitcher
+from napari_microenhance.engine.tiles.tiling import Plan
 
 __all__ = ["survey"]
 

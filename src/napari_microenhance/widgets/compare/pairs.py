@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 
 from napari_microenhance.api import Record
-from napari_microenhance.engine.report import fingerprint
+from napari_microenhance.engine.reports.report import fingerprint
 from napari_microenhance.errors import ImageError
 from napari_microenhance.widgets.layers import bare, level_zero
 from napari_microenhance.widgets.live import is_live

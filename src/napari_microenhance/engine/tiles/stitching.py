@@ -3,8 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Box, scaled, slices
-from napari_microenhance.engine.tiling import Plan
+from napari_microenhance.engine.region import scaled, slices
+from napari_microenhance.engine.tiles.tiling import Plan
+from napari_microenhance.types import Box
 
 __all__ = ["Seams", "Stitcher"]
 

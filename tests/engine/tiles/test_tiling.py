@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toys
-from napari_microenhance.engine.axis import Axis, plan_axis
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.spec import SizeRule
-from napari_microenhance.engine.tiling import context_box, plan
+from napari_microenhance.engine.tiles.axis import Axis, plan_axis
+from napari_microenhance.engine.tiles.tiling import context_box, plan
 from napari_microenhance.errors import TilePlanError
 
 steps = st.sampled_from([1, 2, 8, 16])

@@ -14,9 +14,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.axis import Axis
-from napari_microenhance.engine.covering import cover
-from napari_microenhance.engine.region import Box, Region, intersect, scaled
+from napari_microenhance.engine.region import Region, intersect, scaled
+from napari_microenhance.engine.tiles.axis import Axis
+from napari_microenhance.engine.tiles.covering import cover
+from napari_microenhance.types import Box
 
 __all__ = ["Plan", "Tile", "context_box", "plan"]
 

@@ -7,8 +7,8 @@ from napari_microenhance.engine.feed import Lane
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.planning import RunPlan
 from napari_microenhance.engine.region import Region
-from napari_microenhance.engine.report import Report, fingerprint, versions
-from napari_microenhance.engine.report_sections import (
+from napari_microenhance.engine.reports.report import Report, fingerprint, versions
+from napari_microenhance.engine.reports.report_sections import (
     ImageSection,
     IntensitySection,
     ModelSection,

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from napari_microenhance.engine.place import Place
-from napari_microenhance.engine.region import Box
 from napari_microenhance.engine.spec import ModelSpec
-from napari_microenhance.types import JsonObject
+from napari_microenhance.types import Box, JsonObject
 
 __all__ = [
     "ImageSection",

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.axis import Axis, plan_axis
-from napari_microenhance.engine.region import Box, Region, intersect, slices
+from napari_microenhance.engine.region import Region, intersect, slices
+from napari_microenhance.engine.tiles.axis import Axis, plan_axis
+from napari_microenhance.types import Box
 
 __all__ = ["cover"]
 

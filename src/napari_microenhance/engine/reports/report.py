@@ -11,7 +11,7 @@ from typing import Final, Self
 import numpy as np
 
 from napari_microenhance.engine.place import Place
-from napari_microenhance.engine.report_sections import (
+from napari_microenhance.engine.reports.report_sections import (
     ImageSection,
     IntensitySection,
     ModelSection,

@@ -5,10 +5,10 @@ import math
 
 import psutil
 
-from napari_microenhance.engine.axis import Axis
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.engine.tiles.axis import Axis
 from napari_microenhance.errors import MemoryBudgetError
 
 __all__ = ["Tiling", "blend_of", "memory_budget", "size_axes", "tiles_per_call", "tiling_of"]

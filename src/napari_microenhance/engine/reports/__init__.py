@@ -1,0 +1,1 @@
+"""Reports: what a run did, as typed sections that are plain JSON as well."""

@@ -1,0 +1,1 @@
+"""Tiles: where they lie, how large they are, how their outputs become one."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_microenhance.widgets import EnhanceWidget
-from napari_microenhance.widgets.live import is_live
+from napari_microenhance.widgets.viewer.live import is_live
 
 WAIT_MS = 20_000
 

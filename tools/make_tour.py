@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_microenhance.widgets.commands import PLUGIN, WIDGET, show_inspect
 from napari_microenhance.widgets.demo import settle, wait_for
-from napari_microenhance.widgets.presets import DEFAULTS
+from napari_microenhance.widgets.enhance.preset_control import DEFAULTS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "tour"
 SIZE_PX = (1280, 860)

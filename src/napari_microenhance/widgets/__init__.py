@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_microenhance.widgets.enhance import EnhanceWidget
+    from napari_microenhance.widgets.enhance.enhance_widget import EnhanceWidget
     from napari_microenhance.widgets.inspect.dock import InspectWidget
 
 __all__ = ["EnhanceWidget", "InspectWidget"]
@@ -12,7 +12,7 @@ __all__ = ["EnhanceWidget", "InspectWidget"]
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - what the name stands for
     """Import a widget at its first use: reading the manifest must not load Qt."""
     if name == "EnhanceWidget":
-        from napari_microenhance.widgets.enhance import EnhanceWidget
+        from napari_microenhance.widgets.enhance.enhance_widget import EnhanceWidget
 
         return EnhanceWidget
     if name == "InspectWidget":

@@ -24,8 +24,8 @@ from napari_microenhance.widgets import EnhanceWidget
 from napari_microenhance.widgets.compare.control import Compare
 from napari_microenhance.widgets.compare.modes import MODES
 from napari_microenhance.widgets.compare.pairs import pair_of, remember
-from napari_microenhance.widgets.layers import RECORD_KEY
-from napari_microenhance.widgets.live import is_live
+from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.live import is_live
 
 WAIT_MS = 20_000
 STACK = {"scale": (4, 0.5, 0.7), "translate": (1, 3, -9)}

@@ -18,7 +18,7 @@ from skimage.metrics import structural_similarity
 from comparing import TURNED, add_pair, difference_layer, state_of
 from napari_microenhance.widgets import EnhanceWidget
 from napari_microenhance.widgets.compare.modes import MODES
-from napari_microenhance.widgets.live import is_live
+from napari_microenhance.widgets.viewer.live import is_live
 
 pytestmark = pytest.mark.viewer
 

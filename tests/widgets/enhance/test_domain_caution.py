@@ -7,8 +7,8 @@ from napari.components import ViewerModel
 import dock
 import toys
 from napari_microenhance.measure.domain import KEY, TrainedOn
-from napari_microenhance.widgets.caution import pixel_size_um
-from napari_microenhance.widgets.layers import read_image
+from napari_microenhance.widgets.enhance.caution_control import pixel_size_um
+from napari_microenhance.widgets.viewer.layers import read_image
 
 TRAINED = TrainedOn(images="simulated cells", dtypes=("uint8",), pixel_size_um=(0.1, 0.4))
 
@@ -33,12 +33,12 @@ def looked(qtbot, widget, change):
     def end():
         ended.append(1)
 
-    widget._check.found.connect(found.append)
-    widget._check.done.connect(end)
+    widget.cautions.found.connect(found.append)
+    widget.cautions.done.connect(end)
     change()
     qtbot.waitUntil(lambda: bool(ended), timeout=dock.WAIT_MS)
-    widget._check.found.disconnect(found.append)
-    widget._check.done.disconnect(end)
+    widget.cautions.found.disconnect(found.append)
+    widget.cautions.done.disconnect(end)
     return found[-1]
 
 

@@ -17,10 +17,10 @@ from napari_microenhance.engine.region import Region, fill_polygon
 from napari_microenhance.errors import Cancelled, ImageError, OutputError, RoiError
 from napari_microenhance.rois.roi_formats import read_shapes, write_shapes
 from napari_microenhance.rois.shapes import Shape
-from napari_microenhance.widgets.live import is_live
-from napari_microenhance.widgets.outline import trace
-from napari_microenhance.widgets.roi import LabelsRoi, Roi
-from napari_microenhance.widgets.roi_menu import DRAWN, FIND, OPEN, SAVE
+from napari_microenhance.widgets.roi.drawn_roi import DrawnRoi, LabelsRoi
+from napari_microenhance.widgets.roi.roi_menu import DRAWN, FIND, OPEN, SAVE
+from napari_microenhance.widgets.roi.tracing import trace
+from napari_microenhance.widgets.viewer.live import is_live
 
 NETWORK = "detail-classic"
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
@@ -51,7 +51,7 @@ def widget(qtbot, viewer):
 
 def choose(widget, entry):
     """Choose an entry of the ROI menu."""
-    actions = {action.text(): action for action in widget._roi_menu.actions()}
+    actions = {action.text(): action for action in widget.rois.menu.actions()}
     actions[entry].trigger()
 
 
@@ -116,7 +116,7 @@ def test_files_go_through_the_widget_without_loss(
     image = viewer.add_image(rng.random((96, 128), np.float32), **transform)
     given_path, saved_path = tmp_path / f"given{suffix}", tmp_path / f"saved{suffix}"
     write_shapes(given_path, DRAWINGS)
-    dialogs = "napari_microenhance.widgets.enhance.QFileDialog"
+    dialogs = "napari_microenhance.widgets.enhance.roi_control.QFileDialog"
     monkeypatch.setattr(f"{dialogs}.getOpenFileName", lambda *_: (str(given_path), ""))
     monkeypatch.setattr(f"{dialogs}.getSaveFileName", lambda *_: (str(saved_path), ""))
     choose(widget, OPEN)
@@ -182,7 +182,7 @@ def test_a_damaged_roi_file_is_told_and_changes_nothing(
     errors = []
     widget.failed.connect(errors.append)
     monkeypatch.setattr(
-        "napari_microenhance.widgets.enhance.QFileDialog.getOpenFileName",
+        "napari_microenhance.widgets.enhance.roi_control.QFileDialog.getOpenFileName",
         lambda *_: (str(path), ""),
     )
     choose(widget, OPEN)
@@ -243,7 +243,7 @@ def test_nothing_is_left_of_shapes_that_were_not_all_finished(
             threading.Event().wait(0.02)
         raise Cancelled
 
-    monkeypatch.setattr("napari_microenhance.widgets.worker.enhance", second_fails)
+    monkeypatch.setattr("napari_microenhance.widgets.running.engine_call.enhance", second_fails)
     roi = viewer.add_shapes([SQUARE, CORNER], shape_type="polygon")
     widget.each_shape.value = True
     ends = []
@@ -287,7 +287,7 @@ def whole(region, mask=None):
 )
 def test_the_outline_encloses_just_the_pixels_that_a_run_touches(mask, dilate, feather):
     plain = LabelsRoi(mask, (), np.eye(2), np.zeros(2), mask.shape)
-    traced = trace(Roi(labels=plain), mask.shape, dilate=dilate, feather=feather)
+    traced = trace(DrawnRoi(labels=plain), mask.shape, dilate=dilate, feather=feather)
     grown = Region.from_mask(mask).dilated(dilate)
     np.testing.assert_array_equal(filled(traced.grown, mask.shape), whole(grown))
     if feather:
@@ -298,7 +298,7 @@ def test_the_outline_encloses_just_the_pixels_that_a_run_touches(mask, dilate, f
 def test_a_round_outline_has_few_corners():
     t = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     circle = 400 + 300 * np.stack([np.sin(t), np.cos(t)], axis=1)
-    traced = trace(Roi(polygons=(circle,)), (800, 800), dilate=5, feather=0)
+    traced = trace(DrawnRoi(polygons=(circle,)), (800, 800), dilate=5, feather=0)
     (ring,) = traced.grown
     sides = whole(Region.from_polygons([circle], (800, 800)).dilated(5))
     steps = np.count_nonzero(sides[1:] != sides[:-1]) + np.count_nonzero(
@@ -314,7 +314,7 @@ def outline_of(viewer):
 def follows(qtbot, widget, change):
     """Change something and wait until the outline has followed."""
     heard = []
-    widget._outline.drawn.connect(lambda: heard.append(1))
+    widget.outline.drawn.connect(lambda: heard.append(1))
     change()
     qtbot.waitUntil(lambda: bool(heard), timeout=dock.WAIT_MS)
 
@@ -363,7 +363,7 @@ def test_an_roi_in_a_thousand_pieces_has_no_outline():
     mask = np.zeros((80, 80), bool)
     mask[::2, ::2] = True
     dots = LabelsRoi(mask, (), np.eye(2), np.zeros(2), mask.shape)
-    assert trace(Roi(labels=dots), mask.shape, dilate=0, feather=2) is None
+    assert trace(DrawnRoi(labels=dots), mask.shape, dilate=0, feather=2) is None
 
 
 def test_results_lie_below_the_outline(qtbot, widget, viewer, image):

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import QApplication, QProgressBar
 import toys
 from napari_microenhance.api import Options, Progress, enhance, list_models, load_model
 from napari_microenhance.engine.options import CHOICES
+from napari_microenhance.engine.reports.report_sections import ProviderSection
 from napari_microenhance.errors import (
     Cancelled,
     FileMissingError,
@@ -34,8 +35,8 @@ from napari_microenhance.errors import (
     RoiError,
 )
 from napari_microenhance.widgets import EnhanceWidget
-from napari_microenhance.widgets.layers import RECORD_KEY
-from napari_microenhance.widgets.live import is_live
+from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.live import is_live
 
 NETWORK = "detail-classic"
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
@@ -115,7 +116,7 @@ class FakeEngine:
         self.calls = []
         self.error = None
         self.deaf = False
-        monkeypatch.setattr("napari_microenhance.widgets.worker.enhance", self)
+        monkeypatch.setattr("napari_microenhance.widgets.running.engine_call.enhance", self)
 
     def release(self):
         for _ in range(self.tiles + 1):
@@ -140,7 +141,10 @@ class FakeEngine:
             axes=axes,
             scale=1.0,
             report=SimpleNamespace(
-                to_dict=dict, summary=lambda: "fake on cpu: 4 tiles", warnings=["A remark."]
+                to_dict=dict,
+                summary=lambda: "fake on cpu: 4 tiles",
+                warnings=["A remark."],
+                provider=ProviderSection(asked="auto", got="cpu"),
             ),
         )
 
@@ -457,7 +461,7 @@ def test_lazy_images_are_never_read_whole_by_the_window(widget, viewer, rng, ear
 
 
 def test_a_large_result_is_its_patch_over_the_image(widget, viewer, image, ears, monkeypatch):
-    monkeypatch.setattr("napari_microenhance.widgets.results.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("napari_microenhance.widgets.viewer.results.WHOLE_BYTES", 1000)
     viewer.add_shapes([SQUARE], shape_type="rectangle")
     layer = run(widget, ears)
     assert layer.data.shape == (41, 41)
@@ -620,7 +624,8 @@ def test_a_dropped_file_is_opened(widget, image, ears, tmp_path):
 def test_opening_can_be_cancelled(widget, image, ears, monkeypatch, tmp_path):
     opened = threading.Event()
     monkeypatch.setattr(
-        "napari_microenhance.widgets.worker.load_model", lambda path: opened.wait(10)
+        "napari_microenhance.widgets.models.network_choices.load_model",
+        lambda path: opened.wait(10),
     )
     widget.open_model(tmp_path / "slow.onnx")
     click(widget.run)
@@ -716,7 +721,7 @@ def test_tiles_of_a_rotated_roi_lie_over_the_image(widget, viewer, rng, ears, en
 def test_thinned_tiles_give_way_to_every_pixel(
     widget, viewer, image, ears, engine, qtbot, monkeypatch
 ):
-    monkeypatch.setattr("napari_microenhance.widgets.live.EDGE_PX", 50)
+    monkeypatch.setattr("napari_microenhance.widgets.viewer.live.EDGE_PX", 50)
     click(widget.run)
     engine.go.release()
     qtbot.waitUntil(lambda: shows_a_tile(viewer), timeout=WAIT_MS)
@@ -982,7 +987,7 @@ def test_a_labels_result_is_a_labels_layer(widget, viewer, image, ears, engine, 
     model = load_model(NETWORK)
     spec = dataclasses.replace(model.spec, task="labels", name="cutter")
     monkeypatch.setattr(
-        "napari_microenhance.widgets.worker.load_model",
+        "napari_microenhance.widgets.running.engine_call.load_model",
         lambda _: SimpleNamespace(spec=spec, name="cutter"),
     )
     engine.release()

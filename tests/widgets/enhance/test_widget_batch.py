@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QProgressBar
 import dock
 from napari_microenhance.api import Options, Progress, enhance
 from napari_microenhance.errors import Cancelled, ImageError
-from napari_microenhance.widgets.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.layers import RECORD_KEY
 
 NETWORK = "detail-classic"
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
@@ -53,7 +53,7 @@ def ears(widget):
 
 
 def run_all(widget):
-    (action,) = widget._run_menu.actions()
+    (action,) = widget.run_menu.actions()
     assert action.text() == "Run on all image layers"
     action.trigger()
 
@@ -116,7 +116,7 @@ class SlowSecond:
     def __init__(self, monkeypatch):
         self.calls = 0
         self.reached = threading.Event()
-        monkeypatch.setattr("napari_microenhance.widgets.worker.enhance", self)
+        monkeypatch.setattr("napari_microenhance.widgets.running.engine_call.enhance", self)
 
     def __call__(self, *args, on_progress, should_stop, **options):
         self.calls += 1

@@ -12,11 +12,12 @@ import dock
 import toys
 from napari_microenhance.api import load_edits, load_model
 from napari_microenhance.engine.probing.findings import Finding
+from napari_microenhance.engine.reports.report_sections import ProviderSection
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
 from napari_microenhance.engine.tiles.sizing import tiling_of
 from napari_microenhance.errors import OptionsError
-from napari_microenhance.widgets.card import BAD, CAUTION, ModelCard, parse_channels
-from napari_microenhance.widgets.facts import describe
+from napari_microenhance.widgets.models.card import BAD, CAUTION, ModelCard, parse_channels
+from napari_microenhance.widgets.models.facts import describe
 
 NETWORK = "detail-classic"
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
@@ -40,7 +41,7 @@ def widget(qtbot, viewer):
 
 @pytest.fixture
 def card(widget):
-    return widget._card
+    return widget.card
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_cautions_stand_out(loose):
 )
 def test_another_provider_than_asked_is_red(loose, asked, got, is_red):
     loose.show_model(model_of(), editable=True)
-    loose.show_provider({"asked": asked, "got": got})
+    loose.show_provider(ProviderSection(asked=asked, got=got))
     assert f"{asked} asked, {got} ran" in loose.facts.text()
     assert (BAD in loose.facts.text()) == is_red
 
@@ -175,13 +176,13 @@ def test_a_builtin_network_is_opened_when_its_card_is(qtbot, widget, card, image
     radius = load_model(NETWORK).spec.radius
     assert f"{radius} px" in card.facts.text()
     # It came with the program: there is nothing to know better.
-    assert card._editor.isHidden()
+    assert card.editor.isHidden()
 
 
 def test_the_card_follows_the_choice(qtbot, widget, card, image, tmp_path):
     dock.opened(qtbot, widget, toys.espcn(tmp_path / "finer.onnx", scale=3))
     assert "3 result px" in card.facts.text()
-    assert not card._editor.isHidden()
+    assert not card.editor.isHidden()
     widget.model.value = NETWORK
     assert "3 result px" not in card.facts.text()
 
@@ -256,7 +257,7 @@ def test_what_the_user_knows_is_kept_and_used(qtbot, widget, card, image, tmp_pa
     dock.opened(qtbot, widget, path)
     card.task.value = "labels"
     card.value_range.value = (-1.0, 1.0)
-    widget.say("")
+    widget.status.value = ""
     card.save.native.click()
     qtbot.waitUntil(lambda: "is open" in widget.status.value, timeout=dock.WAIT_MS)
     assert load_edits(path) == {"task": "labels", "value_range": (-1.0, 1.0)}
@@ -265,7 +266,7 @@ def test_what_the_user_knows_is_kept_and_used(qtbot, widget, card, image, tmp_pa
     # One is taken back, the other stays.
     card.task.value = "labels"
     card.value_range.value = "auto"
-    widget.say("")
+    widget.status.value = ""
     card.save.native.click()
     qtbot.waitUntil(lambda: "is open" in widget.status.value, timeout=dock.WAIT_MS)
     assert load_edits(path) == {"task": "labels"}

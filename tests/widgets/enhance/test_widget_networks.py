@@ -14,8 +14,8 @@ import dock
 import handmade
 import toys
 from napari_microenhance.api import enhance
-from napari_microenhance.widgets.card import BAD
-from napari_microenhance.widgets.recent import KEPT, add_recent, recent_files
+from napari_microenhance.widgets.models.card import BAD
+from napari_microenhance.widgets.models.recent import KEPT, add_recent, recent_files
 
 NETWORK = "detail-classic"
 
@@ -38,7 +38,7 @@ def widget(qtbot, viewer):
 
 @pytest.fixture
 def card(widget):
-    return widget._card
+    return widget.card
 
 
 # Packages
@@ -118,7 +118,9 @@ def test_a_dialog_offers_every_kind_of_file(widget, monkeypatch):
         asked.append(words[-1])
         return "", ""
 
-    monkeypatch.setattr("napari_microenhance.widgets.enhance.QFileDialog.getOpenFileName", ask)
+    monkeypatch.setattr(
+        "napari_microenhance.widgets.enhance.network_control.QFileDialog.getOpenFileName", ask
+    )
     widget.open_file.native.click()
     kinds = asked[0].split(";;")[0]
     assert kinds == "Networks (*.onnx *.zip *.czann *bioimageio.yaml *rdf.yaml)"
@@ -169,23 +171,23 @@ def settings(plugin_settings, npe2pm, root):
 
 
 def offered(widget):
-    widget._recent.aboutToShow.emit()
-    return [action.toolTip() for action in widget._recent.actions() if action.isEnabled()]
+    widget.networks.recent.aboutToShow.emit()
+    return [action.toolTip() for action in widget.networks.recent.actions() if action.isEnabled()]
 
 
 def test_the_last_files_are_offered_the_latest_first(settings, qtbot, widget, image, tmp_path):
     assert offered(widget) == []
     paths = [toys.plain(tmp_path / f"{name}.onnx", seed=i) for i, name in enumerate("abc")]
     for path in (*paths, paths[0]):
-        widget.say("")
+        widget.status.value = ""
         dock.opened(qtbot, widget, path)
     wanted = [str(paths[0]), str(paths[2]), str(paths[1])]
     assert offered(widget) == wanted
     assert wanted[1] in settings.config_path.read_text("utf-8")
     paths[2].unlink()
     assert offered(widget) == [wanted[0], wanted[2]]
-    widget.say("")
-    widget._recent.actions()[1].trigger()
+    widget.status.value = ""
+    widget.networks.recent.actions()[1].trigger()
     qtbot.waitUntil(lambda: "is open" in widget.status.value, timeout=dock.WAIT_MS)
     assert widget.model.value == wanted[2]
 

@@ -18,9 +18,9 @@ from napari_microenhance.cli import app
 from napari_microenhance.errors import FileMissingError, OptionsError, OutputError
 from napari_microenhance.images.image_formats import read_image, write_image
 from napari_microenhance.widgets import EnhanceWidget
-from napari_microenhance.widgets.options_form import OPTION_NAMES, read_options
-from napari_microenhance.widgets.presets import DEFAULTS, OWN
-from napari_microenhance.widgets.settings import last_used, remember
+from napari_microenhance.widgets.enhance.preset_control import DEFAULTS, OWN
+from napari_microenhance.widgets.fields.options_form import OPTION_NAMES, read_options
+from napari_microenhance.widgets.viewer.settings import last_used, remember
 
 MINE = Options(dilate=3, feather=2, tile=128, intensity=(10.0, 200.5), dtype="float32")
 
@@ -105,8 +105,8 @@ def test_a_name_is_no_way_out_of_the_folder(home):
 
 def test_the_command_line_takes_what_the_widget_saved(widget, tmp_path, rng):
     widget.dilate.value, widget.background.value = 3, "white"
-    widget._presets.save("mine")
-    widget._presets.save_file(tmp_path / "shared")
+    widget.presets.save("mine")
+    widget.presets.save_file(tmp_path / "shared")
     pixels = rng.integers(0, 256, (40, 50), dtype=np.uint8)
     write_image(tmp_path / "in.tif", pixels, "YX")
     mask = np.zeros((40, 50), np.uint8)
@@ -150,7 +150,7 @@ def menu(widget, entry):
 
 
 def test_options_are_saved_by_name(widget, home, monkeypatch):
-    dialogs = "napari_microenhance.widgets.presets"
+    dialogs = "napari_microenhance.widgets.enhance.preset_control"
     monkeypatch.setattr(f"{dialogs}.QInputDialog.getText", lambda *_: (" mine ", True))
     asked = []
 
@@ -175,7 +175,7 @@ def test_options_are_saved_by_name(widget, home, monkeypatch):
 def test_a_shared_file_is_opened(widget, home, monkeypatch, tmp_path, qtbot, viewer):
     path = save_preset(tmp_path / "shared.json", MINE)
     monkeypatch.setattr(
-        "napari_microenhance.widgets.presets.QFileDialog.getOpenFileName",
+        "napari_microenhance.widgets.enhance.preset_control.QFileDialog.getOpenFileName",
         lambda *_: (str(path), ""),
     )
     menu(widget, "Open file…")
@@ -199,7 +199,7 @@ def test_a_damaged_preset_is_told_and_changes_no_field(widget, told, tmp_path, t
     before = values(widget)
     path = tmp_path / "bad.json"
     path.write_text(text)
-    widget._presets.open_file(path)
+    widget.presets.open_file(path)
     assert words in str(told[0])
     assert len(told) == 1
     assert values(widget) == before
@@ -208,7 +208,7 @@ def test_a_damaged_preset_is_told_and_changes_no_field(widget, told, tmp_path, t
 
 def test_a_preset_that_is_gone_is_told(widget, told, home):
     widget.dilate.value = 2
-    widget._presets.save("mine")
+    widget.presets.save("mine")
     widget.preset.value = DEFAULTS
     (home / "mine.json").unlink()
     widget.preset.value = "mine"
@@ -219,7 +219,7 @@ def test_a_preset_that_is_gone_is_told(widget, told, home):
 
 def test_nonsense_in_a_field_is_not_saved(widget, told, home):
     widget.tile.native.setEditText("much")
-    widget._presets.save("mine")
+    widget.presets.save("mine")
     assert "tile" in str(told[0])
     assert not home.exists()
 
@@ -290,7 +290,7 @@ def test_some_names_are_no_names_of_presets(name, widget, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     heard = []
     widget.failed.connect(heard.append)
-    widget._presets.save(name)
+    widget.presets.save(name)
     assert "cannot be the name of a preset" in str(heard[0])
     assert list(tmp_path.iterdir()) == []
 
@@ -299,8 +299,8 @@ def test_an_ending_that_is_added_replaces_no_file(widget, tmp_path):
     heard = []
     widget.failed.connect(heard.append)
     (tmp_path / "mine.json").write_text("precious")
-    widget._presets.save_file(tmp_path / "mine")
+    widget.presets.save_file(tmp_path / "mine")
     assert "mine.json exists" in str(heard[0])
     assert (tmp_path / "mine.json").read_text() == "precious"
-    widget._presets.save_file(tmp_path / "mine.json")
+    widget.presets.save_file(tmp_path / "mine.json")
     assert (tmp_path / "mine.json").read_text() != "precious"

@@ -35,9 +35,9 @@ from napari_microenhance.widgets import InspectWidget
 from napari_microenhance.widgets.inspect.figures import ROWS
 from napari_microenhance.widgets.inspect.maps import MAP_KEY
 from napari_microenhance.widgets.inspect.plots import MISSING
-from napari_microenhance.widgets.layers import RECORD_KEY
-from napari_microenhance.widgets.layers import read_image as read_layer
-from napari_microenhance.widgets.results import plan_layer
+from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.layers import read_image as read_layer
+from napari_microenhance.widgets.viewer.results import plan_layer
 
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
 TRIANGLE = np.array([(70.0, 10.0), (90.0, 60.0), (66.0, 90.0)])

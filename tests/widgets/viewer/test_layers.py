@@ -11,7 +11,8 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import AxesError, RoiError
-from napari_microenhance.widgets.layers import (
+from napari_microenhance.widgets.roi.drawn_roi import read_labels, read_shapes
+from napari_microenhance.widgets.viewer.layers import (
     axes_of,
     mixes,
     part_of,
@@ -19,9 +20,8 @@ from napari_microenhance.widgets.layers import (
     read_image,
     read_placement,
 )
-from napari_microenhance.widgets.live import EDGE_PX, LiveTiles
-from napari_microenhance.widgets.roi import read_labels, read_shapes
-from napari_microenhance.widgets.view import map_points, read_view, unit_factors
+from napari_microenhance.widgets.viewer.live import EDGE_PX, LiveTiles
+from napari_microenhance.widgets.viewer.view import map_points, read_view, unit_factors
 
 TURNED = {
     "plain": {},
@@ -428,7 +428,7 @@ def test_tiles_are_sliced_like_an_array(data):
 
 
 def test_planes_of_a_long_stack_give_their_memory_back(monkeypatch):
-    monkeypatch.setattr("napari_microenhance.widgets.live._KEPT_BYTES", 2 * 6 * 5 * 4)
+    monkeypatch.setattr("napari_microenhance.widgets.viewer.live._KEPT_BYTES", 2 * 6 * 5 * 4)
     tiles = LiveTiles([(0, 9), (0, 6), (0, 5)], np.dtype("float32"))
     for z in range(9):
         tiles.write([(z, z + 1), (0, 6), (0, 5)], np.full((1, 6, 5), z, np.float32))

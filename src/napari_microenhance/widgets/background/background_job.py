@@ -98,8 +98,12 @@ class BackgroundJob:
         self._grace = _timer(parent, _GRACE_MS, self._on_grace_over)
         self._ticks = _timer(parent, _TICK_MS, self._on_tick, repeats=True)
         if parent is not None:
-            flight = self._flight
-            parent.destroyed.connect(lambda *_: flight.drop())
+            self.end_with(parent)
+
+    def end_with(self, owner: QObject) -> None:
+        """Drop the call when Qt deletes an object; a parent is one already."""
+        flight = self._flight
+        owner.destroyed.connect(lambda *_: flight.drop())
 
     @property
     def is_busy(self) -> bool:

@@ -8,7 +8,7 @@ from qtpy.QtCore import QTimer
 from napari_microenhance.widgets.compare.changes import Changes
 from napari_microenhance.widgets.compare.modes import MODES
 from napari_microenhance.widgets.compare.pair import Pair
-from napari_microenhance.widgets.layers import bare
+from napari_microenhance.widgets.viewer.layers import bare
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

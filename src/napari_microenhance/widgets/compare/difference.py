@@ -19,9 +19,9 @@ from napari_microenhance.widgets.compare.sight import (
     plane_shape,
 )
 from napari_microenhance.widgets.compare.subtraction import Plane, Subtraction, align
-from napari_microenhance.widgets.layers import level_zero
-from napari_microenhance.widgets.live import LIVE_KEY
-from napari_microenhance.widgets.view import read_view
+from napari_microenhance.widgets.viewer.layers import level_zero
+from napari_microenhance.widgets.viewer.live import LIVE_KEY
+from napari_microenhance.widgets.viewer.view import read_view
 from napari_microenhance.widgets.worker import Handle
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from napari.layers import Image
 
 from napari_microenhance.errors import RoiError
 from napari_microenhance.widgets.compare.sight import flat_placement, plane_shape
-from napari_microenhance.widgets.layers import place
-from napari_microenhance.widgets.live import LIVE_KEY
-from napari_microenhance.widgets.view import data_to_world, read_view, unit_factors
+from napari_microenhance.widgets.viewer.layers import place
+from napari_microenhance.widgets.viewer.live import LIVE_KEY
+from napari_microenhance.widgets.viewer.view import data_to_world, read_view, unit_factors
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -11,12 +11,12 @@ from napari.utils.transforms import Affine
 
 from napari_microenhance.errors import ImageError
 from napari_microenhance.widgets.compare.sight import flat_placement, plane_shape
-from napari_microenhance.widgets.view import unit_factors
+from napari_microenhance.widgets.viewer.view import unit_factors
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_microenhance.widgets.layers import Placement
+    from napari_microenhance.widgets.viewer.layers import Placement
 
 __all__ = ["Overlap", "read_overlap"]
 

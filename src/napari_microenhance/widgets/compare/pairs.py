@@ -7,8 +7,8 @@ from napari.layers import Image
 from napari_microenhance.api import Record
 from napari_microenhance.engine.reports.report import fingerprint
 from napari_microenhance.errors import ImageError
-from napari_microenhance.widgets.layers import bare, level_zero
-from napari_microenhance.widgets.live import is_live
+from napari_microenhance.widgets.viewer.layers import bare, level_zero
+from napari_microenhance.widgets.viewer.live import is_live
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_microenhance.widgets.compare.pair import Pair, link
-from napari_microenhance.widgets.layers import bare
+from napari_microenhance.widgets.viewer.layers import bare
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

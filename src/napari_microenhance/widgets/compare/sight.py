@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import ImageError, RoiError
-from napari_microenhance.widgets.layers import (
+from napari_microenhance.widgets.viewer.layers import (
     Placement,
     level_zero,
     mixes,
@@ -15,7 +15,7 @@ from napari_microenhance.widgets.layers import (
     place,
     read_placement,
 )
-from napari_microenhance.widgets.view import data_to_world, read_view, unit_factors
+from napari_microenhance.widgets.viewer.view import data_to_world, read_view, unit_factors
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -13,7 +13,7 @@ from napari_microenhance.widgets.compare.following import Following
 from napari_microenhance.widgets.compare.overlap import read_overlap
 from napari_microenhance.widgets.compare.pair import LINKED, Pair, link
 from napari_microenhance.widgets.compare.sight import Sight, check_flat, flat_placement
-from napari_microenhance.widgets.live import LIVE_KEY
+from napari_microenhance.widgets.viewer.live import LIVE_KEY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

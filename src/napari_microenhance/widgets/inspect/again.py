@@ -8,8 +8,8 @@ import numpy as np
 from napari_microenhance.api import Record, repeat
 from napari_microenhance.widgets.inspect.maps import Network, recorded_run
 from napari_microenhance.widgets.inspect.subject import Subject
-from napari_microenhance.widgets.layers import RECORD_KEY
-from napari_microenhance.widgets.results import LayerPlan, plan_layer
+from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.results import LayerPlan, plan_layer
 
 if TYPE_CHECKING:
     from napari_microenhance.widgets.inspect.errand import Hooks

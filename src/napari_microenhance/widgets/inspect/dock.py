@@ -35,11 +35,11 @@ from napari_microenhance.widgets.inspect.profile import profile_under
 from napari_microenhance.widgets.inspect.saving import RESULT_FILES, save_figures, save_result
 from napari_microenhance.widgets.inspect.subject import Subject, read_subject
 from napari_microenhance.widgets.inspect.working import Working
-from napari_microenhance.widgets.layers import RECORD_KEY, restore_selection
-from napari_microenhance.widgets.lifetime import when_destroyed
-from napari_microenhance.widgets.networks import SUFFIXES
-from napari_microenhance.widgets.recent import recent_files
-from napari_microenhance.widgets.view import read_view
+from napari_microenhance.widgets.models.network_choices import SUFFIXES
+from napari_microenhance.widgets.models.recent import recent_files
+from napari_microenhance.widgets.viewer.layers import RECORD_KEY, restore_selection
+from napari_microenhance.widgets.viewer.lifetime import when_destroyed
+from napari_microenhance.widgets.viewer.view import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.measure.profiles import Profile
     from napari_microenhance.records.recorded import RecordedMap
-    from napari_microenhance.widgets.results import LayerPlan
+    from napari_microenhance.widgets.viewer.results import LayerPlan
 
 __all__ = ["InspectWidget"]
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QProgressBar, QStyle, QVBoxLayout, QWidget
 
+from napari_microenhance.widgets.fields.layer_box import LayerBox
+from napari_microenhance.widgets.fields.layout import FieldArea
+from napari_microenhance.widgets.fields.options_form import let_shrink
 from napari_microenhance.widgets.inspect.changes import Changes
 from napari_microenhance.widgets.inspect.parts import Text, button, row
 from napari_microenhance.widgets.inspect.sections import RecordSection, TrustSection
-from napari_microenhance.widgets.options_form import let_shrink
-from napari_microenhance.widgets.panel import FieldArea, LayerBox
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -11,8 +11,8 @@ from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.widgets.compare.pairs import pair_of
 from napari_microenhance.widgets.inspect.face import Face
 from napari_microenhance.widgets.inspect.maps import MAP_KEY
-from napari_microenhance.widgets.layers import RECORD_KEY
-from napari_microenhance.widgets.live import is_live
+from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.live import is_live
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -9,8 +9,8 @@ from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
-from napari_microenhance.widgets.roi_files import drawing_look, drawing_placement
-from napari_microenhance.widgets.view import map_points, read_view
+from napari_microenhance.widgets.roi.roi_files import drawing_look, drawing_placement
+from napari_microenhance.widgets.viewer.view import map_points, read_view
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -17,8 +17,8 @@ from napari_microenhance.api import (
 )
 from napari_microenhance.records.repeating import Repetition, find_model, prepare
 from napari_microenhance.widgets.inspect.subject import Subject, kept_axes
-from napari_microenhance.widgets.layers import mixes, part_of, place
-from napari_microenhance.widgets.results import LayerPlan
+from napari_microenhance.widgets.viewer.layers import mixes, part_of, place
+from napari_microenhance.widgets.viewer.results import LayerPlan
 
 if TYPE_CHECKING:
     from napari_microenhance.api import TrustMap

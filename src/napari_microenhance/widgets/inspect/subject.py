@@ -15,7 +15,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.measure.alignment import Alignment, cut_to, patch_spans
 from napari_microenhance.measure.full_range import FullRange, full_range
-from napari_microenhance.widgets.layers import (
+from napari_microenhance.widgets.viewer.layers import (
     ImageSource,
     Placement,
     axes_of,

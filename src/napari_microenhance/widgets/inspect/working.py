@@ -12,7 +12,7 @@ from napari_microenhance.api import RecordMismatchError
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.widgets.inspect.errand import Call, Errand
 from napari_microenhance.widgets.inspect.following import Following
-from napari_microenhance.widgets.lifetime import WidgetEvents, when_destroyed
+from napari_microenhance.widgets.viewer.lifetime import WidgetEvents, when_destroyed
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -4,7 +4,7 @@ from typing import Final
 
 from qtpy.QtWidgets import QPushButton
 
-from napari_microenhance.widgets.menus import ButtonMenu
+from napari_microenhance.widgets.fields.menus import ButtonMenu
 
 __all__ = ["DRAWN", "FILTER", "FIND", "OPEN", "SAVE", "RoiMenu"]
 

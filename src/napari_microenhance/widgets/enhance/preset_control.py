@@ -5,24 +5,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from magicgui.widgets import ComboBox
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
 from napari_microenhance.api import Options, list_presets, load_preset, save_preset
 from napari_microenhance.errors import MicroEnhanceError, OptionsError, OutputError
-from napari_microenhance.widgets.menus import ButtonMenu
-from napari_microenhance.widgets.options_form import (
-    OPTION_NAMES,
-    let_shrink,
+from napari_microenhance.widgets.fields.menus import ButtonMenu
+from napari_microenhance.widgets.fields.options_form import (
     read_options,
     write_options,
 )
 
 if TYPE_CHECKING:
-    from napari_microenhance.widgets.panel import Panel
+    from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
 
-__all__ = ["DEFAULTS", "OWN", "PresetBox", "Presets"]
+__all__ = ["DEFAULTS", "OWN", "PresetChoices", "PresetControl"]
 
 OWN: Final = "your settings"
 DEFAULTS: Final = "defaults"
@@ -34,55 +31,58 @@ SHARE: Final = "Save to file…"
 _FILTER = "Presets (*.json)"
 
 
-class PresetBox(ComboBox):
-    """Chooses among the presets that there are, and files that were opened."""
+class PresetChoices:
+    """The presets that there are, and files that were opened.
+
+    Attributes
+    ----------
+    files : list of Path
+    """
 
     def __init__(self) -> None:
         self.files: list[Path] = []
-        super().__init__(
-            name="preset",
-            label="Preset",
-            choices=self._choices,
-            tooltip="Sets all options at once; the arrow saves and opens presets.",
-        )
-        self.value = DEFAULTS
-        let_shrink(self)
 
-    def _choices(self, _: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - a magicgui callback
+    def __call__(self, _: Any = None) -> list[tuple[str, str]]:  # noqa: ANN401 - a magicgui callback
         """Return (text, key) pairs."""
         pairs = [(name, name) for name in (OWN, DEFAULTS, *list_presets())]
         return pairs + [(path.name, str(path)) for path in self.files]
 
 
-class Presets:
+class PresetControl:
     """Sets the fields to a preset, and keeps what they say as one; main thread only.
 
     Parameters
     ----------
-    fields : Panel
-        With the box `preset`, the button `preset_menu`, and a field per option.
+    fields : EnhanceFields
+    choices : PresetChoices
+        Of the chooser of presets.
+
+    Attributes
+    ----------
+    menu : ButtonMenu
     """
 
     failed = Signal(object)
     """The exception that kept a preset from being read or written."""
 
-    def __init__(self, fields: "Panel") -> None:
-        self._fields = fields
-        self._box: PresetBox = fields.preset
+    def __init__(self, fields: "EnhanceFields", choices: PresetChoices) -> None:
+        self._options, self._choices = fields.options, choices
+        self._box = fields.preset
         self._applying = False
-        menu = ButtonMenu(fields.preset_menu.native)
-        menu.add(SAVE, "Keep the options as they are now under a name.")
-        menu.add(OPEN, "Use a preset that somebody shared.")
-        menu.add(SHARE, "A small JSON file to share.")
-        menu.chosen.connect(self._on_menu)
+        self._box.value = DEFAULTS
+        self.menu = ButtonMenu(fields.preset_menu.native)
+        self.menu.add(SAVE, "Keep the options as they are now under a name.")
+        self.menu.add(OPEN, "Use a preset that somebody shared.")
+        self.menu.add(SHARE, "A small JSON file to share.")
+        self.menu.chosen.connect(self._on_menu)
         self._box.changed.connect(self._on_chosen)
-        for name in OPTION_NAMES:
-            fields[name].changed.connect(self._on_option)
+        for field in fields.options.values():
+            field.changed.connect(self._on_option)
 
     def restore(self, options: Options) -> None:
         """Set the fields to options that have no name, unless they cannot hold them."""
         with self._quietly(), contextlib.suppress(OptionsError):
-            write_options(self._fields, options)
+            write_options(self._options, options)
             self._box.value = DEFAULTS if options == Options() else OWN
 
     def save(self, name: str) -> None:
@@ -91,15 +91,15 @@ class Presets:
         with self._telling():
             if name in (OWN, DEFAULTS) or name.lower().endswith(".json"):
                 raise OptionsError(f"{name!r} cannot be the name of a preset; give another one.")
-            save_preset(name, read_options(self._fields, None), overwrite=True)
+            save_preset(name, read_options(self._options), overwrite=True)
             self._offer(name)
 
     def open_file(self, path: Path) -> None:
         """Set the fields to the preset that a file holds, and offer it from now on."""
         with self._telling():
             load_preset(path)
-            if path not in self._box.files:
-                self._box.files.append(path)
+            if path not in self._choices.files:
+                self._choices.files.append(path)
             self._box.reset_choices()
             # A file that was opened before may hold something else by now.
             self._box.value = OWN
@@ -111,7 +111,7 @@ class Presets:
             named = path if path.suffix.lower() == ".json" else path.with_name(f"{path.name}.json")
             if named != path and named.exists():
                 raise OutputError(f"{named.name} exists; choose it by its full name to replace it.")
-            save_preset(named, read_options(self._fields, None), overwrite=True)
+            save_preset(named, read_options(self._options), overwrite=True)
 
     def _on_chosen(self, key: str | None) -> None:
         """Set the fields to what was chosen."""
@@ -120,7 +120,7 @@ class Presets:
         try:
             options = Options() if key == DEFAULTS else load_preset(str(key))
             with self._quietly():
-                write_options(self._fields, options)
+                write_options(self._options, options)
         except MicroEnhanceError as error:
             with self._quietly():
                 self._box.value = OWN
@@ -149,7 +149,7 @@ class Presets:
 
     def _ask_name(self) -> None:
         """Ask for a name, and whether an older preset of that name may go."""
-        native = self._fields.native
+        native = self._box.native.window()
         name, given = QInputDialog.getText(native, "Save preset", "Name of the preset:")
         if not given:
             return
@@ -160,7 +160,7 @@ class Presets:
 
     def _ask(self, dialog: Callable[..., Any], title: str, use: Callable[[Path], None]) -> None:
         """Ask for a file, and use it."""
-        path, _ = dialog(self._fields.native, title, "", _FILTER)
+        path, _ = dialog(self._box.native.window(), title, "", _FILTER)
         if path:
             use(Path(path))
 

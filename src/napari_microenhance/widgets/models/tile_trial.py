@@ -1,21 +1,22 @@
 """A trial: one tile of the user's image through a network, and what it did to the numbers."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.api import enhance, load_model
-from napari_microenhance.widgets.facts import usual_tiling
+from napari_microenhance.widgets.models.facts import usual_tiling
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model, Result
-    from napari_microenhance.widgets.layers import ImageSource
-    from napari_microenhance.widgets.worker import Task
+    from napari_microenhance.engine.reports.report_sections import ProviderSection
+    from napari_microenhance.widgets.running.task import Task
+    from napari_microenhance.widgets.viewer.layers import ImageSource
 
-__all__ = ["Trial", "try_out"]
+__all__ = ["TileTrial", "try_out"]
 
 _EDGE_PX = 256
 
@@ -23,22 +24,21 @@ Window = tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class TileTrial:
     """How a trial went.
 
     Parameters
     ----------
     sentence : str
         For the user.
-    provider : mapping
-        asked, got.
+    provider : ProviderSection
     """
 
     sentence: str
-    provider: Mapping[str, str]
+    provider: "ProviderSection"
 
 
-def try_out(task: "Task", should_stop: Callable[[], bool]) -> Trial:
+def try_out(task: "Task", should_stop: Callable[[], bool]) -> TileTrial:
     """Run one tile at the middle of what is in sight; worker thread.
 
     Parameters
@@ -49,7 +49,7 @@ def try_out(task: "Task", should_stop: Callable[[], bool]) -> Trial:
 
     Returns
     -------
-    Trial
+    TileTrial
     """
     model = load_model(task.model)
     box = _middle(task, model)
@@ -79,7 +79,7 @@ def try_out(task: "Task", should_stop: Callable[[], bool]) -> Trial:
     plan, seconds = result.report.plan, result.report.seconds.total
     shape = " x ".join(map(str, plan.tile_shape))
     tiles = "One tile" if plan.tiles == 1 else f"{plan.tiles} tiles"
-    return Trial(f"{tiles} of {shape} px took {seconds:.2g} s: {said}", result.report.provider)
+    return TileTrial(f"{tiles} of {shape} px took {seconds:.2g} s: {said}", result.report.provider)
 
 
 def _middle(task: "Task", model: "Model") -> Window:

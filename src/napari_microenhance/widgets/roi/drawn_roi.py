@@ -10,16 +10,16 @@ from napari.layers import Labels
 
 from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.outlines import ellipse_in_box
-from napari_microenhance.widgets.layers import level_zero
-from napari_microenhance.widgets.view import View, map_points
+from napari_microenhance.widgets.viewer.layers import level_zero
+from napari_microenhance.widgets.viewer.view import View, map_points
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
 
 __all__ = [
     "EXACT_KEY",
+    "DrawnRoi",
     "LabelsRoi",
-    "Roi",
     "exact_data",
     "read_labels",
     "read_roi",
@@ -113,7 +113,7 @@ class LabelsRoi:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Roi:
+class DrawnRoi:
     """What the ROI layer says about one image.
 
     Parameters
@@ -135,19 +135,19 @@ class Roi:
         """Whether no ROI restricts the run."""
         return self.polygons is None and self.labels is None
 
-    def split(self) -> tuple["Roi", ...]:
+    def split(self) -> tuple["DrawnRoi", ...]:
         """Return each shape as an ROI of its own, the remarks with the first."""
         if self.polygons is None or len(self.polygons) < 2:
             return (self,)
         return tuple(
-            Roi(polygons=(one,), remarks=self.remarks if i == 0 else ())
+            DrawnRoi(polygons=(one,), remarks=self.remarks if i == 0 else ())
             for i, one in enumerate(self.polygons)
         )
 
 
 def read_roi(
     layer: "Shapes | Labels | None", image: "Image", view: View, *, plane: Plane | None = None
-) -> Roi:
+) -> DrawnRoi:
     """Return what an ROI layer of any kind says about an image; main thread only.
 
     Parameters
@@ -163,7 +163,7 @@ def read_roi(
         If it cannot be an ROI of this image.
     """
     if layer is None:
-        return Roi()
+        return DrawnRoi()
     if not isinstance(layer, Labels):
         return read_shapes(layer, image, view, plane=plane)
     height, width = level_zero(image).shape[image.ndim - 2 : image.ndim]
@@ -182,7 +182,9 @@ def exact_data(shapes: "Shapes") -> list[FloatArray]:
     ]
 
 
-def read_shapes(shapes: "Shapes", image: "Image", view: View, *, plane: Plane | None = None) -> Roi:
+def read_shapes(
+    shapes: "Shapes", image: "Image", view: View, *, plane: Plane | None = None
+) -> DrawnRoi:
     """Turn drawn shapes into polygons in image pixels; main thread only.
 
     Parameters
@@ -196,7 +198,7 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View, *, plane: Plane | 
 
     Returns
     -------
-    Roi
+    DrawnRoi
 
     Raises
     ------
@@ -204,7 +206,9 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View, *, plane: Plane | 
         If shapes are there, but none that has an area.
     """
     if len(shapes.data) == 0:
-        return Roi(remarks=(f"ROI layer {shapes.name!r} is empty: the whole image is processed.",))
+        return DrawnRoi(
+            remarks=(f"ROI layer {shapes.name!r} is empty: the whole image is processed.",)
+        )
     drawn: list[tuple[Plane, FloatArray]] = []
     open_shapes = turned = 0
     for vertices, kind in zip(exact_data(shapes), shapes.shape_type, strict=True):
@@ -234,10 +238,10 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View, *, plane: Plane | 
     elif stacked:
         planes = sorted({p for p, _ in drawn})
         remarks.append(f"The ROI drawn on {_name_planes(planes)} is used for every plane.")
-    return Roi(polygons=tuple(outline for _, outline in drawn), remarks=tuple(remarks))
+    return DrawnRoi(polygons=tuple(outline for _, outline in drawn), remarks=tuple(remarks))
 
 
-def read_labels(labels: "Labels", image: "Image", view: View, shape: tuple[int, int]) -> Roi:
+def read_labels(labels: "Labels", image: "Image", view: View, shape: tuple[int, int]) -> DrawnRoi:
     """Describe a Labels layer as an ROI; main thread only, no pixel is read.
 
     Parameters
@@ -251,7 +255,7 @@ def read_labels(labels: "Labels", image: "Image", view: View, shape: tuple[int, 
 
     Returns
     -------
-    Roi
+    DrawnRoi
 
     Raises
     ------
@@ -271,7 +275,7 @@ def read_labels(labels: "Labels", image: "Image", view: View, shape: tuple[int, 
     if labels.ndim > 2 and image.ndim > 2:
         remarks = (f"The labels of {_name_planes([plane])} are used for every plane.",)
     roi = LabelsRoi(data, plane, matrix, origin, shape)
-    return Roi(labels=roi, remarks=remarks)
+    return DrawnRoi(labels=roi, remarks=remarks)
 
 
 def _snap(points: FloatArray) -> FloatArray:

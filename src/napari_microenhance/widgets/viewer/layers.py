@@ -25,6 +25,7 @@ __all__ = [
     "Placement",
     "axes_of",
     "bare",
+    "is_result",
     "level_zero",
     "mixes",
     "part_of",
@@ -162,6 +163,11 @@ def bare(layer: "Layer") -> "Layer":
     """
     unwrapped: Layer = getattr(layer, "__wrapped__", layer)
     return unwrapped
+
+
+def is_result(layer: "Layer") -> bool:
+    """Return whether a run of ours made a layer."""
+    return RECORD_KEY in layer.metadata
 
 
 def level_zero(layer: "Layer") -> Any:  # noqa: ANN401 - any array-like

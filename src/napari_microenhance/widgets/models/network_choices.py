@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_microenhance.api import ModelInfo, list_models
-from napari_microenhance.widgets.worker import Handle, ModelWorker
+from napari_microenhance.api import ModelInfo, list_models, load_model
+from napari_microenhance.widgets.background.background_job import BackgroundJob
 
 if TYPE_CHECKING:
+    from qtpy.QtCore import QObject
+
     from napari_microenhance.api import Model
 
 __all__ = ["SUFFIXES", "Networks"]
@@ -23,6 +25,11 @@ class Networks:
     A choice's key is a built-in name or a file's path, also that of a file in the user's
     folder. A file is opened in a thread of its own; a built-in network by the run that
     first needs it.
+
+    Attributes
+    ----------
+    opening : str or None
+        Key of the file that is being opened.
     """
 
     opened = Signal(str)
@@ -37,13 +44,13 @@ class Networks:
         self._read_folders()
         self._files: list[str] = []
         self._models: dict[str, Model] = {}
-        self.handle = Handle[ModelWorker]()
+        self.opening: str | None = None
+        self._job = BackgroundJob(None)
+        self._job.failed.connect(self._on_failed)
 
-    @property
-    def opening(self) -> str | None:
-        """Key of the file that is being opened."""
-        worker = self.handle.worker
-        return None if worker is None else str(worker.path)
+    def end_with(self, owner: "QObject") -> None:
+        """End the opening of a file when Qt deletes an object."""
+        self._job.end_with(owner)
 
     def choices(self) -> list[tuple[str, str]]:
         """Return (text, key) pairs; every text once."""
@@ -103,17 +110,17 @@ class Networks:
         if key not in self._files and key not in self._yours:
             self._files.append(key)
         self._models.pop(key, None)
-        worker = ModelWorker(path)
-        self.handle.worker = worker
-        worker.finished.connect(self._on_finished)
-        worker.start()
+        self.opening = key
+        title = f"Opening {path.name}"
+        self._job.start(lambda _: load_model(path), self._on_opened, title=title)
         return key
 
     def drop(self) -> None:
         """Stop listening to the file that is being opened, and forget it."""
         if self.opening is not None:
             self._forget(self.opening)
-        self.handle.drop()
+        self.opening = None
+        self._job.drop()
 
     def _forget(self, key: str) -> None:
         """Offer a file no more, unless it lies in the user's folder."""
@@ -126,16 +133,16 @@ class Networks:
         self._builtin = {info.name: info for info in found if info.source == "built-in"}
         self._yours = {str(info.path): info for info in found if info.source == "user"}
 
-    def _on_finished(self, _: None = None) -> None:
-        """Tell how opening went."""
-        worker = self.handle.worker
-        if worker is None or not worker.done:
-            return  # a dropped worker's late word
-        key = str(worker.path)
-        self.handle.worker = None
-        if worker.model is not None:
-            self._models[key] = worker.model
+    def _on_opened(self, model: "Model") -> None:
+        """Offer what was opened."""
+        key, self.opening = self.opening, None
+        if key is not None:
+            self._models[key] = model
             self.opened.emit(key)
-        else:
+
+    def _on_failed(self, error: Exception) -> None:
+        """Tell why a file cannot be used."""
+        key, self.opening = self.opening, None
+        if key is not None:
             self._forget(key)
-            self.failed.emit(key, worker.error)
+            self.failed.emit(key, error)

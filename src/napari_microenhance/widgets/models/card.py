@@ -1,6 +1,5 @@
 """The card of a network: what was found out about it, and what the user knows better."""
 
-from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,13 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QTextBrowser, QVBox
 from superqt import QCollapsible
 
 from napari_microenhance.errors import OptionsError
-from napari_microenhance.widgets.facts import describe
-from napari_microenhance.widgets.options_form import WordBox, let_shrink
+from napari_microenhance.widgets.fields.options_form import WordBox, let_shrink
+from napari_microenhance.widgets.models.facts import describe
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model
     from napari_microenhance.engine.probing.findings import Finding
+    from napari_microenhance.engine.reports.report_sections import ProviderSection
     from napari_microenhance.engine.spec import ModelSpec
 
 __all__ = ["ModelCard", "parse_channels"]
@@ -39,6 +39,8 @@ class ModelCard(QCollapsible):
     save, test, verify : PushButton
     facts, outcome : QLabel
         What is known, and how a test or verification went.
+    editor : QWidget
+        Holds the first three; hidden where nothing can be edited.
     words : QTextBrowser
         The network's own card.
     """
@@ -51,7 +53,7 @@ class ModelCard(QCollapsible):
         self._spec: ModelSpec | None = None
         self._pairs: tuple[tuple[str, str], ...] = ()
         self._findings: tuple[Finding, ...] = ()
-        self._provider: Mapping[str, Any] = {}
+        self._provider: ProviderSection | None = None
         self.facts, self.outcome = _Text(), _Text()
         self.words = _CardText()
         self.task = ComboBox(
@@ -80,12 +82,12 @@ class ModelCard(QCollapsible):
 
     def show_nothing(self, text: str) -> None:
         """Show a network that is not open: only the text of its card, Markdown."""
-        self._spec, self._findings, self._provider = None, (), {}
+        self._spec, self._findings, self._provider = None, (), None
         self._pairs = ()
         self._show_text(text)
         self._show_facts()
         self.say("")
-        for widget in (self._editor, self.verify.native):
+        for widget in (self.editor, self.verify.native):
             widget.setVisible(False)
 
     def show_model(self, model: "Model", *, editable: bool) -> None:
@@ -100,7 +102,7 @@ class ModelCard(QCollapsible):
         self._spec = model.spec
         self._pairs = describe(model.spec)
         self._findings = tuple(model.details)
-        self._provider = {}
+        self._provider = None
         self.task.value = model.spec.task
         self.value_range.value = model.spec.value_range
         channels = model.spec.output_channels
@@ -108,11 +110,11 @@ class ModelCard(QCollapsible):
         self._show_text(model.card or model.spec.card)
         self._show_facts()
         self.say("")
-        self._editor.setVisible(editable)
+        self.editor.setVisible(editable)
         package = model.package
         self.verify.native.setVisible(package is not None and package.test_files is not None)
 
-    def show_provider(self, provider: Mapping[str, Any]) -> None:
+    def show_provider(self, provider: "ProviderSection") -> None:
         """Show what a run asked for and got."""
         self._provider = provider
         self._show_facts()
@@ -148,7 +150,7 @@ class ModelCard(QCollapsible):
     def _show_facts(self) -> None:
         """Write the facts, the findings and the provider."""
         rows = [(escape(head), escape(text)) for head, text in self._pairs]
-        if self._provider:
+        if self._provider is not None:
             rows.append(("Provider", _provider_text(self._provider)))
         table = "".join(f"<tr><td>{a}&nbsp;&nbsp;</td><td>{b}</td></tr>" for a, b in rows)
         lines = [_finding_text(f) for f in self._findings]
@@ -165,8 +167,8 @@ class ModelCard(QCollapsible):
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
-        self._editor = QWidget()
-        form = QFormLayout(self._editor)
+        self.editor = QWidget()
+        form = QFormLayout(self.editor)
         form.setContentsMargins(0, 0, 0, 0)
         for field in (self.task, self.value_range, self.output_channels):
             if not isinstance(field, LineEdit):
@@ -178,7 +180,7 @@ class ModelCard(QCollapsible):
         row.setContentsMargins(0, 0, 0, 0)
         for button in (self.test, self.verify):
             row.addWidget(button.native)
-        for part in (self.facts, self.words, buttons, self.outcome, self._editor):
+        for part in (self.facts, self.words, buttons, self.outcome, self.editor):
             column.addWidget(part)
         self.setDuration(0)
         inner = self.content().layout()
@@ -254,9 +256,9 @@ def parse_channels(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in words)
 
 
-def _provider_text(provider: Mapping[str, Any]) -> str:
+def _provider_text(provider: "ProviderSection") -> str:
     """Return asked and got, red where they differ."""
-    asked, got = str(provider["asked"]), str(provider["got"])
+    asked, got = provider.asked, provider.got
     text = f"{asked} asked, {got} ran"
     return escape(text) if asked in ("auto", got) else _coloured(text, BAD)
 

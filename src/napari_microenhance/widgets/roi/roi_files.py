@@ -12,14 +12,14 @@ from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.outlines import is_rectangle
 from napari_microenhance.rois.roi_formats import read_shapes, write_shapes
 from napari_microenhance.rois.shapes import Shape, shape_outline
-from napari_microenhance.widgets.layers import level_zero, mixes, part_of, read_placement
-from napari_microenhance.widgets.roi import EXACT_KEY, exact_data
-from napari_microenhance.widgets.view import View, map_points
+from napari_microenhance.widgets.roi.drawn_roi import EXACT_KEY, exact_data
+from napari_microenhance.widgets.viewer.layers import level_zero, mixes, part_of, read_placement
+from napari_microenhance.widgets.viewer.view import View, map_points
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_microenhance.widgets.layers import Placement
+    from napari_microenhance.widgets.viewer.layers import Placement
 
 __all__ = ["drawing_look", "drawing_placement", "read_roi_file", "write_roi_file"]
 

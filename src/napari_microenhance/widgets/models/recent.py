@@ -5,7 +5,7 @@ from pathlib import Path
 from psygnal import Signal
 from qtpy.QtWidgets import QMenu, QPushButton
 
-from napari_microenhance.widgets.settings import section
+from napari_microenhance.widgets.viewer.settings import section
 
 __all__ = ["RecentMenu", "add_recent", "recent_files"]
 

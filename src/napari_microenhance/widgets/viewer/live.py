@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Layer
 
-from napari_microenhance.widgets.layers import (
+from napari_microenhance.widgets.viewer.layers import (
     RECORD_KEY,
     ImageSource,
     place,
@@ -20,7 +20,7 @@ from napari_microenhance.widgets.layers import (
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_microenhance.widgets.results import LayerPlan
+    from napari_microenhance.widgets.viewer.results import LayerPlan
 
 __all__ = ["EDGE_PX", "LIVE_KEY", "LiveLayer", "LiveTiles", "is_live"]
 

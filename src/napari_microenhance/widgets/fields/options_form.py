@@ -1,10 +1,10 @@
 """Fields for every option of a run, made from the dataclass that defines them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from magicgui.widgets import ComboBox, Container, SpinBox
+from magicgui.widgets import ComboBox, SpinBox
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_microenhance.api import Options
@@ -14,6 +14,7 @@ from napari_microenhance.errors import OptionsError
 
 __all__ = [
     "ADVANCED",
+    "CURRENT_PLANE",
     "OPTION_NAMES",
     "SHOWN",
     "OptionField",
@@ -155,39 +156,36 @@ def make_field(name: str) -> OptionField:
     return field
 
 
-def read_options(fields: Container[Any], plane: int | None) -> Options:
+def read_options(fields: Mapping[str, OptionField]) -> Options:
     """Read all fields.
 
     Parameters
     ----------
-    fields : Container
-        With one field per option.
-    plane : int or None
-        What "current plane" means, counted as `Options.planes` does; None: the image has
-        no planes.
+    fields : mapping of str to magicgui widget
+        One field per option.
 
     Returns
     -------
     Options
+        Of all planes, whatever the field of the planes says: which one is the current plane,
+        only the viewer knows.
 
     Raises
     ------
     OptionsError
         If a field holds text that its option does not take.
     """
-    values = {name: getattr(fields, name).value for name in OPTION_NAMES}
-    only_current = values["planes"] == CURRENT_PLANE and plane is not None
-    values["planes"] = (plane,) if only_current else "all"
-    return Options(**values)
+    values: dict[str, Any] = {name: fields[name].value for name in OPTION_NAMES}
+    return Options(**{**values, "planes": "all"})
 
 
-def write_options(fields: Container[Any], options: Options) -> None:
+def write_options(fields: Mapping[str, OptionField], options: Options) -> None:
     """Set all fields but that of the planes, which says something about one image.
 
     Parameters
     ----------
-    fields : Container
-        With one field per option.
+    fields : mapping of str to magicgui widget
+        One field per option.
     options : Options
 
     Raises
@@ -200,7 +198,7 @@ def write_options(fields: Container[Any], options: Options) -> None:
         if name in _SPUN and value > _MOST_PX:
             raise OptionsError(f"{name}={value} is more than {_MOST_PX} px.")
     for name, value in values.items():
-        getattr(fields, name).value = value
+        fields[name].value = value
 
 
 def let_shrink(field: OptionField) -> None:

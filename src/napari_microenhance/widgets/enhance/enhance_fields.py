@@ -1,0 +1,133 @@
+"""The fields, buttons and lines of the dock "Enhance ROI", without behaviour."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, Label, ProgressBar, PushButton, Widget
+
+from napari_microenhance.widgets.compare.buttons import ModeButton, mode_buttons
+from napari_microenhance.widgets.fields.layer_box import LayerBox
+from napari_microenhance.widgets.fields.layout import button, wrapped_text
+from napari_microenhance.widgets.fields.options_form import (
+    OPTION_NAMES,
+    OptionField,
+    let_shrink,
+    make_field,
+)
+
+__all__ = ["Choices", "EnhanceFields", "make_fields"]
+
+Choices = Callable[[Any], list[tuple[str, Any]]]
+"""Gets a field, which it need not look at; returns (text, value) pairs."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EnhanceFields:
+    """All parts of the dock, top to bottom.
+
+    Each is called as its attribute, or as its key in `options` and `modes`.
+    """
+
+    image: LayerBox
+    roi: LayerBox
+    draw_roi: PushButton
+    more_roi: PushButton
+    each_shape: CheckBox
+    model: ComboBox
+    open_file: PushButton
+    open_recent: PushButton
+    about: Label
+    preset: ComboBox
+    preset_menu: PushButton
+    options: Mapping[str, OptionField]
+    caution: Label
+    run: PushButton
+    more_run: PushButton
+    preview: PushButton
+    cancel: PushButton
+    progress: ProgressBar
+    modes: Mapping[str, ModeButton]
+    use_as_roi: PushButton
+    inspect: PushButton
+    status: Label
+    remarks: Label
+
+    def __iter__(self) -> Iterator[Widget]:
+        for field in dataclasses.fields(self):
+            part = getattr(self, field.name)
+            yield from part.values() if isinstance(part, Mapping) else (part,)
+
+
+def make_fields(
+    *, images: Choices, rois: Choices, models: Choices, presets: Choices
+) -> EnhanceFields:
+    """Make all parts.
+
+    Parameters
+    ----------
+    images, rois, models, presets : callable
+        What the choosers offer.
+    """
+    fields = EnhanceFields(
+        image=LayerBox(
+            name="image",
+            label="Image",
+            choices=images,
+            tooltip="The image layer to enhance; it is never changed.",
+        ),
+        roi=LayerBox(
+            name="roi",
+            label="ROI",
+            choices=rois,
+            nullable=True,
+            tooltip="The Shapes or Labels layer that marks what to enhance; "
+            "everything outside stays as it is.",
+        ),
+        draw_roi=button(
+            "draw_roi", "Draw ROI", "Add a layer over the image and draw a polygon on it."
+        ),
+        more_roi=button("more_roi", "", "Other shapes, the foreground network, ROI files."),
+        each_shape=CheckBox(
+            name="each_shape",
+            text="Each shape on its own",
+            tooltip="A run makes one layer per shape, each a patch of its own.",
+        ),
+        model=ComboBox(
+            name="model",
+            label="Network",
+            choices=models,
+            tooltip="A built-in network, one of your folder, or a file that was opened.",
+        ),
+        open_file=button(
+            "open_file", "Open file…", "Open a file or package; dropping one here does too."
+        ),
+        open_recent=button("open_recent", "", "Files that were opened lately."),
+        about=wrapped_text("about"),
+        preset=ComboBox(
+            name="preset",
+            label="Preset",
+            choices=presets,
+            tooltip="Sets all options at once; the arrow saves and opens presets.",
+        ),
+        preset_menu=button("preset_menu", "", "Save and open presets."),
+        options={name: make_field(name) for name in OPTION_NAMES},
+        caution=wrapped_text("caution"),
+        run=button("run", "Run", "Enhance the whole ROI."),
+        more_run=button("more_run", "", "Run on several images."),
+        preview=button("preview", "Preview", "Enhance the part of the ROI that is in sight."),
+        cancel=button("cancel", "Cancel", "Stop the run; nothing of it is kept."),
+        progress=ProgressBar(name="progress", min=0, max=1, value=0),
+        modes={mode.name: mode for mode in mode_buttons()},
+        use_as_roi=button(
+            "use_as_roi", "Use as ROI", "Enhance what the labels of this result mark."
+        ),
+        inspect=button("inspect", "Inspect…", "What a result changed, and how far to trust it."),
+        status=wrapped_text("status"),
+        remarks=wrapped_text("remarks"),
+    )
+    for chooser in (fields.image, fields.roi, fields.model, fields.preset):
+        let_shrink(chooser)
+    native: Any = fields.model.native
+    native.setMinimumContentsLength(4)
+    return fields

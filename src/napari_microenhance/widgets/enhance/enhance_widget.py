@@ -1,0 +1,270 @@
+"""The dock widget "Enhance ROI"."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import Container
+from psygnal import Signal
+
+from napari_microenhance.errors import OptionsError
+from napari_microenhance.widgets.compare.buttons import Comparing
+from napari_microenhance.widgets.compare.pairs import remember as remember_pair
+from napari_microenhance.widgets.enhance.caution_control import CautionControl
+from napari_microenhance.widgets.enhance.enhance_fields import make_fields
+from napari_microenhance.widgets.enhance.enhance_layout import lay_out
+from napari_microenhance.widgets.enhance.enhance_view import EnhanceView
+from napari_microenhance.widgets.enhance.layer_control import (
+    LayerControl,
+    offered_images,
+    offered_rois,
+)
+from napari_microenhance.widgets.enhance.network_control import NetworkControl
+from napari_microenhance.widgets.enhance.outline_control import OutlineControl
+from napari_microenhance.widgets.enhance.preset_control import PresetChoices, PresetControl
+from napari_microenhance.widgets.enhance.request import resolve
+from napari_microenhance.widgets.enhance.roi_control import RoiControl
+from napari_microenhance.widgets.enhance.run_control import RunControl
+from napari_microenhance.widgets.fields.menus import ButtonMenu
+from napari_microenhance.widgets.models.card import ModelCard
+from napari_microenhance.widgets.models.card_control import CardControl
+from napari_microenhance.widgets.models.network_choices import SUFFIXES, Networks
+from napari_microenhance.widgets.running.result_layers import ResultLayers
+from napari_microenhance.widgets.running.runner import Runner
+from napari_microenhance.widgets.viewer.lifetime import WidgetEvents, when_destroyed
+from napari_microenhance.widgets.viewer.settings import last_used, remember
+from napari_microenhance.widgets.viewer.view import read_view
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer, Shapes
+
+    from napari_microenhance.widgets.running.task import Outcome
+
+__all__ = ["EnhanceWidget"]
+
+
+class EnhanceWidget(Container[Any]):
+    """Enhances the drawn region of an image layer with a network.
+
+    It shows, and tells what was asked; the controllers that are its attributes do the rest.
+    The fields of a run are attributes too, under the names that `Options` and the run give
+    them: `image`, `roi`, `model`, `background` and so on.
+
+    Parameters
+    ----------
+    napari_viewer : napari.components.ViewerModel
+        A viewer, its proxy, or a model without a window.
+
+    Attributes
+    ----------
+    card : ModelCard
+        Of the network that is chosen.
+    run_menu : ButtonMenu
+        Beside the button "Run".
+    networks, presets, rois, outline, cautions
+        Controllers: `NetworkControl`, `PresetControl`, `RoiControl`, `OutlineControl`,
+        `CautionControl`.
+    """
+
+    completed = Signal(object)
+    """The result layer of a run."""
+
+    previewed = Signal(object)
+    """The layer of a preview."""
+
+    failed = Signal(object)
+    """The exception that ended a run or the opening of a network."""
+
+    cancelled = Signal()
+    """A run was cancelled; no layer of it is left, only results of other images."""
+
+    def __init__(self, napari_viewer: "ViewerModel") -> None:
+        layers, preset_choices = napari_viewer.layers, PresetChoices()
+        known = Networks()
+        fields = make_fields(
+            images=lambda _: offered_images(layers),
+            rois=lambda _: offered_rois(layers),
+            models=lambda _: known.choices(),
+            presets=preset_choices,
+        )
+        super().__init__(widgets=list(fields), labels=False)
+        self._fields, self._viewer, self._known = fields, napari_viewer, known
+        known.end_with(self.native)
+        self.card = ModelCard()
+        lay_out(self, fields, self.card)
+        self.run_menu = ButtonMenu(fields.more_run.native)
+        self._view = EnhanceView(fields, known)
+        self.presets = PresetControl(fields, preset_choices)
+        self._layers = LayerControl(napari_viewer, fields)
+        self.rois = RoiControl(napari_viewer, fields)
+        self.networks = NetworkControl(fields, known)
+        self._card_control = CardControl(self.card, known)
+        runner, results = Runner(napari_viewer, self.native), ResultLayers(napari_viewer)
+        self._runs = RunControl(self._view, napari_viewer, runner, results, known)
+        self._events = WidgetEvents(self.native, SUFFIXES)
+        self._comparing = Comparing(napari_viewer, dict(fields.modes), fields.roi)
+        when_destroyed(self.native, self._comparing.compare.drop)
+        when_destroyed(self.native, self._comparing.keys.unbind)
+        self.outline = OutlineControl(napari_viewer, fields, self._layers, self.native)
+        self.cautions = CautionControl(
+            self._view.read_request, fields, self._layers, known, self.native
+        )
+        self._connect_buttons()
+        self._connect_controllers()
+        self._show_state()
+        self._view.warn(())
+        self._view.say("")
+        self._card_control.choose(fields.model.value)
+        options, key = last_used()
+        self.presets.restore(options)
+        self.networks.restore(key)
+
+    def open_model(self, path: str | Path) -> None:
+        """Open a network file in the background and choose it.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of an ONNX file, a BioImage.IO package or a .czann. `failed` and a notification
+            tell when it cannot be used.
+        """
+        self.networks.open(path)
+
+    def add_roi_layer(self, mode: str = "add_polygon") -> "Shapes":
+        """Add a layer over the image to draw on; see `RoiControl.add_layer`."""
+        return self.rois.add_layer(mode)
+
+    def open_roi(self, path: str | Path) -> "Shapes":
+        """Lay the shapes of an ROI file over the image; see `RoiControl.open_file`."""
+        return self.rois.open_file(path)
+
+    def save_roi(self, path: str | Path) -> None:
+        """Save the ROI in the pixels of the image; see `RoiControl.save_file`."""
+        self.rois.save_file(path)
+
+    def reset_choices(self, *_: Any) -> None:  # noqa: ANN401 - events of several kinds
+        """Offer the layers that are there now."""
+        self._fields.image.reset_choices()
+        self._fields.roi.reset_choices()
+
+    def _connect_buttons(self) -> None:
+        """Hand on what the user asks for."""
+        fields = self._fields
+        fields.run.changed.connect(self._runs.run)
+        fields.preview.changed.connect(self._runs.preview)
+        fields.cancel.changed.connect(self._on_cancel)
+        fields.inspect.changed.connect(self._on_inspect)
+        fields.model.changed.connect(self._card_control.choose)
+        self.run_menu.add(
+            "Run on all image layers",
+            "One result for each, with the same options and ROI; results are left out.",
+        )
+        self.run_menu.chosen.connect(self._runs.run_all)
+        self.card.test.changed.connect(self._on_test)
+        self.rois.find_asked.connect(self._runs.find_roi)
+        self._events.dropped.connect(self.open_model)
+        self._events.ended.connect(self._on_ended)
+
+    def _connect_controllers(self) -> None:
+        """Show what comes of it, and tell it to listeners."""
+        self._view.told.connect(self.failed.emit)
+        for part in (self.presets, self.rois, self._comparing, self._card_control):
+            part.failed.connect(self._tell)
+        self.networks.began.connect(self._on_opening)
+        self.networks.opened.connect(self._on_opened)
+        self.networks.failed.connect(self._on_not_opened)
+        self._card_control.saved.connect(self.open_model)
+        self.cautions.found.connect(self._view.warn)
+        self._comparing.compare.changed.connect(self._events.watch_window)
+        self._runs.began.connect(self._on_began)
+        self._runs.ran.connect(self._on_ran)
+        self._runs.made.connect(self._on_made)
+        for name in ("completed", "previewed", "failed", "cancelled"):
+            getattr(self._runs, name).connect(getattr(self, name).emit)
+
+    def _show_state(self) -> None:
+        """Enable the buttons that make sense."""
+        busy = self._runs.is_busy
+        self._view.show_state(busy=busy, can_cancel=busy or self._known.opening is not None)
+
+    def _tell(self, error: Exception) -> None:
+        """Tell the user what went wrong."""
+        self._show_state()
+        self._view.tell(error)
+
+    def _on_opening(self, key: str) -> None:
+        """Show that a network is being opened."""
+        self._events.watch_window()
+        self._show_state()
+        self._view.show_busy(f"Opening {Path(key).name}…")
+
+    def _on_opened(self, key: str) -> None:
+        """Say that a network is open, and start the run that waited for it."""
+        self._card_control.choose(self._fields.model.value)
+        self._show_state()
+        self._view.say(f"{Path(key).name} is open.", self._known.findings(key))
+        self._runs.go_on()
+
+    def _on_not_opened(self, error: Exception) -> None:
+        """Say why a file is no network; the run that waited for it does not start."""
+        self._runs.forget_waiting()
+        self._tell(error)
+
+    def _on_cancel(self) -> None:
+        """Stop what is going on."""
+        was_opening, was_running = self.networks.cancel(), self._runs.cancel()
+        if was_opening and not was_running:
+            self._runs.end_cancelled()
+
+    def _on_test(self) -> None:
+        """Run one tile of what is in sight."""
+        try:
+            task = resolve(self._view.read_request(), read_view(self._viewer), preview=True)
+        except Exception as error:  # noqa: BLE001 - the edge: every mistake reaches the user
+            self._tell(error)
+            return
+        self._card_control.test(task)
+
+    def _on_inspect(self) -> None:
+        """Open the dock that says what a result changed."""
+        from napari_microenhance.widgets.commands import show_inspect
+
+        result = self._layers.result()
+        if result is not None:
+            show_inspect(self._viewer, result)
+
+    def _on_began(self) -> None:
+        """Keep what is chosen for the next opening of the widget."""
+        self._remember()
+        self._events.watch_window()
+
+    def _remember(self) -> None:
+        """Keep what is chosen."""
+        try:
+            request = self._view.read_request()
+        except OptionsError:
+            return  # a field is being typed in
+        remember(request.options, request.key)
+
+    def _on_ran(self, outcome: "Outcome") -> None:
+        """Let the card say on what a network ran."""
+        self._card_control.show_run(outcome.model, outcome.provider)
+
+    def _on_made(self, image: "Image", layer: "Layer") -> None:
+        """Take note of a result and the image that it was made of."""
+        remember_pair(image, layer)
+        self._comparing.follow(layer)
+
+    def _on_ended(self) -> None:
+        """Stop at once, for the widget or its window goes away."""
+        self._comparing.close()
+        self._card_control.drop()
+        self.outline.drop()
+        self.cautions.drop()
+        self._remember()
+        was_opening = self._known.opening is not None
+        self.networks.drop()
+        if self._runs.is_busy:
+            self._runs.stop()
+        elif was_opening:
+            self._runs.end_cancelled()

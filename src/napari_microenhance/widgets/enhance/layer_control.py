@@ -1,0 +1,168 @@
+"""The dock's choice of layers: follows the viewer, and chooses what is sensible."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels, Layer, Shapes
+
+from napari_microenhance.widgets.viewer.layer_watch import LayerWatch
+from napari_microenhance.widgets.viewer.layers import is_result
+from napari_microenhance.widgets.viewer.live import is_live
+
+if TYPE_CHECKING:
+    from napari.components import LayerList, ViewerModel
+
+    from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
+
+__all__ = ["LayerControl", "offered_images", "offered_rois"]
+
+
+def offered_images(layers: "LayerList") -> list[tuple[str, Layer]]:
+    """Return the names and layers that can be enhanced."""
+    images = [layer for layer in layers if isinstance(layer, Image)]
+    return [(layer.name, layer) for layer in images if not is_live(layer)]
+
+
+def offered_rois(layers: "LayerList") -> list[tuple[str, Layer]]:
+    """Return the names and layers that can hold an ROI."""
+    found = [layer for layer in layers if isinstance(layer, Shapes | Labels)]
+    return [(layer.name, layer) for layer in found if not is_live(layer)]
+
+
+class LayerControl:
+    """Keeps the two choosers of layers, and what depends on them, up to date.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    fields : EnhanceFields
+
+    Attributes
+    ----------
+    image_watch, roi_watch : LayerWatch
+        Tell when the chosen layer, its content or its place has changed.
+    """
+
+    def __init__(self, viewer: "ViewerModel", fields: "EnhanceFields") -> None:
+        self._viewer, self._fields = viewer, fields
+        self._is_ours = False
+        self._chosen: set[str] = set()
+        self.image_watch, self.roi_watch = LayerWatch(), LayerWatch()
+        fields.image.changed.connect(self.image_watch.follow)
+        fields.roi.changed.connect(self.roi_watch.follow)
+        self.roi_watch.changed.connect(self._show_each_shape)
+        fields.image.changed.connect(self._on_image)
+        fields.roi.changed.connect(self._on_roi)
+        fields.use_as_roi.changed.connect(self._on_use_as_roi)
+        fields.each_shape.visible = False
+        layers = viewer.layers
+        layers.events.inserted.connect(self._on_inserted)
+        layers.events.removed.connect(self._on_removed)
+        layers.events.reordered.connect(self.offer)
+        layers.events.renamed.connect(self.offer)
+        layers.selection.events.active.connect(self._on_active)
+        self._set_defaults()
+        self._show_planes()
+        self._show_offers()
+
+    def offer(self, _: Any = None) -> None:  # noqa: ANN401 - a napari event
+        """Offer the layers that are there now."""
+        self._fields.image.reset_choices()
+        self._fields.roi.reset_choices()
+
+    def result(self) -> Layer | None:
+        """Return the result that is selected, or the topmost one."""
+        return self._picked([layer for layer in self._viewer.layers if is_result(layer)])
+
+    def _labels_result(self) -> Layer | None:
+        """Return the result of labels that is selected, or the topmost one."""
+        results = [layer for layer in self._viewer.layers if is_result(layer)]
+        return self._picked([layer for layer in results if isinstance(layer, Labels)])
+
+    def _picked(self, layers: list[Layer]) -> Layer | None:
+        """Return the layer that is selected, or the topmost one."""
+        active = self._viewer.layers.selection.active
+        chosen = [layer for layer in layers if active is not None and layer == active]
+        return (chosen or layers or [None])[-1]
+
+    def _on_use_as_roi(self) -> None:
+        """Mark what to enhance with the labels of a result."""
+        labels = self._labels_result()
+        if labels is not None:
+            self._fields.roi.reset_choices()
+            self._fields.roi.value = labels
+
+    @contextmanager
+    def _by_default(self) -> Iterator[None]:
+        """Mark choices made meanwhile as ours, not the user's."""
+        before, self._is_ours = self._is_ours, True
+        try:
+            yield
+        finally:
+            self._is_ours = before
+
+    def _set_defaults(self) -> None:
+        """Choose the active image and the most recent Shapes layer, unless the user chose."""
+        layers, fields = self._viewer.layers, self._fields
+        with self._by_default():
+            if "image" not in self._chosen:
+                active = layers.selection.active
+                ours = [image for _, image in offered_images(layers) if not is_result(image)]
+                pick = active if any(active == layer for layer in ours) else fields.image.value
+                if pick is None and ours:
+                    pick = ours[-1]
+                if pick is not None:
+                    fields.image.value = pick
+            if "roi" not in self._chosen and fields.roi.value is None:
+                shapes = [s for _, s in offered_rois(layers) if isinstance(s, Shapes)]
+                if shapes:
+                    fields.roi.value = shapes[-1]
+
+    def _on_inserted(self, event: Any) -> None:  # noqa: ANN401 - a napari event
+        """Offer a new layer; a new Shapes layer is the ROI unless the user chose one."""
+        with self._by_default():
+            self.offer()
+            drawn = isinstance(event.value, Shapes) and not is_live(event.value)
+            if drawn and "roi" not in self._chosen:
+                self._fields.roi.value = event.value
+
+    def _on_removed(self, event: Any) -> None:  # noqa: ANN401 - a napari event
+        """Forget a layer."""
+        for name in ("image", "roi"):
+            if getattr(self._fields, name).value == event.value:
+                self._chosen.discard(name)
+        with self._by_default():
+            self.offer()
+        self._show_offers()
+
+    def _on_active(self, _: Any) -> None:  # noqa: ANN401 - a napari event
+        """Follow the user to another image."""
+        self._set_defaults()
+        self._show_offers()
+
+    def _on_image(self, _: Any) -> None:  # noqa: ANN401 - the value
+        """Note the user's choice, and offer planes only where there are some."""
+        if not self._is_ours:
+            self._chosen.add("image")
+        self._show_planes()
+
+    def _on_roi(self, _: Any) -> None:  # noqa: ANN401 - the value
+        """Note the user's choice."""
+        if not self._is_ours:
+            self._chosen.add("roi")
+
+    def _show_planes(self) -> None:
+        """Offer planes only where there are some."""
+        image = self._fields.image.value
+        self._fields.options["planes"].enabled = image is not None and image.ndim > 2
+
+    def _show_each_shape(self) -> None:
+        """Offer a run per shape where there are several."""
+        roi = self._fields.roi.value
+        self._fields.each_shape.visible = isinstance(roi, Shapes) and len(roi.data) > 1
+
+    def _show_offers(self) -> None:
+        """Offer what can be done with results of ours where there are some."""
+        self._fields.use_as_roi.enabled = self._labels_result() is not None
+        self._fields.inspect.enabled = self.result() is not None

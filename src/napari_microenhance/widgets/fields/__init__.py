@@ -1,0 +1,1 @@
+"""Fields, menus and areas that the docks are built of."""

@@ -1,0 +1,1 @@
+"""The ROI in the viewer: drawn, read from a file, outlined."""

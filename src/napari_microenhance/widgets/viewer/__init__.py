@@ -1,0 +1,1 @@
+"""What the docks read from the viewer and put into it, as values."""

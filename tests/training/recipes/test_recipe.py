@@ -17,6 +17,7 @@ from napari_microenhance.training.recipes.recipe_files import (
 BUILT_IN = [
     "autoencoder",
     "denoise",
+    "denoise-camera",
     "detail",
     "dncnn",
     "espcn-x2",

@@ -28,6 +28,7 @@ QUICK = [
 SMALLER = {
     "autoencoder": ["network.width=4"],
     "denoise": ["network.widths=[4, 6, 8]"],
+    "denoise-camera": ["network.widths=[4, 6, 8]", "network.fine=4", "init=null"],
     "detail": ["network.widths=[4, 6, 8]"],
     "dncnn": ["network.width=4", "network.depth=5"],
     "espcn-x2": ["network.width=4"],

@@ -8,14 +8,17 @@ batch k of a run is the same whether or not the run was interrupted before it.
 import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_microenhance.simulation.camera_noise import clipped_mean, expose
 from napari_microenhance.simulation.optics import Degradation, bin_pixels, degrade
 from napari_microenhance.simulation.specimens import FAMILIES, simulate
+from napari_microenhance.training.data.cameras import draw_shot
 
 __all__ = ["PICTURES", "TASKS", "Bank", "build_bank", "draw_examples"]
 
@@ -141,6 +144,7 @@ def draw_examples(
     patch: int,
     rng: np.random.Generator,
     scale: int = 1,
+    cameras: float = 0.0,
 ) -> Pair:
     """Draw a batch.
 
@@ -157,13 +161,17 @@ def draw_examples(
         Everything random comes from it.
     scale : int
         Of super-resolution.
+    cameras : float
+        Share of the examples of "denoise" with the noise of real cameras (`data.cameras`);
+        the rest has white noise. Above 0, the target of noise that was cut off at black and
+        white is the mean of many exposures, else the clean field.
 
     Returns
     -------
     inputs : ndarray, shape (count, 1, patch // scale, patch // scale), float32
     targets : ndarray, shape (count, 1, patch, patch), float32
     """
-    make = TASKS[task]
+    make = partial(_denoise_cameras, cameras=cameras) if cameras else TASKS[task]
     numbers = np.flatnonzero(bank.labelled) if task == "foreground" else len(bank.images)
     pairs = [make(bank, int(rng.choice(numbers)), patch, scale, rng) for _ in range(count)]
     inputs = np.stack([given for given, _ in pairs])[:, None]
@@ -200,20 +208,49 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _denoise(bank: Bank, number: int, patch: int, _: int, rng: np.random.Generator) -> Pair:
-    """Add Gaussian or Poisson-Gaussian noise, sometimes cut off by the camera."""
+def _white(
+    bank: Bank, number: int, patch: int, rng: np.random.Generator
+) -> tuple[FloatImage, FloatImage, FloatImage]:
+    """Return a field with white noise, the field, and the noise's standard deviation."""
     clean = _clean(bank, number, patch, rng)
     if rng.random() < 0.6:
         camera = Degradation(read_noise=_log_uniform(rng, 0.012, 0.18))
+        sigma = np.full_like(clean, camera.read_noise)
     else:
         photons = _log_uniform(rng, 12, 2000)
         read = _log_uniform(rng, 0.3, 6) if rng.random() < 0.7 else 0.0
         camera = Degradation(photons=photons, read_noise=read)
-    noisy = degrade(clean, camera, rng)
+        sigma = np.sqrt(np.maximum(clean, 0) / photons + (read / photons) ** 2)
+    return degrade(clean, camera, rng), clean, np.asarray(sigma, np.float32)
+
+
+def _denoise(bank: Bank, number: int, patch: int, _: int, rng: np.random.Generator) -> Pair:
+    """Add Gaussian or Poisson-Gaussian noise, sometimes cut off by the camera."""
+    noisy, clean = _white(bank, number, patch, rng)[:2]
     if rng.random() < 0.5:
         # Integers hold nothing below black and above white, so dark noise has a mean above 0.
         noisy = np.clip(noisy, 0, 1)
     return noisy, clean
+
+
+def _denoise_cameras(
+    bank: Bank, number: int, patch: int, _: int, rng: np.random.Generator, *, cameras: float
+) -> Pair:
+    """Take a field with a real camera, or add white noise."""
+    if rng.random() >= cameras:
+        noisy, clean, sigma = _white(bank, number, patch, rng)
+        limited = rng.random() < 0.5
+        return (np.clip(noisy, 0, 1), clipped_mean(clean, sigma)) if limited else (noisy, clean)
+    shot = draw_shot(rng)
+    window = _window(bank.images.shape[1], patch, rng)
+    clean = _turned(bank.images[number][window], int(rng.integers(8)))
+    signal = np.asarray(shot.offset + shot.peak * clean, np.float32)
+    taken, wanted = expose(signal, shot.noise, rng)
+    if shot.stretched:
+        low, high = np.percentile(taken, PERCENTILES)
+        width = max(float(high - low), 1e-2)
+        return np.asarray((taken - low) / width), np.asarray((wanted - low) / width)
+    return taken, wanted
 
 
 def _superres(bank: Bank, number: int, patch: int, scale: int, rng: np.random.Generator) -> Pair:

@@ -52,7 +52,13 @@ class Simulated:
         """Return inputs and targets, (N, 1, Y, X), the targets `patch` px wide."""
         _, _, recipe = self._made_from
         return draw_examples(
-            self._bank, recipe.task, count=count, patch=patch, rng=rng, scale=recipe.scale
+            self._bank,
+            recipe.task,
+            count=count,
+            patch=patch,
+            rng=rng,
+            scale=recipe.scale,
+            cameras=recipe.data.cameras,
         )
 
 

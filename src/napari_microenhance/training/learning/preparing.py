@@ -1,5 +1,6 @@
 """From a recipe and an example of its data to something that can take a step."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -53,6 +54,7 @@ def prepare(
     torch.manual_seed(recipe.training.seed)
     network = build(description)
     _begin(network, description, recipe, checkpoint)
+    _freeze(network, recipe.training.frozen)
     for patch in {recipe.training.patch, *(s.patch for s in recipe.training.patch_growth)}:
         _check_size(network, inputs, patch, recipe.scale)
     features, origin = None, ""
@@ -82,6 +84,18 @@ def _begin(
         check_same_network("The last checkpoint", checkpoint, description)
     elif recipe.init is not None:
         start_from(network, description, recipe.init)
+
+
+def _freeze(network: nn.Module, names: Sequence[str]) -> None:
+    """Keep the weights of some parts of a network as they are."""
+    parts = dict(network.named_children())
+    for name in names:
+        if name not in parts:
+            raise ModelError(
+                f"training.frozen names {name}, which the network has not; its parts are "
+                f"{', '.join(parts)}."
+            )
+        parts[name].requires_grad_(requires_grad=False)
 
 
 def _discriminator(recipe: Recipe, inputs: int, targets: int) -> nn.Module | None:

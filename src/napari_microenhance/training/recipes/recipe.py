@@ -81,6 +81,9 @@ class Data(_Section):
         Edge of a field, px.
     real : float
         Share of examples cut from the pictures that scikit-image bundles.
+    cameras : float
+        Share of the examples of task denoise with noise as real cameras have it: correlated,
+        patterned, in the dark, cut off; the rest has white noise.
     seed : int
         Of the fields; validation fields have another.
     pairs : PairFolders or None
@@ -91,6 +94,7 @@ class Data(_Section):
     fields: int = Field(default=200, ge=1)
     size: int = Field(default=512, ge=32)
     real: float = Field(default=0.3, ge=0, le=1)
+    cameras: float = Field(default=0.0, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     pairs: PairFolders | None = None
 
@@ -195,6 +199,8 @@ class Training(_Section):
         What the rate does after that; the first two end at zero.
     clip : float
         Largest norm of the gradient; 0 for no limit.
+    frozen : tuple of str
+        Parts of the network whose weights stay as they start, by the names of its attributes.
     ema : float
         Decay of the average of weights that is validated and exported; 0 for the last
         weights.
@@ -220,6 +226,7 @@ class Training(_Section):
     warmup: int = Field(default=0, ge=0)
     decay: Literal["cosine", "linear", "constant"] = "cosine"
     clip: float = Field(default=1.0, ge=0)
+    frozen: tuple[str, ...] = ()
     ema: float = Field(default=0.999, ge=0, lt=1)
     precision: Literal["32", "bf16"] = "32"
     seed: int = Field(default=0, ge=0)
@@ -302,6 +309,8 @@ class Recipe(_Section):
             raise ValueError(f"loss.{misplaced[0]} is not a loss of {kind}")
         if self.task == "foreground" and (self.loss.adversarial or self.loss.perceptual):
             raise ValueError("adversarial and perceptual losses are for images, not for masks")
+        if self.data.cameras and self.task != "denoise":
+            raise ValueError(f"data.cameras is for task denoise, not for {self.task}")
         if self.task == "image" and self.data.pairs is None:
             raise ValueError("task image needs data.pairs with inputs and targets")
         if self.task == "superres" and self.scale == 1:

@@ -36,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
     # Its lazy names point at packages by string; type checkers follow real imports.
-    "__init__": {"api", "engine", "models", "presets"},
+    "__init__": {"api", "engine", "models", "presets", "rois"},
 }
 GROUND = {"errors", "files", "outputs", "types"}
 # `microenhance --help` must not pay for a run: only inside the function that needs them.

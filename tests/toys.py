@@ -167,6 +167,14 @@ def plain(
     return g.save(path, x, **save)
 
 
+def inverse(path: Path, *, channels: int = 1, **save: object) -> Path:
+    """One less the input: of an image without grey 127.5 every pixel changes."""
+    g = Graph(channels)
+    one = g.constant(np.float32(1))
+    metadata = {"value_range": "0,1"}
+    return g.save(path, g.node("Sub", one, "x"), **{"metadata": metadata, **save})
+
+
 def unet(
     path: Path, *, depth: int = 2, width: int = 4, channels: int = 1, seed: int = 0, **save: object
 ) -> Path:

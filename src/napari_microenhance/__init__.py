@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_microenhance.errors import Cancelled, MicroEnhanceError
     from napari_microenhance.models import Model, list_models, load_model
     from napari_microenhance.presets import load_preset
+    from napari_microenhance.rois.region_of_interest import Roi
 
 _HOME = {
     "Cancelled": "errors",
@@ -21,6 +22,7 @@ _HOME = {
     "Progress": "engine.run",
     "Report": "engine.reports.report",
     "Result": "engine.result",
+    "Roi": "rois.region_of_interest",
     "compare": "api",
     "enhance": "api",
     "list_models": "models",
@@ -36,6 +38,7 @@ __all__ = [
     "Progress",
     "Report",
     "Result",
+    "Roi",
     "compare",
     "enhance",
     "list_models",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.reports.report_sections import ModelSection
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.full_range import FullRange
@@ -28,7 +28,7 @@ from napari_microenhance.records import (
     methods_text,
     python_code,
 )
-from napari_microenhance.records.inputs import open_pair, region_of
+from napari_microenhance.records.inputs import open_pair, selection_of
 from napari_microenhance.types import Box
 
 if TYPE_CHECKING:
@@ -89,9 +89,10 @@ def enhance(
     model : Model, str or path
         A loaded network, or what `load_model` takes.
     roi : optional
-        None: the whole image. A bool mask or label image of the spatial shape (non-zero is
-        inside), a list of (N, 2) arrays of (y, x) vertices in px with pixel centres at whole
-        numbers, or the path of an ROI file.
+        None: the whole image. A bool mask or label image (non-zero is inside) of the spatial
+        shape, or with the image's axes of planes; a list of (N, 2) arrays of (y, x) vertices
+        in px with pixel centres at whole numbers, or of `Roi` values, which can have planes of
+        their own; or the path of an ROI file.
     axes : str, optional
         One letter of "TCZYX" per dimension. Default: two dimensions are YX, a third of
         length 3 or 4 at the end is colour.
@@ -118,11 +119,11 @@ def enhance(
     chosen = options or Options()
     network = load_model(model).at(chosen.precision)
     source = Source(image, axes, _spatial(network.spec.axes_in))
-    region, remarks = region_of(roi, source)
+    selection, remarks = selection_of(roi, source)
     choice = network.choice(chosen.provider, chosen.threads)
     job = Job(
         source=source,
-        region=region,
+        selection=selection,
         session=choice.session,
         parity=choice.parity(),
         options=chosen,
@@ -287,7 +288,7 @@ def compare(
         data_range=pair.data_range if data_range is None else data_range,
         should_stop=should_stop,
     )
-    return dataclasses.replace(found, notes=pair.notes)
+    return dataclasses.replace(found, notes=tuple(map(str, pair.notes)))
 
 
 def variability(
@@ -329,11 +330,11 @@ def variability(
     network = load_model(model)
     spec = network.at(chosen.precision).spec
     source = Source(image, axes, _spatial(spec.axes_in))
-    region, _ = region_of(roi, source)
+    selection, _ = selection_of(roi, source)
 
     def run_view(
         view: "View",
-        inside: Region,
+        inside: Selection,
         how: Options,
         part: Box | None,
         report: Callable[[Progress], None],
@@ -342,7 +343,7 @@ def variability(
         return enhance(view, network, inside, source.axes, how, report, should_stop, window=shown)
 
     return measure_variability(
-        source, region, spec, chosen, run_view, window=window, on_progress=on_progress
+        source, selection, spec, chosen, run_view, window=window, on_progress=on_progress
     )
 
 

@@ -278,16 +278,16 @@ def test_the_parts_of_a_mask_are_the_mask(data):
         mask[0, 0] = True
     parts = Parts.of_mask(mask)
     everything = tuple((0, n) for n in shape)
-    pieces = [part.region.crop(everything) for part in parts.each]
+    pieces = [part.region.footprint.crop(everything) for part in parts.each]
     np.testing.assert_array_equal(np.sum(pieces, axis=0), mask)
     # A box that holds a part of the ROI gives the same pixels, counted from its corner.
     y, x = (int(i) for i in np.argwhere(mask)[0])
     box = ((0, y + 1), (x, shape[1]))
     inner = parts.within(box)
     np.testing.assert_array_equal(
-        inner.whole.crop(tuple((0, b - a) for a, b in box)), mask[: y + 1, x:]
+        inner.whole.footprint.crop(tuple((0, b - a) for a, b in box)), mask[: y + 1, x:]
     )
-    assert all(part.region.shape == inner.whole.shape for part in inner.each)
+    assert all(part.region.footprint.shape == inner.whole.footprint.shape for part in inner.each)
 
 
 def test_parts_grow_as_the_region_of_a_run_does():

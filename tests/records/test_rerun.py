@@ -30,6 +30,7 @@ from napari_microenhance.engine import run as engine_run
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import Cancelled, FileMissingError, ImageError, MicroEnhanceError
 from napari_microenhance.images.image_formats import read_image, read_record, write_image
+from napari_microenhance.rois.region_of_interest import Roi
 
 FULL = {"model": {}, "provider": {}, "versions": {}, "image": {}, "roi": {}, "options": {}}
 FULL |= {"plan": {}, "intensity": {}}
@@ -134,6 +135,12 @@ def _kinds():
     real = rng.random((60, 70), np.float32)
     colour = rng.integers(0, 255, (60, 70, 3), np.uint8)
     stack = rng.integers(0, 999, (4, 60, 70), np.uint16)
+    series = rng.integers(0, 999, (2, 3, 60, 70), np.uint16)
+    triangle = np.array([[10.25, 12.5], [50.0, 20.125], [40.5, 60.75]])
+    placed = [Roi(triangle, planes={"T": 1, "Z": (0, 2)}), Roi(triangle + 3.5, planes={"Z": 1})]
+    masks = rng.random(stack.shape) > 0.9
+    masks[2] = False
+    masks[3] = masks[0]
     return {
         "mask": (whole, "YX", blob, {}),
         "box": (real, "YX", box, {"background": "crop"}),
@@ -142,6 +149,9 @@ def _kinds():
         "planes": (stack, "TYX", blob, {"planes": (1, 2)}),
         "given": (real * 5 - 2, "YX", None, {"intensity": (-1.5, 2.25)}),
         "float": (whole, "YX", None, {"dtype": "float32"}),
+        "own planes": (series, "TZYX", [*placed, triangle[::-1] - 6], {"tile": 48}),
+        "own channel": (series, "CTYX", [Roi(triangle, planes={"C": 1, "T": 2})], {}),
+        "own masks": (stack, "TYX", masks, {"background": "crop"}),
         "volume": (rng.random((3, 60, 70), np.float32), "ZYX", deep, {}),
     }
 

@@ -147,13 +147,13 @@ def test_shapes_without_area_are_left_out_and_counted(tmp_path):
     roi = read_roi(path)
     assert len(roi.polygons) == 1
     assert roi.labels == ("s1",)
-    assert "1 line, 1 linestrip, 1 point, 1 points" in roi.notes[0]
+    assert "1 line, 1 linestrip, 1 point, 1 points" in str(roi.notes[0])
 
 
 def test_another_image_size_is_said(tmp_path):
     path = _labelme(tmp_path / "a.json", ("polygon", [[0, 0], [4, 0], [4, 4]]))
     assert read_roi(path, (40, 50)).notes == ()
-    assert "50 x 40 px" in read_roi(path, (41, 50)).notes[0]
+    assert "50 x 40 px" in read_roi(path, (41, 50)).notes[0].text
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_napari_csv_ellipse_is_round_and_paths_are_left_out(tmp_path):
     roi = read_roi(tmp_path / "a.csv")
     y, x = (roi.polygons[0] - (5, 10)).T
     np.testing.assert_allclose((y / 5) ** 2 + (x / 10) ** 2, 1)
-    assert "1 path" in roi.notes[0]
+    assert "1 path" in str(roi.notes[0])
 
 
 @pytest.mark.parametrize(

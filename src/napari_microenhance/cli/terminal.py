@@ -58,7 +58,7 @@ def _write_to_nowhere() -> None:
         os.close(nowhere)
 
 
-def warn(sentences: Iterable[str]) -> None:
+def warn(sentences: Iterable[object]) -> None:
     """Say what the user should know, one line of stderr each."""
     for sentence in sentences:
         typer.echo(" ".join(["Warning:", *str(sentence).split()]), err=True)

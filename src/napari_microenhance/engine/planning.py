@@ -2,21 +2,48 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import Palette, palettes
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Region, intersect
+from napari_microenhance.engine.region import Region, around, intersect
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.engine.tiles.sizing import blend_of, size_axes, tiles_per_call
 from napari_microenhance.engine.tiles.tiling import Plan, context_box, plan
-from napari_microenhance.errors import OptionsError
+from napari_microenhance.errors import OptionsError, RoiError
 from napari_microenhance.types import Box
 
-__all__ = ["RunPlan", "plan_run", "plan_survey"]
+__all__ = ["PlanPart", "RunPlan", "plan_run", "plan_survey"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class PlanPart:
+    """Planes that have one region, and the tiles of each.
+
+    Parameters
+    ----------
+    region : Region
+        Already dilated.
+    passes : tuple of (tuple of int, int)
+        How often the tiles are run: indices of a plane along the plane axes, and which
+        palette of the run.
+    layout : Plan
+        Tiles of one plane and palette; with a window those that it needs.
+    """
+
+    region: Region
+    passes: tuple[tuple[tuple[int, ...], int], ...]
+    layout: Plan
+
+    @property
+    def planes(self) -> int:
+        """Number of planes."""
+        return len({plane for plane, _ in self.passes})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,14 +52,12 @@ class RunPlan:
 
     Parameters
     ----------
-    region : Region
+    selection : Selection
         Already dilated.
-    planes : tuple of tuple of int
-        Indices of the planes to run, along the plane axes.
+    parts : tuple of PlanPart
+        At least one; each plane and palette is run once.
     palettes : tuple of Palette
         The channels of each run on their own, before intensities are fitted.
-    layout : Plan
-        Tiles of one plane and palette; with a window those that it needs.
     window : Box or None
         Spatial ranges that are wanted, image px; None: all.
     batch : int
@@ -46,10 +71,9 @@ class RunPlan:
     cautions : tuple of Caution
     """
 
-    region: Region
-    planes: tuple[tuple[int, ...], ...]
+    selection: Selection
+    parts: tuple[PlanPart, ...]
     palettes: tuple[Palette, ...]
-    layout: Plan
     window: Box | None
     batch: int
     memory_bytes: int
@@ -58,41 +82,53 @@ class RunPlan:
     cautions: tuple[Caution, ...] = ()
 
     @property
-    def passes(self) -> int:
-        """How often the tiles of the layout are run: once per plane and palette."""
-        return len(self.planes) * len(self.palettes)
+    def planes(self) -> tuple[tuple[int, ...], ...]:
+        """Indices of the planes to run, along the plane axes."""
+        return tuple(dict.fromkeys(plane for part in self.parts for plane, _ in part.passes))
 
     @property
     def tiles(self) -> int:
         """Tiles of all planes and palettes."""
-        return len(self.layout.tiles) * self.passes
+        return sum(len(part.layout.tiles) * len(part.passes) for part in self.parts)
 
     @property
     def pixels_computed(self) -> int:
         """Network input pixels of all tiles, halos included."""
-        return self.layout.pixels_computed * self.passes
+        return sum(part.layout.pixels_computed * len(part.passes) for part in self.parts)
 
     @property
     def pixels_roi(self) -> int:
-        """Pixels of the dilated region in all planes."""
-        return self.region.pixels * len(self.planes)
+        """Pixels of the dilated regions in all planes."""
+        return sum(part.region.pixels * part.planes for part in self.parts)
 
     @property
     def tile_shape(self) -> tuple[int, ...]:
         """Longest read along each spatial axis, px; empty without tiles."""
-        return tuple(max(axis) for axis in zip(*(t.shape for t in self.layout.tiles), strict=True))
+        shapes = [tile.shape for part in self.parts for tile in part.layout.tiles]
+        return tuple(max(axis) for axis in zip(*shapes, strict=True))
+
+    @property
+    def halo(self) -> int:
+        """Real pixels around each kept range, px."""
+        return self.parts[0].layout.halo
+
+    @property
+    def blend(self) -> str:
+        """How neighbouring tiles are brought together."""
+        return self.parts[0].layout.blend
 
     @property
     def box(self) -> Box:
         """Spatial ranges of the patch, image px; empty ones where the window meets no ROI."""
-        box = self.region.box if self.window is None else intersect(self.region.box, self.window)
-        return box or tuple((start, start) for start, _ in self.region.box)
+        whole = around([part.region.box for part in self.parts])
+        box = whole if self.window is None else intersect(whole, self.window)
+        return box or tuple((start, start) for start, _ in whole)
 
 
 def plan_run(
     spec: ModelSpec,
     source: Source,
-    region: Region,
+    selection: Selection,
     options: Options,
     memory: int,
     *,
@@ -105,7 +141,7 @@ def plan_run(
     spec : ModelSpec
     source : Source
         Its shape, axes and number type are used.
-    region : Region
+    selection : Selection
         Before dilation.
     options : Options
     memory : int
@@ -121,16 +157,53 @@ def plan_run(
     ------
     OptionsError
         If a plane does not exist.
+    RoiError
+        If no chosen plane has a region.
     ModelError
         If the channels of image and network do not fit.
     MemoryBudgetError, TilePlanError
         If no tile does.
     """
-    planes = _chosen_planes(source, options)
     lanes = palettes(source, spec, options.colour)
-    region = region.dilated(options.dilate)
-    blend = blend_of(spec, options)
+    selection = selection.dilated(options.dilate)
+    groups: dict[int, tuple[Region, list[tuple[tuple[int, ...], int]]]] = {}
+    for plane in _chosen_planes(source, options):
+        for number, palette in enumerate(lanes):
+            region = selection.at(plane, palette.channels)
+            if region is not None:
+                groups.setdefault(id(region), (region, []))[1].append((plane, number))
+    if not groups:
+        raise RoiError(
+            "The ROI lies on other planes than those that planes= chooses; choose planes that it "
+            "lies on."
+        )
+    planes = {plane for _, passes in groups.values() for plane, _ in passes}
     per_px = (1 if lanes[0].makes_grey else source.channels) * source.dtype.itemsize * len(planes)
+    parts = []
+    for region, passes in groups.values():
+        layout = _layout(spec, region, options, memory, per_px)
+        layout = layout if window is None else layout.touching(window)
+        parts.append(PlanPart(region=region, passes=tuple(passes), layout=layout))
+    labels = spec.task == "labels"
+    return RunPlan(
+        selection=selection,
+        parts=tuple(parts),
+        palettes=lanes,
+        window=window,
+        batch=tiles_per_call(spec, options),
+        memory_bytes=memory,
+        dtype=_result_dtype(spec, source, options),
+        makes_grey=lanes[0].makes_grey or (labels and source.is_colour),
+        cautions=(
+            *_seam_cautions(spec, parts[0].layout.blend, parts[0].layout.halo),
+            *_channel_cautions(selection, lanes),
+        ),
+    )
+
+
+def _layout(spec: ModelSpec, region: Region, options: Options, memory: int, per_px: int) -> Plan:
+    """Lay the tiles of one plane; the result takes so many bytes per image pixel."""
+    blend = blend_of(spec, options)
     if blend != "crop":
         per_px += 4 * spec.channels_out
     box_px = math.prod(stop - start for start, stop in region.box)
@@ -142,20 +215,7 @@ def plan_run(
         patch_bytes=box_px * math.ceil(per_px * spec.ratio**2),
     )
     domain = region.box if options.context == "white" else context_box(region, axes)
-    layout = plan(region, axes, blend=blend, domain=domain, ratio=spec.ratio)
-    labels = spec.task == "labels"
-    return RunPlan(
-        region=region,
-        planes=planes,
-        palettes=lanes,
-        layout=layout if window is None else layout.touching(window),
-        window=window,
-        batch=tiles_per_call(spec, options),
-        memory_bytes=memory,
-        dtype=_result_dtype(spec, source, options),
-        makes_grey=lanes[0].makes_grey or (labels and source.is_colour),
-        cautions=_seam_cautions(spec, blend, axes[0].halo),
-    )
+    return plan(region, axes, blend=blend, domain=domain, ratio=spec.ratio)
 
 
 def plan_survey(spec: ModelSpec, source: Source, options: Options, memory: int) -> Plan:
@@ -200,6 +260,17 @@ def _result_dtype(spec: ModelSpec, source: Source, options: Options) -> np.dtype
     if options.dtype == "float32":
         return np.dtype(np.float32)
     return np.dtype(np.uint8) if spec.task == "labels" else source.dtype
+
+
+def _channel_cautions(selection: Selection, lanes: Sequence[Palette]) -> tuple[Caution, ...]:
+    """Say it where regions of one channel count for those that the network sees with it."""
+    if not selection.by_channel or all(len(palette.channels) == 1 for palette in lanes):
+        return ()
+    said = (
+        "The network sees several channels together, so an ROI of one channel counts for all of "
+        "them."
+    )
+    return (Caution("roi-planes", said),)
 
 
 def _seam_cautions(spec: ModelSpec, blend: str, halo: int) -> tuple[Caution, ...]:

@@ -18,7 +18,17 @@ import numpy.typing as npt
 from napari_microenhance.errors import RoiError
 from napari_microenhance.types import Box
 
-__all__ = ["Region", "fill_polygon", "intersect", "resample", "scaled", "unscaled"]
+__all__ = [
+    "Region",
+    "around",
+    "fill_polygon",
+    "intersect",
+    "resample",
+    "scaled",
+    "slices",
+    "union",
+    "unscaled",
+]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -122,7 +132,7 @@ class Region:
             If nothing is selected.
         """
         inside = np.asarray(mask) != 0
-        return cls._shrunk(inside.shape, tuple((0, n) for n in inside.shape), inside)
+        return cls.in_box(inside.shape, tuple((0, n) for n in inside.shape), inside)
 
     @classmethod
     def from_polygons(cls, polygons: Iterable[npt.ArrayLike], shape: Sequence[int]) -> Self:
@@ -145,7 +155,7 @@ class Region:
         parts: list[tuple[Box, BoolArray]] = []
         kept: list[npt.NDArray[np.float64]] = []
         for number, polygon in enumerate(polygons, start=1):
-            vertices = _checked_vertices(polygon, number)
+            vertices = checked_vertices(polygon, number)
             kept.append(vertices)
             if part := fill_polygon(vertices, (height, width)):
                 parts.append(part)
@@ -154,20 +164,31 @@ class Region:
                 f"The ROI selects no pixel of the image of {height} x {width} px; "
                 "draw it over the image."
             )
-        box = tuple(
-            (min(b[axis][0] for b, _ in parts), max(b[axis][1] for b, _ in parts))
-            for axis in range(2)
-        )
+        box = around([part_box for part_box, _ in parts])
         origin = [start for start, _ in box]
         mask = np.zeros([stop - start for start, stop in box], bool)
         for part_box, inside in parts:
             mask[slices(part_box, origin)] |= inside
-        shrunk = cls._shrunk((height, width), box, mask)
-        return dataclasses.replace(shrunk, vertices=tuple(kept))
+        region = cls.in_box((height, width), box, mask)
+        return dataclasses.replace(region, vertices=tuple(kept))
 
     @classmethod
-    def _shrunk(cls, shape: Sequence[int], box: Box, mask: BoolArray) -> Self:
-        """Return the region with its box as tight as the mask allows."""
+    def in_box(cls, shape: Sequence[int], box: Box, mask: BoolArray) -> Self:
+        """Return the region of the pixels of a box, its own box as tight as they allow.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Spatial shape of the image, px.
+        box : Box
+            Inside the image.
+        mask : ndarray of bool, shape of the box
+
+        Raises
+        ------
+        RoiError
+            If nothing is selected.
+        """
         if not mask.any():
             raise RoiError("The ROI selects no pixel of the image; draw it over the image.")
         tight = []
@@ -283,8 +304,51 @@ class Region:
         return record
 
 
-def _checked_vertices(polygon: npt.ArrayLike, number: int) -> npt.NDArray[np.float64]:
-    """Return (N, 2) float vertices or raise."""
+def around(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box that holds all of some boxes, at least one."""
+    return tuple(
+        (min(start for start, _ in spans), max(stop for _, stop in spans))
+        for spans in zip(*boxes, strict=True)
+    )
+
+
+def union(regions: Sequence[Region]) -> Region:
+    """Return the union of regions of one image, at least one and one pixel.
+
+    Raises
+    ------
+    RoiError
+        If nothing is selected.
+    """
+    if len(regions) == 1:
+        return regions[0]
+    box = around([region.box for region in regions])
+    origin = [start for start, _ in box]
+    mask = np.zeros([stop - start for start, stop in box], bool)
+    for region in regions:
+        mask[slices(region.box, origin)] |= True if region.mask is None else region.mask
+    return Region.in_box(regions[0].shape, box, mask)
+
+
+def checked_vertices(polygon: npt.ArrayLike, number: int) -> npt.NDArray[np.float64]:
+    """Return the vertices of a polygon, or raise.
+
+    Parameters
+    ----------
+    polygon : array_like, shape (N, 2)
+        (y, x), px.
+    number : int
+        How the error names it.
+
+    Returns
+    -------
+    ndarray, shape (N, 2), float64
+
+    Raises
+    ------
+    RoiError
+        If it has fewer than three vertices or one that is not finite.
+    """
     try:
         vertices = np.array(polygon, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -80,8 +80,6 @@ class Canvas:
     Parameters
     ----------
     page : Page
-    region : Region
-        Pixels outside it are never touched.
     box : Box
         Spatial ranges of the patch, image px.
     planes : tuple of tuple of int
@@ -94,7 +92,6 @@ class Canvas:
     def __init__(
         self,
         page: Page,
-        region: Region,
         *,
         box: Box,
         planes: tuple[tuple[int, ...], ...],
@@ -103,9 +100,9 @@ class Canvas:
     ) -> None:
         source = page.source
         self.page = page
-        self._region = region
         self._classes = classes
-        self._weights = region.weights(feather) if classes is None else None
+        self._feather = 0 if classes else feather
+        self._weights: dict[Region, npt.NDArray[np.float32] | None] = {}
         full: list[tuple[int, int]] = [(0, n) for n in source.shape]
         for axis, index in zip(source.plane_axes, zip(*planes, strict=True), strict=False):
             full[axis] = (min(index), max(index) + 1)
@@ -137,6 +134,7 @@ class Canvas:
         values: npt.NDArray[np.float32],
         keep: Box,
         *,
+        region: Region,
         plane: tuple[int, ...],
         palette: Palette,
         maps: tuple[IntensityMap, ...],
@@ -150,6 +148,8 @@ class Canvas:
             Base channels in the network's range.
         keep : Box
             Where they belong, result px.
+        region : Region
+            Of this plane; pixels outside it are never touched.
         plane : tuple of int
         palette : Palette
         maps : tuple of IntensityMap
@@ -164,7 +164,8 @@ class Canvas:
         """
         source = self.page.source
         spatial = tuple(self.box[a] for a in source.spatial_axes)
-        common = intersect(keep, spatial)
+        common = intersect(keep, scaled(region.box, self.page.ratio))
+        common = common and intersect(common, spatial)
         if common is None:
             return None
         inner = values[(slice(None), *slices(common, [a for a, _ in keep]))]
@@ -175,10 +176,12 @@ class Canvas:
         new = self._in_image_units(inner, common, plane=plane, palette=palette, maps=maps)
         target, box = self._target(plane, palette, common)
         under = unscaled(common, self.page.ratio)
-        inside = resample(self._region.crop(under), common, self.page.ratio)
-        if self._weights is not None:
-            weights = self._weights[slices(under, self._region.origin)]
-            weights = resample(weights, common, self.page.ratio)
+        inside = resample(region.crop(under), common, self.page.ratio)
+        if region not in self._weights:  # planes with one region follow each other
+            self._weights = {region: region.weights(self._feather)}
+        soft = self._weights[region]
+        if soft is not None:
+            weights = resample(soft[slices(under, region.origin)], common, self.page.ratio)
             new = target + weights * (new - target.astype(np.float32))
         final, clipped = to_dtype(new, self.page.dtype)
         self.clipped += int(np.count_nonzero(clipped & inside))

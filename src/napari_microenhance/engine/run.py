@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import psutil
@@ -12,8 +12,8 @@ from napari_microenhance.engine.cautions import Caution, gather
 from napari_microenhance.engine.feed import Feed, Lane
 from napari_microenhance.engine.intensity import fit
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.planning import RunPlan, plan_run, plan_survey
-from napari_microenhance.engine.region import Region, scaled
+from napari_microenhance.engine.planning import PlanPart, RunPlan, plan_run, plan_survey
+from napari_microenhance.engine.region import scaled
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.reports.report_sections import (
     ModelSection,
@@ -23,6 +23,7 @@ from napari_microenhance.engine.reports.report_sections import (
 from napari_microenhance.engine.reports.reporting import Course, make_report
 from napari_microenhance.engine.result import Canvas, Page, Result
 from napari_microenhance.engine.runtime.session import Inference, Session
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import needs_values
@@ -30,6 +31,7 @@ from napari_microenhance.engine.steps.prescription import fit_lane, remarks
 from napari_microenhance.engine.steps.survey import survey
 from napari_microenhance.engine.tiles.sizing import memory_budget, tiles_per_call
 from napari_microenhance.engine.tiles.stitching import Seams, Stitcher
+from napari_microenhance.engine.tiles.tiling import Tile
 from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.types import AnyArray, Box, JsonObject
 
@@ -71,7 +73,7 @@ class Job:
     Parameters
     ----------
     source : Source
-    region : Region
+    selection : Selection
         Before dilation.
     session : Session
     parity : dict or None
@@ -87,7 +89,7 @@ class Job:
     """
 
     source: Source
-    region: Region
+    selection: Selection
     session: Session
     options: Options
     model: ModelSection
@@ -164,14 +166,15 @@ class _Run:
         plan = plan_run(
             job.spec,
             job.source,
-            job.region,
+            job.selection,
             job.options,
             memory_budget(job.options),
             window=job.window,
         )
         lanes = self._lanes(plan)
         self._cautions += plan.cautions
-        self._check_finite(plan, lanes)
+        for part in plan.parts:
+            self._check_finite(part, lanes)
         canvas = self._canvas(plan, lanes)
         told = gather(self._cautions, silenced=job.options.no_caution)
         self._on_progress(Progress(0, plan.tiles, cautions=told))
@@ -194,7 +197,7 @@ class _Run:
             raise Cancelled
 
     def _lanes(self, plan: RunPlan) -> list[Lane]:
-        """Fit the intensity maps and pair them with the planes."""
+        """Fit the intensity maps of each palette; the lanes have no plane yet."""
         job = self._job
         fitted = []
         self._cautions += remarks(job.source, job.spec, job.options)
@@ -204,7 +207,7 @@ class _Run:
             steps = fit_lane(job.source, palette, job.spec)
             lane = Lane((), palette.fitted(maps), maps, steps)
             fitted.append(self._with_output_statistics(lane, plan.memory_bytes))
-        return [dataclasses.replace(lane, plane=p) for p in plan.planes for lane in fitted]
+        return fitted
 
     def _with_output_statistics(self, lane: Lane, memory: int) -> Lane:
         """Run the whole image first where a package's last steps need its output."""
@@ -237,16 +240,15 @@ class _Run:
         )
         return Canvas(
             page,
-            plan.region,
             box=plan.box,
             planes=plan.planes,
             feather=job.options.feather,
             classes=job.spec if labels else None,
         )
 
-    def _check_finite(self, plan: RunPlan, lanes: list[Lane]) -> None:
+    def _check_finite(self, part: PlanPart, lanes: list[Lane]) -> None:
         """Refuse an image with NaN or infinite pixels where the network would see them."""
-        source, tiles = self._job.source, plan.layout.tiles
+        source, tiles = self._job.source, part.layout.tiles
         if source.dtype.kind != "f" or not tiles:
             return
         seen = tuple(
@@ -254,9 +256,9 @@ class _Run:
             for a, n in enumerate(source.spatial_shape)
         )
         nan = infinite = 0
-        for lane in lanes:
+        for plane, number in part.passes:
             self._check_stop()
-            pixels = source.read(lane.plane, lane.palette.channels, seen)
+            pixels = source.read(plane, lanes[number].palette.channels, seen)
             nan += int(np.count_nonzero(np.isnan(pixels)))
             infinite += int(np.count_nonzero(np.isinf(pixels)))
         if nan or infinite:
@@ -267,14 +269,35 @@ class _Run:
 
     def _run_tiles(self, plan: RunPlan, lanes: list[Lane], canvas: Canvas) -> float | None:
         """Infer, stitch and paint every tile of every lane; return the mismatch."""
-        job, layout = self._job, plan.layout
-        pixels_done = 0
+        done = pixels_done = 0
+        mismatches: list[float] = []
+        for part in plan.parts:
+            placed = [dataclasses.replace(lanes[number], plane=p) for p, number in part.passes]
+            for tile, painted in self._painted(plan, part, placed, canvas, mismatches):
+                done += 1
+                pixels_done += math.prod(tile.shape)
+                elapsed = time.perf_counter() - self._started
+                self._first_tile = self._first_tile or elapsed
+                left = elapsed * (plan.pixels_computed / pixels_done - 1)
+                box, pixels = painted or (None, None)
+                self._on_progress(Progress(done, plan.tiles, box, pixels, left))
+        return max(mismatches, default=None)
+
+    def _painted(
+        self,
+        plan: RunPlan,
+        part: PlanPart,
+        lanes: list[Lane],
+        canvas: Canvas,
+        mismatches: list[float],
+    ) -> Iterator[tuple[Tile, tuple[Box, AnyArray] | None]]:
+        """Run the tiles of planes with one region, and yield what each of them painted."""
+        job, layout = self._job, part.layout
         neighbours = layout.neighbours()
         stitchers: dict[Lane, Stitcher] = {}
-        mismatches: list[float] = []
         feed = Feed(
             source=job.source,
-            region=plan.region,
+            region=part.region,
             spec=job.spec,
             inference=self._inference,
             layout=layout,
@@ -282,29 +305,23 @@ class _Run:
             batch=plan.batch,
         )
         with feed:
-            outputs = feed.outputs(lanes, self._check_stop)
-            for done, (lane, index, output) in enumerate(outputs, start=1):
+            for lane, index, output in feed.outputs(lanes, self._check_stop):
                 stitcher = stitchers.setdefault(lane, Stitcher(layout, neighbours, self._seams))
                 tile = layout.tiles[index]
                 painted = canvas.paint(
                     stitcher.add(index, output),
                     scaled(tile.keep, layout.ratio),
+                    region=part.region,
                     plane=lane.plane,
                     palette=lane.palette,
                     maps=lane.maps,
                     after=lane.steps.after if lane.steps else None,
                 )
-                pixels_done += math.prod(tile.shape)
-                elapsed = time.perf_counter() - self._started
-                self._first_tile = self._first_tile or elapsed
-                left = elapsed * (plan.pixels_computed / pixels_done - 1)
-                box, pixels = painted or (None, None)
-                self._on_progress(Progress(done, plan.tiles, box, pixels, left))
                 if index == len(layout.tiles) - 1:
                     del stitchers[lane]
                     if stitcher.mismatch is not None:
                         mismatches.append(stitcher.mismatch)
-        return max(mismatches, default=None)
+                yield tile, painted
 
     def _report(
         self, plan: RunPlan, lanes: list[Lane], canvas: Canvas, mismatch: float | None
@@ -333,7 +350,7 @@ class _Run:
         return make_report(
             model=job.model,
             source=job.source,
-            region=job.region,
+            selection=job.selection,
             options=job.options,
             plan=plan,
             lanes=lanes,

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.intensity import REC601, to_dtype
-from napari_microenhance.engine.region import Region, resample, unscaled
+from napari_microenhance.engine.region import resample, unscaled
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import AxesError, ImageError, OptionsError
 from napari_microenhance.types import Box
@@ -159,10 +160,13 @@ class Alignment:
         channels = (0,) if self.makes_grey else picture.channels
         return self.after.read(picture.after, channels, box).astype(np.float64)
 
-    def inside(self, region: Region, picture: Picture, box: Box) -> npt.NDArray[np.bool_]:
+    def inside(self, selection: Selection, picture: Picture, box: Box) -> npt.NDArray[np.bool_]:
         """Return which pixels of a box of the result belong to a region of the image before."""
         under = unscaled(box, self.ratio)
-        if len(region.shape) == 3:
+        region = selection.at(picture.before, picture.channels)
+        if region is None:
+            mask = np.zeros([stop - start for start, stop in under], bool)
+        elif len(region.shape) == 3:
             mask = region.crop(((picture.z, picture.z + 1), *under))[0]
         else:
             mask = region.crop(under)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.region import Region, intersect, scaled
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled, ImageError, OptionsError
 from napari_microenhance.measure import metrics
@@ -131,7 +132,7 @@ def compare_images(
 def changed_pixels(
     before: Source,
     after: Source,
-    whole: Region | None = None,
+    whole: Region | Selection | None = None,
     *,
     beyond: float = BEYOND,
 ) -> npt.NDArray[np.bool_]:
@@ -140,7 +141,7 @@ def changed_pixels(
     Parameters
     ----------
     before, after : Source
-    whole : Region, optional
+    whole : Region or Selection, optional
         Of `before`; default: the whole image.
     beyond : float
 
@@ -149,7 +150,7 @@ def changed_pixels(
     ndarray of bool, shape of `after` without the axis of colours
     """
     aligned = Alignment(before, after)
-    region = whole or Region.whole(before.spatial_shape)
+    region = Selection.of(whole or Region.whole(before.spatial_shape))
     colour = after.is_colour
     shape = after.shape[:-1] if colour else after.shape
     found = np.zeros(shape, bool)
@@ -187,17 +188,20 @@ def _check(should_stop: Callable[[], bool]) -> None:
         raise Cancelled("The comparison was cancelled.")
 
 
-def _flat(region: Region) -> Box:
+def _flat(region: Selection) -> Box:
     """Return the (Y, X) box of a region of a plane or a stack."""
-    return region.box[-2:]
+    return region.footprint.box[-2:]
 
 
-def _meets(region: Region, picture: Picture) -> bool:
-    """Tell whether a region of a stack has a part in a plane; one of a plane is in all."""
-    return len(region.shape) < 3 or region.box[0][0] <= picture.z < region.box[0][1]
+def _meets(region: Selection, picture: Picture) -> bool:
+    """Tell whether a region has a part in a plane."""
+    here = region.at(picture.before, picture.channels)
+    if here is None or len(here.shape) < 3:
+        return here is not None
+    return here.box[0][0] <= picture.z < here.box[0][1]
 
 
-def _boxes(aligned: Alignment, region: Region) -> Iterator[Box]:
+def _boxes(aligned: Alignment, region: Selection) -> Iterator[Box]:
     """Yield the rows of a region's box, in result px, so many at a time as fit."""
     (top, bottom), (left, right) = scaled(_flat(region), aligned.ratio)
     rows = max(1, PIECE_PX // max(1, right - left))
@@ -205,7 +209,7 @@ def _boxes(aligned: Alignment, region: Region) -> Iterator[Box]:
         yield (start, min(bottom, start + rows)), (left, right)
 
 
-def _noise(aligned: Alignment, picture: Picture, region: Region) -> FloatArray:
+def _noise(aligned: Alignment, picture: Picture, region: Selection) -> FloatArray:
     """Return the noise of each channel of the image before, in the region's box."""
     box = []
     for (a, b), length in zip(
@@ -248,7 +252,7 @@ def _piece(
 def _add(
     aligned: Alignment,
     picture: Picture,
-    region: Region,
+    region: Selection,
     piece: Piece,
     box: Box,
     tallies: Sequence[Tally],
@@ -271,14 +275,15 @@ def _add(
 
 
 def _add_sharpness(
-    aligned: Alignment, picture: Picture, region: Region, tallies: Sequence[Tally]
+    aligned: Alignment, picture: Picture, region: Selection, tallies: Sequence[Tally]
 ) -> None:
     """Take the sharpness of a region's box, each image on its own grid, into its tallies."""
     box = _flat(region)
     before = _sharpness(aligned.own_before(picture, middle(box, MIDDLE_PX)))
     after = _sharpness(aligned.own_after(picture, middle(scaled(box, aligned.ratio), MIDDLE_PX)))
+    here = region.at(picture.before, picture.channels)
     for tally in tallies:
-        tally.add_sharpness(before, after, region.pixels)
+        tally.add_sharpness(before, after, here.pixels if here else 0)
 
 
 def _sharpness(pixels: FloatArray) -> float | None:
@@ -298,7 +303,7 @@ def _planes(by_plane: Sequence[tuple[str, Tally]], data_range: float) -> tuple[N
 def _histogram(
     aligned: Alignment,
     pictures: Sequence[Picture],
-    region: Region,
+    region: Selection,
     total: Tally,
     should_stop: Callable[[], bool],
 ) -> Histogram:
@@ -320,14 +325,14 @@ def _histogram(
 def _different_outside(
     aligned: Alignment,
     pictures: Sequence[Picture],
-    region: Region,
+    region: Selection,
     should_stop: Callable[[], bool],
 ) -> int | None:
     """Count the pixels outside the region that differ; None for images that are read lazily."""
     sources: tuple[Any, ...] = (aligned.before.data, aligned.after.data)
     if not all(isinstance(data, np.ndarray) for data in sources):
         return None
-    everything = Region.whole(aligned.before.spatial_shape)
+    everything = Selection.everywhere(Region.whole(aligned.before.spatial_shape))
     count = 0
     for picture in pictures:
         for box in _boxes(aligned, everything):

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.region import Region, scaled, slices
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.measure import metrics
@@ -75,7 +76,7 @@ class Fit:
 def measure_consistency(
     before: Source,
     after: Source,
-    region: Region | None = None,
+    region: Region | Selection | None = None,
     *,
     planes: Sequence[int] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -86,7 +87,7 @@ def measure_consistency(
     ----------
     before, after : Source
         Of the same field of view, `after` as fine as `before` or finer.
-    region : Region, optional
+    region : Region or Selection, optional
         Of `before`; default: the whole image.
     planes : sequence of int, optional
         Counted as `Options.planes` does; None: all.
@@ -111,7 +112,7 @@ def measure_consistency(
     aligned = Alignment(before, after)
     if aligned.ratio < 1:
         raise ImageError("Raw consistency needs a result that is as fine as the image, or finer.")
-    whole = region or Region.whole(before.spatial_shape)
+    whole = Selection.of(region or Region.whole(before.spatial_shape))
     tally = _Tally(aligned, whole)
     for picture in aligned.chosen(planes):
         for channel in range(len(picture.channels) if not aligned.makes_grey else 1):
@@ -127,9 +128,9 @@ def _never() -> bool:
 class _Tally:
     """The errors of all pictures, and the sums that their summary is made of."""
 
-    def __init__(self, aligned: Alignment, region: Region) -> None:
+    def __init__(self, aligned: Alignment, region: Selection) -> None:
         self._aligned, self._region = aligned, region
-        self._box: Box = region.box[-2:]
+        self._box: Box = region.footprint.box[-2:]
         source = aligned.before
         shape = list(source.shape[:-1] if source.is_colour else source.shape)
         self._axes = source.axes.replace("C", "") if source.is_colour else source.axes
@@ -159,7 +160,9 @@ class _Tally:
 
     def _inside(self, picture: Picture) -> npt.NDArray[np.bool_]:
         """Return which pixels of the box belong to the region."""
-        region = self._region
+        region = self._region.at(picture.before, picture.channels)
+        if region is None:
+            return np.zeros([b - a for a, b in self._box], bool)
         if len(region.shape) == 2:
             return region.crop(self._box)
         return np.asarray(region.crop(((picture.z, picture.z + 1), *self._box))[0])

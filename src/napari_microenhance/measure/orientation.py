@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.types import Box
 
 __all__ = ["EIGHT", "FOUR", "Orientation", "View"]
@@ -97,6 +98,10 @@ class Orientation:
             return None
         box = (*region.box[:-2], *cut)
         return Region((*region.shape[:-2], *shape), box, None if inside.all() else inside)
+
+    def selection(self, selection: Selection) -> Selection | None:
+        """Return a selection as it lies in the view; None where nothing of it is left."""
+        return selection.mapped(self.region)
 
 
 def _all(count: int) -> tuple[Orientation, ...]:

@@ -7,7 +7,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Region, fill_polygon, intersect, slices
+from napari_microenhance.engine.region import Region, fill_polygon, slices
+from napari_microenhance.engine.selection import Selection
+from napari_microenhance.errors import RoiError
 from napari_microenhance.types import Box
 
 __all__ = ["Part", "Parts"]
@@ -23,11 +25,11 @@ class Part:
     Parameters
     ----------
     name : str
-    region : Region
+    region : Selection
     """
 
     name: str
-    region: Region
+    region: Selection
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,19 +38,19 @@ class Parts:
 
     Parameters
     ----------
-    whole : Region
+    whole : Selection
         The union of the parts.
     each : tuple of Part
         Polygons, labels, or the pieces of a mask; empty where there is only the whole.
     """
 
-    whole: Region
+    whole: Selection
     each: tuple[Part, ...] = ()
 
     @classmethod
     def of_image(cls, shape: Sequence[int]) -> Self:
         """Return the whole image as a region without parts."""
-        return cls(Region.whole(shape))
+        return cls(Selection.everywhere(Region.whole(shape)))
 
     @classmethod
     def of_polygons(cls, polygons: Iterable[npt.ArrayLike], shape: tuple[int, int]) -> Self:
@@ -71,8 +73,9 @@ class Parts:
         each = []
         for number, outline in enumerate(whole.vertices, start=1):
             if _meets(outline, shape):
-                each.append(Part(str(number), Region.from_polygons([outline], shape)))
-        return cls(whole, tuple(each))
+                one = Region.from_polygons([outline], shape)
+                each.append(Part(str(number), Selection.everywhere(one)))
+        return cls(Selection.everywhere(whole), tuple(each))
 
     @classmethod
     def of_mask(cls, mask: npt.NDArray[Any]) -> Self:
@@ -103,37 +106,38 @@ class Parts:
                 inside = inner[place] == value
                 origins = zip(place, whole.origin, strict=True)
                 box = tuple((part.start + o, part.stop + o) for part, o in origins)
-                each.append(
-                    Part(str(value), Region(mask.shape, box, None if inside.all() else inside))
-                )
-        return cls(whole, tuple(each))
+                region = Region(mask.shape, box, None if inside.all() else inside)
+                each.append(Part(str(value), Selection.everywhere(region)))
+        return cls(Selection.everywhere(whole), tuple(each))
 
     def dilated(self, px: int) -> Self:
         """Return the region and its parts grown as `Options.dilate` does."""
         each = tuple(Part(part.name, part.region.dilated(px)) for part in self.each)
         return type(self)(self.whole.dilated(px), each)
 
-    def within(self, box: Box) -> Self:
-        """Return what lies inside a box, as regions of the image that is cut to it."""
-        shape = tuple(stop - start for start, stop in box)
-        inside = [Part(p.name, _cut(p.region, box, shape)) for p in self.each if _hits(p, box)]
-        return type(self)(_cut(self.whole, box, shape), tuple(inside))
+    def within(self, box: Box, planes: Box = ()) -> Self:
+        """Return what lies inside a part of the image, as regions of that part.
+
+        Parameters
+        ----------
+        box : Box
+            Spatial ranges, px.
+        planes : Box
+            Of the plane axes.
+
+        Raises
+        ------
+        RoiError
+            If nothing of it lies there.
+        """
+        inside = [(part.name, part.region.within(box, planes)) for part in self.each]
+        whole = self.whole.within(box, planes)
+        if whole is None:
+            raise RoiError("The ROI selects no pixel of the image; draw it over the image.")
+        return type(self)(whole, tuple(Part(name, left) for name, left in inside if left))
 
 
 def _meets(outline: npt.NDArray[np.float64], shape: tuple[int, int]) -> bool:
     """Tell whether a polygon selects a pixel of the image."""
     found = fill_polygon(outline, shape)
     return found is not None and bool(found[1].any())
-
-
-def _hits(part: Part, box: Box) -> bool:
-    """Tell whether a part selects a pixel of a box."""
-    common = intersect(part.region.box, box)
-    return common is not None and bool(part.region.crop(common).any())
-
-
-def _cut(region: Region, box: Box, shape: tuple[int, ...]) -> Region:
-    """Return a region in the pixels of a box."""
-    if region.mask is None and region.box == box:
-        return Region.whole(shape)
-    return Region.from_mask(region.crop(box))

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Region, intersect, resample, slices, unscaled
+from napari_microenhance.engine.region import intersect, resample, slices, unscaled
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Progress
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
@@ -22,7 +23,7 @@ from napari_microenhance.types import Box
 
 __all__ = ["measure_variability"]
 
-Runner = Callable[[View, Region, Options, Box | None, Callable[[Progress], None]], Result]
+Runner = Callable[[View, Selection, Options, Box | None, Callable[[Progress], None]], Result]
 
 READING: Final = (
     "The standard deviation of the result over {runs} flips and turns of the image, each begun "
@@ -48,7 +49,7 @@ FITTED: Final = ("percentile", "minmax")
 
 def measure_variability(
     source: Source,
-    region: Region,
+    selection: Selection,
     spec: ModelSpec,
     options: Options,
     run: Runner,
@@ -64,7 +65,7 @@ def measure_variability(
     Parameters
     ----------
     source : Source
-    region : Region
+    selection : Selection
         Before dilation.
     spec : ModelSpec
     options : Options
@@ -98,7 +99,7 @@ def measure_variability(
     ways = EIGHT if fixed[0] == fixed[1] else FOUR
     chosen = dataclasses.replace(options, dtype="float32", background="original", feather=0)
     clock = _Clock(len(ways), on_progress)
-    first = run(View(source.data, axes, ways[0]), region, chosen, window, clock.show)
+    first = run(View(source.data, axes, ways[0]), selection, chosen, window, clock.show)
     spread = _Spread(first, spec)
     spread.add(first, ways[0], (0, 0))
     pinned = _pinned(chosen, first.report)
@@ -107,14 +108,14 @@ def measure_variability(
     for way, shift in zip(ways[1:], SHIFTS[1:], strict=False):
         clock.next_run()
         lain = dataclasses.replace(way, skip=shift if shifting else (0, 0))
-        seen = lain.region(region)
+        seen = lain.selection(selection)
         inside = _window_in(lain, window, (source.shape[axes[0]], source.shape[axes[1]]))
         if seen is not None and all(a < b for a, b in inside or ()):
             result = run(View(source.data, axes, lain), seen, pinned, inside, clock.show)
             # Where rows were left out, the network saw a mirror image instead of them.
             rows, columns = (reach if px else 0 for px in lain.skip)
             spread.add(result, lain, (rows, columns))
-    return spread.to_map(region.dilated(options.dilate), len(ways))
+    return spread.to_map(selection.dilated(options.dilate), len(ways))
 
 
 def _window_in(way: Orientation, window: Box | None, plane: tuple[int, int]) -> Box | None:
@@ -245,15 +246,28 @@ class _Spread:
             shape[axis] = length
         return plane.reshape(shape)
 
-    def to_map(self, region: Region, runs: int) -> TrustMap:
-        """Return the standard deviations inside a region."""
-        source = self._first.page.source
-        box, ratio = self._box_of(self._first, source.spatial), self._first.page.ratio
-        inside = resample(region.crop(unscaled(box, ratio)), box, ratio)
-        lengths = iter(inside.shape)
-        shape = [next(lengths) if a in source.spatial else 1 for a in self._first.axes]
+    def _inside(self, selection: Selection) -> npt.NDArray[np.bool_]:
+        """Return which pixels belong to a selection, in an array that broadcasts over the patch."""
+        first, ratio = self._first, self._first.page.ratio
+        source, box = first.page.source, self._box_of(first, first.page.source.spatial)
+        lengths = dict(zip(first.axes, first.patch.shape, strict=True))
+        starts = dict(zip(first.axes, first.start, strict=True))
+        others = [a for a in first.axes if a not in source.spatial]
+        counts = [1 if selection.cells is None else lengths[a] for a in others]
+        inside = np.zeros([*counts, *(b - a for a, b in box)], bool)
+        for index in np.ndindex(*counts):
+            at = {a: starts[a] + i for a, i in zip(others, index, strict=True)}
+            plane = [at[source.axes[axis]] for axis in source.plane_axes]
+            region = selection.at(plane, [at.get("C", 0)])
+            if region is not None:
+                inside[index] = resample(region.crop(unscaled(box, ratio)), box, ratio)
+        order = [*others, *source.spatial]
+        return np.transpose(inside, [order.index(a) for a in first.axes])
+
+    def to_map(self, selection: Selection, runs: int) -> TrustMap:
+        """Return the standard deviations inside a selection."""
         count = self._spread_out(self._count)
-        known = inside.reshape(shape) & (count > 1)
+        known = self._inside(selection) & (count > 1)
         variance = np.where(known, self._squares / np.maximum(count, 1), np.nan)
         values = np.sqrt(variance)
         found = values[np.isfinite(values)]

@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.result import Result
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
-from napari_microenhance.errors import RoiError
 from napari_microenhance.measure.alignment import cut_to, patch_spans
 from napari_microenhance.measure.full_range import FullRange, full_range
-from napari_microenhance.measure.parts import Parts
+from napari_microenhance.measure.parts import Part, Parts
 from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordedPatch
+from napari_microenhance.rois.placing import Placement, checked_mask, pieces, place
+from napari_microenhance.rois.region_of_interest import Roi
 
-__all__ = ["ImagePair", "open_image", "open_pair", "parts_of", "region_of"]
+__all__ = ["ImagePair", "open_image", "open_pair", "parts_of", "selection_of"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +36,7 @@ class ImagePair:
     data_range : FullRange
         The intensity range of the run where the result carries its record, else that of the
         image before it was cut.
-    notes : tuple of str
+    notes : tuple of Caution
         Remarks on the region.
     """
 
@@ -42,7 +44,7 @@ class ImagePair:
     after: Source
     parts: Parts
     data_range: FullRange
-    notes: tuple[str, ...] = ()
+    notes: tuple[Caution, ...] = ()
 
 
 def open_pair(
@@ -66,7 +68,8 @@ def open_pair(
     cropped = _cropped(record) if record else None
     if cropped is not None:
         spans = patch_spans(before, cropped.axes, cropped.start, cropped.shape, scale=cropped.scale)
-        parts = parts.within(tuple(spans[letter] for letter in before.spatial))
+        planes = tuple(spans[before.axes[axis]] for axis in before.plane_axes)
+        parts = parts.within(tuple(spans[letter] for letter in before.spatial), planes)
         before = cut_to(before, spans)
     return ImagePair(before, after, parts, data_range, notes)
 
@@ -118,13 +121,13 @@ def _cropped(record: Record) -> RecordedPatch | None:
     return record.report.result if record.options().background == "crop" else None
 
 
-def region_of(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
-    """Return the region that any of the accepted kinds of ROI selects, and remarks on it.
+def selection_of(roi: Any, source: Source) -> tuple[Selection, tuple[Caution, ...]]:  # noqa: ANN401 - several kinds
+    """Return what any of the accepted kinds of ROI selects of an image, and remarks on it.
 
     Parameters
     ----------
-    roi : None, array_like, sequence of array_like, str or path
-        As for `api.enhance`; also a Region of the image.
+    roi : None, array_like, Roi, sequence of array_like or Roi, str or path
+        As for `api.enhance`; also a Region or Selection of the image.
     source : Source
 
     Raises
@@ -132,36 +135,36 @@ def region_of(roi: Any, source: Source) -> tuple[Region, tuple[str, ...]]:  # no
     RoiError
         If it selects nothing, or does not fit the image.
     """
-    *depth, height, width = source.spatial_shape
-    if isinstance(roi, Region):
+    if isinstance(roi, Selection):
         return roi, ()
-    if not isinstance(roi, str | os.PathLike | Sequence) and roi is not None:
-        mask = np.asarray(roi)
-        if mask.ndim == 3 and depth:
-            return Region.from_mask(_checked(mask, source.spatial_shape)), ()
-    region, remarks = _flat_region(roi, (height, width))
-    return region.swept(depth[0]) if depth else region, remarks
-
-
-def _flat_region(roi: Any, shape: tuple[int, int]) -> tuple[Region, tuple[str, ...]]:  # noqa: ANN401 - several kinds
-    """Return the region of a plane, and remarks on it."""
+    if isinstance(roi, Region):
+        return Selection.everywhere(roi), ()
+    whole = Selection.everywhere(Region.whole(source.spatial_shape))
     if roi is None:
-        return Region.whole(shape), ()
+        return whole, ()
+    if isinstance(roi, Sequence) and not isinstance(roi, str) and not len(roi):
+        return whole, (Caution("roi-empty", "The ROI is empty; the whole image is enhanced."),)
+    placement = _placement(roi, source)
+    return placement.selection, placement.cautions
+
+
+def _placement(roi: Any, source: Source) -> Placement:  # noqa: ANN401 - several kinds
+    """Return what an ROI that is there selects."""
     if isinstance(roi, str | os.PathLike):
         from napari_microenhance.rois.roi_formats import read_roi
 
-        found = read_roi(Path(roi), image_shape=shape)
-        if found.mask is not None:
-            return Region.from_mask(_checked(found.mask, shape)), found.notes
-        return Region.from_polygons(found.polygons, shape), found.notes
-    if isinstance(roi, Sequence):
-        if not roi:
-            return Region.whole(shape), ("The ROI is empty; the whole image is enhanced.",)
-        return Region.from_polygons(roi, shape), ()
-    return Region.from_mask(_checked(np.asarray(roi), shape)), ()
+        height, width = source.spatial_shape[-2:]
+        found = read_roi(Path(roi), image_shape=(height, width))
+        placement = place(found.rois, source, stack_notes=found.stack_notes)
+        return dataclasses.replace(placement, cautions=(*found.notes, *placement.cautions))
+    if isinstance(roi, Roi):
+        roi = [roi]
+    elif not isinstance(roi, Sequence):
+        roi = [Roi(checked_mask(np.asarray(roi)))]
+    return place([one if isinstance(one, Roi) else Roi(one) for one in roi], source)
 
 
-def parts_of(roi: Any, source: Source) -> tuple[Parts, tuple[str, ...]]:  # noqa: ANN401 - several kinds
+def parts_of(roi: Any, source: Source) -> tuple[Parts, tuple[Caution, ...]]:  # noqa: ANN401 - several kinds
     """Return the region that any kind of ROI selects, with its parts, and remarks on it.
 
     Parameters
@@ -178,26 +181,6 @@ def parts_of(roi: Any, source: Source) -> tuple[Parts, tuple[str, ...]]:  # noqa
     height, width = (source.shape[source.axes.index(letter)] for letter in "YX")
     if roi is None or (isinstance(roi, Sequence) and not len(roi)):
         return Parts.of_image((height, width)), ()
-    if isinstance(roi, str | os.PathLike):
-        from napari_microenhance.rois.roi_formats import read_roi
-
-        found = read_roi(Path(roi), image_shape=(height, width))
-        if found.mask is None:
-            return Parts.of_polygons(found.polygons, (height, width)), found.notes
-        return Parts.of_mask(_checked(found.mask, (height, width))), found.notes
-    if isinstance(roi, Sequence):
-        return Parts.of_polygons(roi, (height, width)), ()
-    mask = np.asarray(roi)
-    shape: tuple[int, ...] = (height, width)
-    if mask.ndim == 3 and "Z" in source.axes:
-        shape = (source.shape[source.axes.index("Z")], height, width)
-    return Parts.of_mask(_checked(mask, shape)), ()
-
-
-def _checked(mask: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Return a mask that fits the image, or raise."""
-    if mask.dtype.kind not in "biu":
-        raise RoiError(f"An ROI mask must be boolean or whole numbers, not {mask.dtype}.")
-    if mask.shape != tuple(shape):
-        raise RoiError(f"The ROI mask has shape {mask.shape}, the image {tuple(shape)}.")
-    return mask
+    placement = _placement(roi, source)
+    each = tuple(Part(name, selection) for name, selection in pieces(placement, source))
+    return Parts(placement.selection, each), placement.cautions

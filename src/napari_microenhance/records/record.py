@@ -18,19 +18,22 @@ from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.images.imagefile import RECORD_KEY
 from napari_microenhance.measure.full_range import FullRange
 from napari_microenhance.records.recorded import (
+    RecordedGroup,
     RecordedPatch,
+    RecordedRegion,
     RecordedReport,
     RecordedSpec,
     RecordError,
     parse_report,
 )
+from napari_microenhance.rois.region_of_interest import Roi
 
 if TYPE_CHECKING:
     from napari_microenhance.measure.trust import TrustMap
 
-__all__ = ["Record", "Roi"]
+__all__ = ["Record", "RecordedRoi"]
 
-Roi = list[npt.NDArray[np.float64]] | npt.NDArray[np.bool_] | None
+RecordedRoi = list[npt.NDArray[np.float64]] | list[Roi] | npt.NDArray[np.bool_] | None
 """What `enhance` takes as a region: polygons, a mask, or nothing for the whole image."""
 
 REPORT_BYTES_MOST: Final = 1 << 28
@@ -133,6 +136,11 @@ class Record:
     def axes(self) -> str:
         """Axes of the image."""
         return _present(self.report.image.axes, "image", "axes")
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of the image, one length per axis."""
+        return self.report.image.shape
 
     @property
     def image_name(self) -> str | None:
@@ -250,7 +258,7 @@ class Record:
         known = {field.name for field in dataclasses.fields(Options)}
         return tuple(sorted(set(self.report.options) - known))
 
-    def roi(self) -> Roi:
+    def roi(self) -> RecordedRoi:
         """Return the region as `enhance` takes it, before it was dilated.
 
         Raises
@@ -260,11 +268,17 @@ class Record:
         """
         kept = self.report.roi
         try:
+            if kept.groups is not None:
+                masks = [(self._mask(group), group.planes) for group in kept.groups]
+                return [Roi(mask, place) for mask, planes in masks for place in planes]
             if kept.vertices is not None:
-                return [np.asarray(v, np.float64).reshape(-1, 2) for v in kept.vertices]
+                outlines = [np.asarray(v, np.float64).reshape(-1, 2) for v in kept.vertices]
+                if kept.planes is None:
+                    return outlines
+                return [Roi(v, p) for v, p in zip(outlines, kept.planes, strict=True)]
             if kept.whole_image:
                 return None
-            mask = self._mask()
+            mask = self._mask(kept)
             again = Region.from_mask(mask).to_dict()
         except (TypeError, ValueError, IndexError) as error:
             raise RecordError("The record is damaged: its ROI cannot be read.") from error
@@ -272,9 +286,9 @@ class Record:
             raise RecordError("The record is damaged: the mask of its ROI is not the one it had.")
         return mask
 
-    def _mask(self) -> npt.NDArray[np.bool_]:
+    def _mask(self, kept: RecordedRegion | RecordedGroup) -> npt.NDArray[np.bool_]:
         """Return the mask that was kept as runs over its box."""
-        kept, image = self.report.roi, self.report.image
+        image = self.report.image
         letters = "ZYX"[-len(kept.box) :]
         mask = np.zeros([image.shape[self.axes.index(letter)] for letter in letters], bool)
         inner = np.zeros([b - a for a, b in kept.box], bool)

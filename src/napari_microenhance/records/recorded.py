@@ -16,6 +16,7 @@ from napari_microenhance.errors import MicroEnhanceError
 __all__ = [
     "RecordError",
     "RecordedArray",
+    "RecordedGroup",
     "RecordedIntensity",
     "RecordedMap",
     "RecordedNetwork",
@@ -86,10 +87,24 @@ class RecordedArray:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedGroup:
+    """Planes that have one region, kept as runs over its box.
+
+    `planes` are places, axis letter -> index; `runs` is None where the box is full.
+    """
+
+    planes: tuple[dict[str, int], ...]
+    box: Pairs
+    runs: Any = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RecordedRegion:
     """The region of interest: vertices, or runs over a box, or the whole image.
 
-    `vertices` and `runs` may be long and are checked where they become a region.
+    `vertices` and `runs` may be long and are checked where they become a region. Where regions
+    have planes of their own, `planes` has indices per axis for each polygon ({} for every
+    plane), and masks are `groups`.
     """
 
     pixels: int = 0
@@ -98,6 +113,8 @@ class RecordedRegion:
     vertices: Sequence[Any] | None = None
     runs: Any = None
     runs_sha256: str | None = None
+    planes: tuple[dict[str, tuple[int, ...]], ...] | None = None
+    groups: tuple[RecordedGroup, ...] | None = None
 
     @property
     def outlines(self) -> int:

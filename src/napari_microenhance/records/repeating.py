@@ -21,7 +21,7 @@ from napari_microenhance.records.differences import (
     version_remarks,
 )
 from napari_microenhance.records.inputs import open_image
-from napari_microenhance.records.record import Record, Roi
+from napari_microenhance.records.record import Record, RecordedRoi
 from napari_microenhance.records.recorded import RecordError
 
 __all__ = ["Repetition", "find_image", "find_model", "prepare"]
@@ -46,7 +46,7 @@ class Repetition:
     record: Record
     source: Source
     model: Model
-    roi: Roi
+    roi: RecordedRoi
     options: Options
     remarks: tuple[str, ...]
 

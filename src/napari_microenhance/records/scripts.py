@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.records.record import Record, Roi
+from napari_microenhance.records.record import Record, RecordedRoi
 from napari_microenhance.records.recorded import RecordError
+from napari_microenhance.rois.napari_csv import napari_table
 from napari_microenhance.rois.outlines import mask_outline
+from napari_microenhance.rois.region_of_interest import Roi
+from napari_microenhance.rois.shapes import Shape
 
 __all__ = ["command_line", "python_code"]
 
@@ -52,7 +56,7 @@ def command_line(
     record = Record.of(report)
     if record.window is not None:
         raise RecordError("A preview is a part of a run and has no command; press Run first.")
-    table = _csv(record.roi())
+    table = _csv(record)
     words = ["microenhance", "enhance", image or _image_name(record), out]
     words += ["--model", model or record.model_file or record.model_name]
     if table:
@@ -92,7 +96,7 @@ def python_code(
     lines = [
         *(["import hashlib", ""] if digest else []),
         *(["import numpy as np", ""] if roi is not None else []),
-        f"from napari_microenhance import Options, enhance{', load_model' if better else ''}",
+        f"from napari_microenhance import {', '.join(_names(roi, better))}",
         "from napari_microenhance.images.image_formats import read_image",
         "",
         f"image = read_image({image or _image_name(record)!r}, axes={record.axes!r}).pixels",
@@ -108,6 +112,13 @@ def python_code(
             f"assert digest == {digest!r}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _names(roi: RecordedRoi, better: str) -> list[str]:
+    """Return what the script imports."""
+    placed = isinstance(roi, list) and any(isinstance(one, Roi) for one in roi)
+    names = ["Options", *["Roi"] * placed, "enhance", *["load_model"] * bool(better)]
+    return sorted(names, key=lambda name: (name.islower(), name))
 
 
 def _image_name(record: Record) -> str:
@@ -137,31 +148,47 @@ def _better(record: Record) -> str:
     return f"value_range={spec.value_range!r}" if spec.value_range_source == "user" else ""
 
 
-def _csv(roi: Roi) -> str:
+def _csv(record: Record) -> str:
     """Return a region as the table that napari saves shapes as; empty for the whole image."""
+    roi = record.roi()
     if roi is None:
         return ""
-    if isinstance(roi, np.ndarray):
-        if roi.ndim != 2:
-            raise RecordError(
-                "The ROI of a volume fits into no ROI file; use the Python code, or "
-                "microenhance rerun on the saved result."
-            )
-        roi = [mask_outline(roi)]
-    rows = ["index,shape-type,vertex-index,axis-0,axis-1"]
-    for number, polygon in enumerate(roi):
-        for vertex, (y, x) in enumerate(polygon.tolist()):
-            rows.append(f"{number},polygon,{vertex},{y!r},{x!r}")
-    return "\n".join(rows) + "\n"
+    rois = [Roi(roi)] if isinstance(roi, np.ndarray) else roi
+    shapes = [_polygon(one if isinstance(one, Roi) else Roi(one)) for one in rois]
+    named = {axis for shape in shapes for axis in shape.planes}
+    known = dict(zip(record.axes, record.image_shape, strict=True))
+    # A table without the axis of channels is one of a layer for each of them.
+    planes = {a: n for a, n in known.items() if a not in "YX" and (a != "C" or "C" in named)}
+    return napari_table(shapes, planes if named else {}).replace("\r\n", "\n")
 
 
-def _roi_lines(record: Record, roi: Roi) -> list[str]:
+def _polygon(roi: Roi) -> Shape:
+    """Return the outline of a region of a plane."""
+    if roi.vertices is not None:
+        return Shape("polygon", roi.vertices, planes=roi.planes)
+    if roi.shape.ndim != 2:
+        raise RecordError(
+            "The ROI of a volume fits into no ROI file; use the Python code, or "
+            "microenhance rerun on the saved result."
+        )
+    return Shape("polygon", mask_outline(roi.shape), planes=roi.planes)
+
+
+def _literal(one: Roi | npt.NDArray[np.float64]) -> str:
+    """Return the expression that makes one region of several."""
+    if not isinstance(one, Roi):
+        return f"np.array({one.tolist()!r})"
+    outline = one.shape if one.vertices is not None else _polygon(one).points
+    planes = {axis: list(indices) for axis, indices in one.planes.items()}
+    return f"Roi(np.array({outline.tolist()!r}), planes={planes!r})"
+
+
+def _roi_lines(record: Record, roi: RecordedRoi) -> list[str]:
     """Return the lines that make the region."""
     if roi is None:
         return ["roi = None"]
     if isinstance(roi, list):
-        outlines = [f"    np.array({polygon.tolist()!r})," for polygon in roi]
-        return ["roi = [", *outlines, "]"]
+        return ["roi = [", *(f"    {_literal(one)}," for one in roi), "]"]
     kept = record.report.roi
     box = ", ".join(f"{a}:{b}" for a, b in kept.box)
     lines = [f"roi = np.zeros({roi.shape!r}, bool)"]

@@ -11,22 +11,32 @@ References
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.files import replacing
 from napari_microenhance.rois.outlines import Points, ellipse_in_box
+from napari_microenhance.rois.region_of_interest import (
+    FLAT,
+    Planes,
+    checked_planes,
+    single_planes,
+)
+from napari_microenhance.rois.roi_document import RoiDocument
+from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape, area_shape, finite_points, polygons_of
 
-__all__ = ["geojson_shapes", "is_geojson", "write_geojson"]
+__all__ = ["is_geojson", "read_geojson", "write_geojson"]
 
 _GEOMETRIES: Final = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon",
                       "MultiPolygon", "GeometryCollection")  # fmt: skip
 _CORNER: Final = 0.5  # px, of a pixel's first corner from its centre
+_PLANES: Final = "planes"  # what QuPath's "plane" cannot say: which axes are meant
 _DEEPEST: Final = 32  # collections in collections; RFC 7946 advises against any
 
 
@@ -37,43 +47,39 @@ def is_geojson(content: object) -> bool:
     return bool(items) and all(isinstance(i, dict) and i.get("type") in known for i in items)
 
 
-def geojson_shapes(path: Path, content: Any) -> tuple[Shape, ...]:  # noqa: ANN401 - parsed JSON
-    """Return the shapes of parsed GeoJSON.
+def read_geojson(document: RoiDocument) -> RoiFile:
+    """Read a GeoJSON file.
 
     A polygon with holes is one shape, the parts of a multi-polygon are one each.
 
     Parameters
     ----------
-    path : Path
-        For error messages.
-    content : dict or list
-        As `is_geojson` accepts.
-
-    Returns
-    -------
-    tuple of Shape
-        In the file's order.
+    document : RoiDocument
+        Whose JSON `is_geojson` accepts.
 
     Raises
     ------
     RoiError
         If a shape in it is damaged.
     """
+    path, content = document.path, document.json
     items = content if isinstance(content, list) else [content]
     features = [feature for item in items for feature in _features(path, item)]
     shapes: list[Shape] = []
     for number, (geometry, properties) in enumerate(features, start=1):
         where = f"{path}, shape {number}"
-        about = _about(properties)
+        about = {**_about(properties), "planes": _planes(where, geometry)}
         shapes += (_shape(geometry, kind, coordinates, where, about)
                    for kind, coordinates in _simple(where, geometry))  # fmt: skip
-    return tuple(shapes)
+    notes = _first_plane(features)
+    return RoiFile.of_shapes(path, shapes, stack_notes=notes)
 
 
 def write_geojson(path: str | Path, shapes: Sequence[Shape]) -> None:
     """Write a GeoJSON file, one feature per shape, whole or not at all.
 
-    Ellipses become polygons; upright ones are marked so that QuPath makes ellipses of them.
+    A shape on several planes becomes one feature for each. Ellipses become polygons; upright
+    ones are marked so that QuPath makes ellipses of them.
 
     Parameters
     ----------
@@ -86,8 +92,13 @@ def write_geojson(path: str | Path, shapes: Sequence[Shape]) -> None:
         If a shape encloses nothing, or the file cannot be written.
     """
     features = [
-        {"type": "Feature", "geometry": _geometry(path, shape), "properties": _properties(shape)}
+        {
+            "type": "Feature",
+            "geometry": {**_geometry(path, shape), **_place(place)},
+            "properties": _properties(shape),
+        }
         for shape in shapes
+        for place in single_planes(shape.planes)
     ]
     content = {"type": "FeatureCollection", "features": features}
     with replacing(Path(path)) as handle:
@@ -108,6 +119,55 @@ def _features(path: Path, item: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN4
         yield item.get("geometry"), item.get("properties")
     else:
         yield item, None
+
+
+def _first_plane(features: Sequence[tuple[Any, Any]]) -> tuple[Caution, ...]:
+    """Say it where QuPath left out its first plane, which it does not write."""
+    own = [g for g, about in features if isinstance(about, dict) and "objectType" in about]
+    without = [g for g in own if isinstance(g, dict) and not {"plane", _PLANES} & g.keys()]
+    if not without:
+        return ()
+    return (
+        Caution(
+            "roi-planes",
+            f"{len(without)} of {len(features)} shapes name no plane, by which QuPath means the "
+            "first plane (z=0, t=0); they count for every plane.",
+        ),
+    )
+
+
+def _planes(where: str, geometry: Any) -> Planes:  # noqa: ANN401 - parsed JSON
+    """Return the planes that QuPath says a geometry lies on; c is -1 for every channel."""
+    if isinstance(geometry, dict) and _PLANES in geometry:
+        try:
+            return checked_planes(geometry[_PLANES])
+        except RoiError as error:
+            raise RoiError(f"{where}: {error}") from error
+    plane = geometry.get("plane") if isinstance(geometry, dict) else None
+    if not isinstance(plane, dict):
+        return {}
+    found = {}
+    for axis, least in (("T", 0), ("Z", 0), ("C", -1)):
+        place = plane.get(axis.lower(), least)
+        if type(place) is not int or place < -1:
+            raise RoiError(f'{where}: its "plane" says {axis.lower()} is {place!r}.')
+        if place >= 0:
+            found[axis] = (place,)
+    return found
+
+
+def _place(place: Mapping[str, int]) -> dict[str, Any]:
+    """Return what says where a geometry lies: the plane of QuPath, and the axes that are meant.
+
+    QuPath knows no "every", so that its first plane stands for an axis that is not named.
+    """
+    if not place:
+        return {}
+    plane = {"c": place.get("C", -1), "z": 0, "t": 0}
+    for axis, letter in (("Z", "z"), ("T", "t"), ("-3", "z"), ("-4", "t"), (FLAT, "z")):
+        if axis in place:
+            plane[letter] = place[axis]
+    return {"plane": plane, _PLANES: dict(place)}
 
 
 def _simple(where: str, geometry: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - parsed JSON

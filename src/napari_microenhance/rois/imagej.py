@@ -27,8 +27,11 @@ from typing import Any, Final
 
 from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.files import LARGEST_ROI, complaints, reason, replacing
-from napari_microenhance.rois.imagej_decoding import shapes_of
+from napari_microenhance.rois.imagej_decoding import Decoded, shapes_of
 from napari_microenhance.rois.imagej_encoding import roi_of
+from napari_microenhance.rois.region_of_interest import single_planes
+from napari_microenhance.rois.roi_document import RoiDocument
+from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape
 
 __all__ = ["is_imagej_zip", "read_imagej", "write_imagej"]
@@ -52,7 +55,7 @@ def is_imagej_zip(path: Path) -> bool:
     return any(map(_is_roi, names)) and all(name.lower().endswith(".roi") for name in names)
 
 
-def read_imagej(path: str | Path) -> tuple[Shape, ...]:
+def read_imagej(document: RoiDocument) -> RoiFile:
     """Read an ImageJ ROI file.
 
     A composite with holes is one shape, its separate parts are one each; a multi-point is one
@@ -60,31 +63,31 @@ def read_imagej(path: str | Path) -> tuple[Shape, ...]:
 
     Parameters
     ----------
-    path : str or Path
+    document : RoiDocument
         A .roi, or a .zip of them.
 
     Returns
     -------
-    tuple of Shape
-        In the file's order. What is no region, such as a text, is a "path" of its outline.
+    RoiFile
+        What is no region, such as a text, is a "path" of its outline.
 
     Raises
     ------
     RoiError
         If it is damaged, too large or holds something else, or roifile is missing.
     """
-    path = Path(path)
+    path = document.path
     roifile = _roifile(RoiError, path)
-    with path.open("rb") as handle:
-        zipped = handle.read(2) == b"PK"
-    entries = _entries(path) if zipped else iter([(str(path), _whole(path))])
-    return tuple(shape for where, data in entries for shape in _shapes(roifile, where, data))
+    entries = _entries(path) if document.kind == "zip" else iter([(str(path), _whole(path))])
+    shapes = [shape for where, data in entries for shape in _shapes(roifile, where, data)]
+    return RoiFile.of_shapes(path, shapes)
 
 
 def write_imagej(path: str | Path, shapes: Sequence[Shape]) -> None:
     """Write an ImageJ ROI file with subpixel coordinates, whole or not at all.
 
-    Polygons with holes become composites, turned rectangles and ellipses ImageJ's own kinds.
+    A shape on several planes becomes one ROI for each. Polygons with holes become composites,
+    turned rectangles and ellipses ImageJ's own kinds.
     ImageJ rounds upright rectangles and ellipses to whole pixels when it measures in them.
 
     Parameters
@@ -101,8 +104,9 @@ def write_imagej(path: str | Path, shapes: Sequence[Shape]) -> None:
     """
     path = Path(path)
     _roifile(OutputError, path)
-    rois = [roi_of(shape) for shape in shapes]
-    for shape, roi in zip(shapes, rois, strict=True):
+    placed = [(shape, place) for shape in shapes for place in single_planes(shape.planes)]
+    rois = [roi_of(shape, place) for shape, place in placed]
+    for (shape, _), roi in zip(placed, rois, strict=True):
         if roi is None:
             raise OutputError(f"{path}: a {shape.kind} that encloses nothing cannot be written.")
     single = path.suffix.lower() == ".roi"
@@ -168,14 +172,12 @@ def _shapes(roifile: ModuleType, where: str, data: bytes) -> list[Shape]:
     _check_whole(where, data)
     try:
         with complaints("roifile", logging.WARNING) as said:
-            shapes = shapes_of(where, roifile.ImagejRoi.frombytes(data))
-    except RoiError:
-        raise
+            decoded = Decoded.of(roifile.ImagejRoi.frombytes(data))
     except _BROKEN as error:
         raise RoiError(f"{where} is no ImageJ ROI, or damaged ({reason(error)}).") from error
     if said:
         raise RoiError(f"{where} is no ImageJ ROI, or damaged ({said[0]}).")
-    return shapes
+    return shapes_of(where, decoded)
 
 
 def _check_whole(where: str, data: bytes) -> None:

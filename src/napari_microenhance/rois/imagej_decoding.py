@@ -1,8 +1,9 @@
 """One ImageJ ROI to shapes; see `imagej` for the conventions."""
 
+import dataclasses
 import struct
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,11 @@ from napari_microenhance.errors import RoiError
 from napari_microenhance.images.imagefile import RECORD_KEY
 from napari_microenhance.rois.imagej_path import flattened
 from napari_microenhance.rois.outlines import Points
+from napari_microenhance.rois.region_of_interest import FLAT, Planes
 from napari_microenhance.rois.rings import group_rings
 from napari_microenhance.rois.shapes import Shape, area_shape, finite_points
 
-__all__ = ["CORNER", "shapes_of"]
+__all__ = ["CORNER", "Decoded", "shapes_of"]
 
 CORNER: Final = 0.5
 """Of a pixel's first corner from its centre, px."""
@@ -23,46 +25,102 @@ _AREAS: Final = ("POLYGON", "FREEHAND", "TRACED")
 _LINES: Final = ("POLYLINE", "FREELINE", "ANGLE")
 
 
-def shapes_of(where: str, roi: Any) -> list[Shape]:  # noqa: ANN401 - an ImagejRoi
+@dataclasses.dataclass(frozen=True, eq=False)
+class Decoded:
+    """One ROI as the package roifile read it, with what that works out from its bytes.
+
+    Parameters
+    ----------
+    roi : ImagejRoi
+    vertices : ndarray, shape (N, 2)
+        (x, y), as stored.
+    full : str
+        The full numbers that a file of ours carries.
+    """
+
+    roi: Any
+    vertices: npt.NDArray[Any]
+    full: str
+
+    @classmethod
+    def of(cls, roi: Any) -> Self:  # noqa: ANN401 - an ImagejRoi
+        """Return one ROI; what roifile raises for damaged ones comes out here."""
+        listed = roi.integer_coordinates is not None
+        vertices = roi.coordinates() if listed else np.empty((0, 2))
+        return cls(roi, vertices, str(roi.properties.get(RECORD_KEY, "")))
+
+    def exact(self, stored: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the full numbers, where they still are the stored ones."""
+        rounded = np.asarray(stored, dtype=np.float32)
+        try:
+            full = np.array(self.full.split(","), dtype=np.float64)
+        except ValueError:
+            full = np.empty(0)
+        with np.errstate(over="ignore"):
+            if full.shape == rounded.shape and (full.astype(np.float32) == rounded).all():
+                return full
+        return rounded.astype(np.float64)
+
+
+def shapes_of(where: str, decoded: Decoded) -> list[Shape]:
     """Return the shapes of one ROI.
 
     Parameters
     ----------
     where : str
         How an error begins.
-    roi : ImagejRoi
+    decoded : Decoded
 
     Raises
     ------
     RoiError
         If its type is unknown, or its numbers are none.
     """
+    roi = decoded.roi
     kind, subtype = roi.roitype.name, roi.subtype.name
-    about: dict[str, Any] = {"label": roi.name, "group": roi.group or None}
+    about: dict[str, Any] = {
+        "label": roi.name,
+        "group": roi.group or None,
+        "planes": _planes(roi),
+    }
     if roi.multi_coordinates is not None:
-        path = _exact(roi, roi.multi_coordinates)
-        rings = [finite_points(where, ring, least=3)[:, ::-1] - CORNER for ring in flattened(path)]
+        try:
+            drawn = flattened(decoded.exact(roi.multi_coordinates))
+        except ValueError as error:
+            raise RoiError(f"{where} is no ImageJ ROI, or damaged ({error}).") from error
+        rings = [finite_points(where, ring, least=3)[:, ::-1] - CORNER for ring in drawn]
         return [area_shape(polygon, **about) for polygon in group_rings(rings)]
     if subtype in ("TEXT", "IMAGE"):  # a picture of a text is no region
-        return [Shape("path", _box(where, roi), **about)]
+        return [Shape("path", _box(where, decoded), **about)]
     if kind in ("RECT", "OVAL"):
-        return [Shape("rectangle" if kind == "RECT" else "ellipse", _box(where, roi), **about)]
+        box = _box(where, decoded)
+        return [Shape("rectangle" if kind == "RECT" else "ellipse", box, **about)]
     if kind == "FREEHAND" and subtype in ("ELLIPSE", "ROTATED_RECT"):
-        return [_turned(where, roi, about)]
+        return [_turned(where, decoded, about)]
     if kind == "LINE":
-        ends = _exact(roi, [roi.x1, roi.y1, roi.x2, roi.y2])
+        ends = decoded.exact([roi.x1, roi.y1, roi.x2, roi.y2])
         return [Shape("line", finite_points(where, ends.reshape(2, 2))[:, ::-1], **about)]
-    return _from_vertices(where, roi, about)
+    return _from_vertices(where, decoded, about)
 
 
-def _from_vertices(where: str, roi: Any, about: Mapping[str, Any]) -> list[Shape]:  # noqa: ANN401 - an ImagejRoi
+def _planes(roi: Any) -> Planes:  # noqa: ANN401 - an ImagejRoi
+    """Return where an ROI has its place in a stack; ImageJ counts from 1, and 0 is everywhere."""
+    places = {"C": roi.c_position, "Z": roi.z_position, "T": roi.t_position}
+    planes = {axis: (place - 1,) for axis, place in places.items() if place > 0}
+    if not planes and roi.position > 0:
+        planes[FLAT] = (roi.position - 1,)
+    return planes
+
+
+def _from_vertices(where: str, decoded: Decoded, about: Mapping[str, Any]) -> list[Shape]:
     """Return the shapes of an ROI that is a list of vertices."""
+    roi = decoded.roi
     kind = roi.roitype.name
     if kind == "NOROI":
         return []
-    numbers = roi.coordinates()
+    numbers = decoded.vertices
     if roi.subpixel_coordinates is not None:
-        numbers = _exact(roi, numbers.ravel()).reshape(-1, 2)
+        numbers = decoded.exact(numbers.ravel()).reshape(-1, 2)
     points = finite_points(where, numbers, least=3 if kind in _AREAS else 1)[:, ::-1]
     if kind == "POINT":
         return [Shape("point", point[None], **about) for point in points]
@@ -73,23 +131,25 @@ def _from_vertices(where: str, roi: Any, about: Mapping[str, Any]) -> list[Shape
     return [Shape("polygon", points - CORNER, **about)]
 
 
-def _box(where: str, roi: Any) -> Points:  # noqa: ANN401 - an ImagejRoi
+def _box(where: str, decoded: Decoded) -> Points:
     """Return the corners of an upright ROI."""
+    roi = decoded.roi
     left, top, width, height = roi.left, roi.top, roi.right - roi.left, roi.bottom - roi.top
     if roi.subpixelrect:
-        left, top, width, height = _exact(roi, [roi.xd, roi.yd, roi.widthd, roi.heightd])
+        left, top, width, height = decoded.exact([roi.xd, roi.yd, roi.widthd, roi.heightd])
     right, bottom = left + width, top + height
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     return finite_points(where, corners)[:, ::-1] - CORNER
 
 
-def _turned(where: str, roi: Any, about: Mapping[str, Any]) -> Shape:  # noqa: ANN401 - an ImagejRoi
+def _turned(where: str, decoded: Decoded, about: Mapping[str, Any]) -> Shape:
     """Return the shape of a turned rectangle or ellipse, kept as an axis and a width."""
+    roi = decoded.roi
     # Their fourth kind of number lies in what other ROIs use for arrows.
     width = struct.unpack(">f", struct.pack(
         ">BBh", roi.arrow_style_or_aspect_ratio, roi.arrow_head_size, roi.rounded_rect_arc_size
     ))[0]  # fmt: skip
-    numbers = _exact(roi, [roi.x1, roi.y1, roi.x2, roi.y2, width])
+    numbers = decoded.exact([roi.x1, roi.y1, roi.x2, roi.y2, width])
     start, stop = finite_points(where, numbers[:4].reshape(2, 2))[:, ::-1] - CORNER
     along = stop - start
     length = float(np.hypot(*along))
@@ -98,17 +158,3 @@ def _turned(where: str, roi: Any, about: Mapping[str, Any]) -> Shape:  # noqa: A
     across *= numbers[4] if is_ellipse else numbers[4] / (length or 1.0)
     corners = np.stack([start - across, stop - across, stop + across, start + across])
     return Shape("ellipse" if is_ellipse else "rectangle", finite_points(where, corners), **about)
-
-
-def _exact(roi: Any, stored: npt.ArrayLike) -> npt.NDArray[np.float64]:  # noqa: ANN401 - an ImagejRoi
-    """Return the full numbers that a file of ours carries, where they still are the stored ones."""
-    rounded = np.asarray(stored, dtype=np.float32)
-    text = str(roi.properties.get(RECORD_KEY, ""))
-    try:
-        full = np.array(text.split(","), dtype=np.float64)
-    except ValueError:
-        full = np.empty(0)
-    with np.errstate(over="ignore"):
-        if full.shape == rounded.shape and (full.astype(np.float32) == rounded).all():
-            return full
-    return rounded.astype(np.float64)

@@ -1,7 +1,7 @@
 """One shape to an ImageJ ROI; see `imagej` for the conventions."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -18,12 +18,14 @@ __all__ = ["roi_of"]
 Numbers = npt.NDArray[np.float64]
 
 
-def roi_of(shape: Shape) -> Any:  # noqa: ANN401 - an ImagejRoi
+def roi_of(shape: Shape, place: Mapping[str, int] | None = None) -> Any:  # noqa: ANN401 - an ImagejRoi
     """Return the ImagejRoi of one shape, or None where it encloses nothing.
 
     Parameters
     ----------
     shape : Shape
+    place : mapping of str to int, optional
+        Axis -> index of its plane, counted from 0.
     """
     import roifile
 
@@ -36,7 +38,21 @@ def roi_of(shape: Shape) -> Any:  # noqa: ANN401 - an ImagejRoi
         return None
     _set_bounds(roi, shape.points)
     roi.properties = {RECORD_KEY: ",".join(map(repr, numbers.tolist()))}
+    _set_place(roi, place or {})
     return roi
+
+
+def _set_place(roi: Any, place: Mapping[str, int]) -> None:  # noqa: ANN401 - an ImagejRoi
+    """Say where an ROI has its place in a stack; ImageJ counts from 1."""
+    names = {"C": "c_position", "Z": "z_position", "T": "t_position"}
+    if len(place) == 1 and not place.keys() & names.keys():
+        (roi.position,) = (index + 1 for index in place.values())
+        return
+    for axis, index in place.items():
+        # What napari counts from the last has no letter; ImageJ's order is T, Z, C.
+        name = names.get(axis) or {"-3": "z_position", "-4": "t_position"}.get(axis)
+        if name:
+            setattr(roi, name, index + 1)
 
 
 def _fill_polygon(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an ImagejRoi

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from napari_microenhance.errors import RoiError
-from napari_microenhance.files import kind_of, read_json, reason, replacing, unusable
+from napari_microenhance.files import reason, replacing, unusable
 from napari_microenhance.rois.outlines import (
     SQUARE,
     Points,
@@ -28,6 +28,9 @@ from napari_microenhance.rois.outlines import (
     is_rectangle,
     mask_outline,
 )
+from napari_microenhance.rois.region_of_interest import Planes, Roi, checked_planes
+from napari_microenhance.rois.roi_document import RoiDocument
+from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "area",
     "is_labelme",
     "labelme_file",
+    "labelme_rois",
     "labelme_shape",
     "napari_shapes",
     "read_labelme",
@@ -43,6 +47,8 @@ __all__ = [
 ]
 
 _VERSION: Final = "5.5.0"
+_PLANES: Final = "planes"
+"""Key of this package; labelme keeps what it does not know of a shape."""
 _ALIASES: Final = {"line_strip": "linestrip", "rotation": "rectangle",
                    "oriented_rectangle": "rectangle"}  # fmt: skip
 _LEAST: Final = {"polygon": 3, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2,
@@ -66,6 +72,9 @@ class LabelmeShape:
         Only of a "mask": its pixels, the first one at ``points[0]``.
     group : int or None
         labelme's group_id.
+    planes : mapping of str to tuple of int
+        Planes of a stack that it counts for, as `Roi` has them: a key of this package, which
+        labelme keeps.
     """
 
     kind: str
@@ -73,6 +82,7 @@ class LabelmeShape:
     label: str = ""
     mask: npt.NDArray[np.bool_] | None = None
     group: int | None = None
+    planes: Planes = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,7 +121,7 @@ def area(shape: LabelmeShape) -> Points | None:
 def napari_shapes(file: LabelmeFile) -> tuple[Shape, ...]:
     """Return the shapes of a file in napari's terms; several points are one shape each."""
     return tuple(
-        Shape(kind, points, label=shape.label, group=shape.group)
+        Shape(kind, points, label=shape.label, group=shape.group, planes=shape.planes)
         for shape in file.shapes
         for kind, points in _napari_kinds(shape)
     )
@@ -131,7 +141,7 @@ def labelme_shape(shape: Shape) -> LabelmeShape:
     elif kind == "rectangle":
         upright = all(len(set(points[:, axis].tolist())) == 2 for axis in (0, 1))
         kind, points = ("rectangle", points[[0, 2]]) if upright else ("polygon", points)
-    return LabelmeShape(kind, points, shape.label, None, shape.group)
+    return LabelmeShape(kind, points, shape.label, None, shape.group, shape.planes)
 
 
 def _napari_kinds(shape: LabelmeShape) -> list[tuple[str, Points]]:
@@ -175,16 +185,38 @@ def read_labelme(path: str | Path) -> LabelmeFile:
     RoiError
         If it is not a labelme file, or a shape in it is damaged.
     """
-    path = Path(path)
-    kind = kind_of(path, error=RoiError)
-    if kind not in ("json", "text"):
-        raise RoiError(unusable(path, kind, "is not JSON, so it is not a labelme file"))
-    content = read_json(path, error=RoiError)
-    if not is_labelme(content):
+    document = RoiDocument(Path(path))
+    if not document.is_text:
+        otherwise = "is not JSON, so it is not a labelme file"
+        raise RoiError(unusable(document.path, document.kind, otherwise))
+    if not is_labelme(document.json):
         raise RoiError(
             f'{path} is JSON, but not of labelme: a "shapes" list with points is missing.'
         )
-    return labelme_file(path, content)
+    return labelme_file(document.path, document.json)
+
+
+def labelme_rois(document: RoiDocument) -> RoiFile:
+    """Return what a labelme file holds.
+
+    Parameters
+    ----------
+    document : RoiDocument
+        Whose JSON `is_labelme` accepts.
+
+    Raises
+    ------
+    RoiError
+        If a shape in it is damaged.
+    """
+    file = labelme_file(document.path, document.json)
+    areas = [(shape, area(shape)) for shape in file.shapes]
+    return RoiFile(
+        rois=tuple(Roi(a, s.planes, s.label) for s, a in areas if a is not None),
+        shapes=napari_shapes(file),
+        open_shapes=tuple(s.kind for s, a in areas if a is None),
+        frame=file.image_shape,
+    )
 
 
 def labelme_file(path: Path, content: dict[str, Any]) -> LabelmeFile:
@@ -276,18 +308,29 @@ def _shape(where: str, entry: dict[str, Any]) -> LabelmeShape:
     points = points[:, ::-1]
     label, group = str(entry.get("label") or ""), entry.get("group_id")
     group = group if isinstance(group, int) else None
+    planes = _planes(where, entry.get(_PLANES))
     if kind == "mask":
         # A mask's box names pixels, not corners.
         corner = np.floor(points[0])
         mask = _decode_mask(where, entry.get("mask"))
         last = corner + mask.shape - np.array([1, 1])
-        return LabelmeShape(kind, np.stack([corner, last]), label, mask, group)
+        return LabelmeShape(kind, np.stack([corner, last]), label, mask, group, planes)
     points = points - 0.5
     if kind == "rectangle" and len(points) not in (2, 4):
         raise RoiError(f"{where}: a rectangle has 2 or 4 points, this one {len(points)}.")
     if kind == "rectangle" and len(points) == 4:
         points = around_centre(points)
-    return LabelmeShape(kind, points, label, None, group)
+    return LabelmeShape(kind, points, label, None, group, planes)
+
+
+def _planes(where: str, kept: object) -> Planes:
+    """Return the planes that a shape counts for, a key of this package."""
+    if kept is None:
+        return {}
+    try:
+        return checked_planes(kept)  # type: ignore[arg-type]
+    except RoiError as error:
+        raise RoiError(f"{where}: {error}") from error
 
 
 def _decode_mask(where: str, text: object) -> npt.NDArray[np.bool_]:
@@ -313,6 +356,8 @@ def _entry(shape: LabelmeShape) -> dict[str, Any]:
         "flags": {},
         "mask": None,
     }
+    if shape.planes:
+        entry[_PLANES] = {axis: list(indices) for axis, indices in shape.planes.items()}
     if shape.mask is not None:
         png = io.BytesIO()
         Image.fromarray(shape.mask).save(png, "PNG")

@@ -1,76 +1,129 @@
-"""ROI files: which pixels a file selects, and the shapes that layers show."""
+"""ROI files: one table of formats, one way in and one way out."""
 
 import dataclasses
-import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_microenhance.errors import ImageError, OutputError, RoiError
-from napari_microenhance.files import check_room, kind_of, read_json, unusable
-from napari_microenhance.images.image_formats import read_image
-from napari_microenhance.rois.geojson import geojson_shapes, is_geojson, write_geojson
+from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.errors import OutputError, RoiError
+from napari_microenhance.files import unusable
+from napari_microenhance.rois.geojson import is_geojson, read_geojson, write_geojson
 from napari_microenhance.rois.imagej import read_imagej, write_imagej
-from napari_microenhance.rois.labelme import (
-    LabelmeFile,
-    area,
-    is_labelme,
-    labelme_file,
-    labelme_shape,
-    napari_shapes,
-    write_labelme,
-)
-from napari_microenhance.rois.napari_csv import read_napari_csv, write_napari_csv
+from napari_microenhance.rois.label_image import read_label_image
+from napari_microenhance.rois.labelme import is_labelme, labelme_rois, labelme_shape, write_labelme
+from napari_microenhance.rois.napari_csv import is_napari_csv, read_napari_csv, write_napari_csv
 from napari_microenhance.rois.outlines import Points
+from napari_microenhance.rois.roi_document import RoiDocument
+from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape, shape_outline
 
-__all__ = ["Roi", "Shape", "napari_polygons", "read_roi", "read_shapes", "write_shapes"]
-
-_READ = (
-    "labelme JSON, GeoJSON, ImageJ .roi or .zip, napari shapes CSV, or a label image (PNG, TIFF)"
-)
-_WRITTEN = ".json (labelme), .geojson, .roi, .zip (ImageJ) or .csv (napari)"
+__all__ = ["FORMATS", "RoiFormat", "napari_polygons", "read_roi", "read_shapes", "write_shapes"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Roi:
-    """What an ROI file selects: the union of its polygons, or a mask; never both.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RoiFormat:
+    """What is known of a kind of ROI file.
 
     Parameters
     ----------
-    polygons : tuple of ndarray, each shape (N, 2), float64
-        (y, x), px, pixel centres at integers. Not clipped to the image.
-    mask : ndarray, shape (Y, X), bool, or None
-        From a label image.
-    labels : tuple of str
-        One name per polygon.
-    notes : tuple of str
-        One sentence for everything that was left out or looks wrong.
+    name : str
+        As users call it.
+    suffixes : tuple of str
+        Under which it is written; what a file is shows in its contents.
+    holds : callable
+        Tells whether a file is of this kind.
+    read : callable
+        Gives what a file of this kind holds; raises `RoiError`.
+    write : callable or None
+        Writes shapes, whole or not at all; None where it holds none.
+    keeps : frozenset of str
+        Fields of `Shape`, besides its kind and points, that come back from a file.
     """
 
-    polygons: tuple[Points, ...] = ()
-    mask: npt.NDArray[np.bool_] | None = None
-    labels: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    name: str
+    suffixes: tuple[str, ...]
+    holds: Callable[[RoiDocument], bool]
+    read: Callable[[RoiDocument], RoiFile]
+    write: Callable[[Path, Sequence[Shape]], None] | None = None
+    keeps: frozenset[str] = frozenset()
 
 
-def read_roi(path: str | Path, image_shape: tuple[int, int] | None = None) -> Roi:
+def _write_labelme(path: Path, shapes: Sequence[Shape]) -> None:
+    """Write shapes as labelme, which knows no ellipses and no turned rectangles."""
+    write_labelme(path, [labelme_shape(shape) for shape in shapes], None)
+
+
+FORMATS: Final = (
+    RoiFormat(
+        name="labelme JSON",
+        suffixes=(".json",),
+        holds=lambda document: document.is_json and is_labelme(document.json),
+        read=labelme_rois,
+        write=_write_labelme,
+        keeps=frozenset({"label", "group", "planes"}),
+    ),
+    RoiFormat(
+        name="GeoJSON",
+        suffixes=(".geojson",),
+        holds=lambda document: document.is_json and is_geojson(document.json),
+        read=read_geojson,
+        write=write_geojson,
+        keeps=frozenset({"label", "classification", "colour", "planes"}),
+    ),
+    RoiFormat(
+        name="ImageJ .roi or .zip",
+        suffixes=(".roi", ".zip"),
+        holds=lambda document: document.kind in ("imagej", "zip"),
+        read=read_imagej,
+        write=write_imagej,
+        keeps=frozenset({"label", "group", "planes"}),
+    ),
+    RoiFormat(
+        name="napari shapes CSV",
+        suffixes=(".csv",),
+        holds=lambda document: document.is_text and is_napari_csv(document),
+        read=read_napari_csv,
+        write=write_napari_csv,
+        keeps=frozenset({"planes"}),
+    ),
+    RoiFormat(
+        name="a label image (PNG, TIFF)",
+        suffixes=(),
+        holds=lambda document: document.kind in ("tiff", "png", "zarr"),
+        read=read_label_image,
+    ),
+)
+"""Every format, in the order in which a file is tried."""
+
+_READ: Final = f"{', '.join(f.name for f in FORMATS[:-1])}, or {FORMATS[-1].name}"
+_WRITTEN: Final = ".json (labelme), .geojson, .roi, .zip (ImageJ) or .csv (napari)"
+_FIELDS: Final = {
+    "label": "names",
+    "classification": "classes",
+    "colour": "colours",
+    "group": "groups",
+}
+"""Fields of `Shape` that a format may lack, in words."""
+
+
+def read_roi(path: str | Path, image_shape: tuple[int, int] | None = None) -> RoiFile:
     """Read an ROI file; what it is shows in its contents, not in its name.
 
     Parameters
     ----------
     path : str or Path
-        labelme JSON, GeoJSON, ImageJ .roi or .zip, napari shapes CSV, or a label image whose
-        nonzero pixels count.
+        Of any of `FORMATS`.
     image_shape : tuple of int or None
         (Y, X) of the image it is for, px.
 
     Returns
     -------
-    Roi
-        At least one polygon or one selected pixel.
+    RoiFile
+        At least one ROI.
 
     Raises
     ------
@@ -80,29 +133,27 @@ def read_roi(path: str | Path, image_shape: tuple[int, int] | None = None) -> Ro
         If it is none of these kinds, damaged, selects nothing, or is a label image of
         another shape than `image_shape`.
     """
-    path = Path(path)
-    kind = kind_of(path, error=RoiError)
-    if kind in ("tiff", "png", "zarr"):
-        return _from_label_image(path, image_shape)
-    found = _read(path)
-    notes: list[str] = []
-    if isinstance(found, LabelmeFile):
-        notes += _size_notes(path, found, image_shape)
-        areas = [(area(s), s.label, s.kind) for s in found.shapes]
-    else:
-        areas = [(_outline(path, s), s.label or s.classification, s.kind) for s in found]
-    outlined = [(polygon, label) for polygon, label, _ in areas if polygon is not None]
-    left_out = [kind for polygon, _, kind in areas if polygon is None]
-    if not outlined:
-        only = f"only {_counted(left_out)}" if left_out else "no shapes"
+    file = _read(Path(path))
+    if not file.rois:
+        only = f"only {_counted(file.open_shapes)}" if file.open_shapes else "no shapes"
         raise RoiError(f"{path} holds {only}; draw a polygon, rectangle, ellipse or mask.")
-    if left_out:
-        notes.append(f"{path.name}: {_counted(left_out)} enclosing no pixels left out.")
-    return Roi(
-        polygons=tuple(polygon for polygon, _ in outlined),
-        labels=tuple(label for _, label in outlined),
-        notes=tuple(notes),
-    )
+    if file.mask is not None:
+        _check_fits(path, file, image_shape)
+        return file
+    name, notes = Path(path).name, []
+    if image_shape and file.frame and tuple(image_shape) != file.frame:
+        notes.append(
+            Caution(
+                "roi-frame",
+                f"{name} was drawn on an image of {file.frame[1]} x {file.frame[0]} px, but this "
+                f"one has {image_shape[1]} x {image_shape[0]} px; its coordinates were used as "
+                "they are.",
+            )
+        )
+    if file.open_shapes:
+        left_out = f"{name}: {_counted(file.open_shapes)} enclosing no pixels left out."
+        notes.append(Caution("roi-open", left_out))
+    return file.noted(*notes)
 
 
 def read_shapes(path: str | Path) -> tuple[Shape, ...]:
@@ -124,11 +175,13 @@ def read_shapes(path: str | Path) -> tuple[Shape, ...]:
     RoiError
         If it is of another kind, or damaged.
     """
-    found = _read(Path(path))
-    return napari_shapes(found) if isinstance(found, LabelmeFile) else found
+    file = _read(Path(path))
+    if file.mask is not None:
+        raise RoiError(f"{path} is a label image and holds no shapes; open it as an image.")
+    return file.shapes
 
 
-def write_shapes(path: str | Path, shapes: Sequence[Shape]) -> None:
+def write_shapes(path: str | Path, shapes: Sequence[Shape]) -> tuple[Caution, ...]:
     """Write an ROI file, whole or not at all.
 
     Parameters
@@ -137,6 +190,11 @@ def write_shapes(path: str | Path, shapes: Sequence[Shape]) -> None:
         The suffix says the format: .json is labelme; .geojson; .roi and .zip are ImageJ; .csv
         is napari.
     shapes : sequence of Shape
+
+    Returns
+    -------
+    tuple of Caution
+        What the format has no place for.
 
     Raises
     ------
@@ -149,16 +207,19 @@ def write_shapes(path: str | Path, shapes: Sequence[Shape]) -> None:
         if not len(shape.points) or not np.isfinite(shape.points).all():
             raise OutputError(f"{path}: shape {number} has no points, or one that is not finite.")
     suffix = path.suffix.lower()
-    if suffix == ".json":
-        write_labelme(path, [labelme_shape(shape) for shape in shapes], None)
-    elif suffix == ".geojson":
-        write_geojson(path, shapes)
-    elif suffix in (".roi", ".zip"):
-        write_imagej(path, shapes)
-    elif suffix == ".csv":
-        write_napari_csv(path, shapes)
-    else:
+    found = next((one for one in FORMATS if suffix in one.suffixes), None)
+    if found is None or found.write is None:
         raise OutputError(f"{path}: shapes are written as {_WRITTEN}.")
+    found.write(path, shapes)
+    lost = [
+        word
+        for field, word in _FIELDS.items()
+        if field not in found.keeps and any(getattr(shape, field) for shape in shapes)
+    ]
+    if not lost:
+        return ()
+    words = " and ".join(filter(None, [", ".join(lost[:-1]), lost[-1]]))
+    return (Caution("roi-lost", f"{path.name}: {found.name} has no place for {words}."),)
 
 
 def napari_polygons(shapes: Iterable[tuple[str, Points]]) -> tuple[tuple[Points, ...], list[str]]:
@@ -185,73 +246,34 @@ def napari_polygons(shapes: Iterable[tuple[str, Points]]) -> tuple[tuple[Points,
     return polygons, [kind for kind, outline in outlines if outline is None]
 
 
-def _read(path: Path) -> tuple[Shape, ...] | LabelmeFile:
-    """Read a file that holds shapes."""
-    kind = kind_of(path, error=RoiError)
-    if kind in ("imagej", "zip"):
-        return read_imagej(path)
-    if kind == "json" or (kind == "text" and path.suffix.lower() in (".json", ".geojson")):
-        content = read_json(path, error=RoiError)
-        if is_labelme(content):
-            return labelme_file(path, content)
-        if is_geojson(content):
-            return geojson_shapes(path, content)
+def _read(path: Path) -> RoiFile:
+    """Read a file of any format."""
+    document = RoiDocument(path)
+    for one in FORMATS:
+        if one.holds(document):
+            file = one.read(document)
+            return file.noted(*document.notes) if document.is_text else file
+    if document.is_json:
         raise RoiError(
             f'{path} is JSON, but not of labelme (a "shapes" list with points) and no GeoJSON.'
         )
-    if kind == "text" and (shapes := read_napari_csv(path)) is not None:
-        return shapes
+    kind = document.kind
     if kind == "jpeg":
         raise RoiError(f"{path} is a JPEG, which blurs labels; save it as PNG or TIFF.")
     raise RoiError(unusable(path, kind, f"is not an ROI file that is read here ({_READ})"))
 
 
-def _outline(path: Path, shape: Shape) -> Points | None:
-    """Return the polygon that a shape of a file encloses, or None."""
-    try:
-        return shape_outline(shape.kind, shape.points)
-    except RoiError as error:
-        raise RoiError(f"{path}: {error}") from error
+def _check_fits(path: str | Path, file: RoiFile, image_shape: tuple[int, int] | None) -> None:
+    """Raise where a label image has another shape than the image."""
+    if file.mask is None or image_shape is None or file.mask.shape[-2:] == tuple(image_shape):
+        return
+    height, width = file.mask.shape[-2:]
+    raise RoiError(
+        f"{path} has {width} x {height} px, but the image has {image_shape[1]} x "
+        f"{image_shape[0]} px; a label image must fit."
+    )
 
 
-def _size_notes(path: Path, file: LabelmeFile, image_shape: tuple[int, int] | None) -> list[str]:
-    """Say it where a labelme file was drawn on an image of another size."""
-    stated = file.image_shape
-    if not image_shape or not stated or tuple(image_shape) == stated:
-        return []
-    return [
-        f"{path.name} was drawn on an image of {stated[1]} x {stated[0]} px, but this one "
-        f"has {image_shape[1]} x {image_shape[0]} px; its coordinates were used as they are."
-    ]
-
-
-def _from_label_image(path: Path, image_shape: tuple[int, int] | None) -> Roi:
-    """Select the nonzero pixels of an image."""
-    try:
-        image = read_image(path, palette_indices=True)
-        check_room(path, math.prod(image.pixels.shape) * image.pixels.dtype.itemsize)
-        pixels = np.asarray(image.pixels)
-    except ImageError as error:
-        raise RoiError(str(error)) from error
-    if image.axes == "YXC":  # a mask saved by a drawing program
-        pixels = np.asarray(pixels[..., :3].any(axis=-1))
-    while pixels.ndim > 2 and len(pixels) == 1:  # as OME-Zarr keeps a plane
-        pixels = pixels[0]
-    if pixels.ndim != 2:
-        raise RoiError(f"{path} is a stack (axes {image.axes}); give one label plane.")
-    if pixels.dtype.kind in "fc" and np.isnan(pixels).any():
-        raise RoiError(f"{path} has NaN pixels; use 0 for outside and 1 for inside.")
-    if image_shape is not None and pixels.shape != tuple(image_shape):
-        raise RoiError(
-            f"{path} has {pixels.shape[1]} x {pixels.shape[0]} px, but the image has "
-            f"{image_shape[1]} x {image_shape[0]} px; a label image must fit."
-        )
-    mask = np.asarray(pixels != 0)
-    if not mask.any():
-        raise RoiError(f"{path} selects nothing: all its pixels are 0.")
-    return Roi(mask=mask, notes=image.notes)
-
-
-def _counted(kinds: list[str]) -> str:
+def _counted(kinds: Sequence[str]) -> str:
     """Return "2 line, 1 point"."""
-    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(kinds).items()))

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.outlines import Points, ellipse_box, ellipse_in_box, is_rectangle
+from napari_microenhance.rois.region_of_interest import Planes
 from napari_microenhance.rois.rings import group_rings, join_rings, split_rings
 
 __all__ = ["KINDS", "Shape", "area_shape", "finite_points", "polygons_of", "shape_outline"]
@@ -35,6 +36,8 @@ class Shape:
         Red, green, blue, 0 to 255.
     group : int or None
         Shapes of one number belong together.
+    planes : mapping of str to tuple of int
+        Planes of a stack that it counts for, as `Roi` has them; {}: all.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class Shape:
     classification: str = ""
     colour: tuple[int, int, int] | None = None
     group: int | None = None
+    planes: Planes = dataclasses.field(default_factory=dict)
 
 
 def shape_outline(kind: str, points: Points) -> Points | None:

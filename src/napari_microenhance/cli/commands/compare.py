@@ -82,7 +82,7 @@ def compare_files(
     warn(pair.notes)
     if as_json:
         facts = {**found.to_dict(), "profile": profile and profile.to_dict()}
-        facts["notes"] = list(pair.notes)
+        facts["notes"] = [str(note) for note in pair.notes]
         say(json.dumps(facts, indent=2))
         return
     for text in _lines(found):

@@ -6,7 +6,6 @@ from napari_microenhance.engine.cautions import Caution, gather
 from napari_microenhance.engine.feed import Lane
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.planning import RunPlan
-from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.reports.report import Report, fingerprint, versions
 from napari_microenhance.engine.reports.report_sections import (
     ImageSection,
@@ -19,6 +18,7 @@ from napari_microenhance.engine.reports.report_sections import (
 )
 from napari_microenhance.engine.result import Canvas
 from napari_microenhance.engine.runtime.session import runtime_version
+from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 
 __all__ = ["Course", "make_report"]
@@ -50,7 +50,7 @@ def make_report(
     *,
     model: ModelSection,
     source: Source,
-    region: Region,
+    selection: Selection,
     options: Options,
     plan: RunPlan,
     lanes: list[Lane],
@@ -63,13 +63,13 @@ def make_report(
     ----------
     model : ModelSection
     source : Source
-    region : Region
+    selection : Selection
         As it was given, before dilation.
     options : Options
         As they were asked for.
     plan : RunPlan
     lanes : list of Lane
-        Every plane and group of channels that ran, with its fitted maps.
+        Every group of channels that ran together, with its fitted maps.
     canvas : Canvas
         With the finished patch.
     course : Course
@@ -88,13 +88,13 @@ def make_report(
             dtype=str(source.dtype),
             sha256=fingerprint(source.data) if plan.window is None else None,
         ),
-        roi={**region.to_dict(), "pixels": plan.region.pixels},
+        roi={**selection.to_dict(), "pixels": plan.selection.pixels},
         options=options.to_dict(),
         plan=PlanSection(
             tiles=plan.tiles,
             tile_shape=plan.tile_shape,
-            halo=plan.layout.halo,
-            blend=plan.layout.blend,
+            halo=plan.halo,
+            blend=plan.blend,
             pixels_computed=plan.pixels_computed,
             pixels_roi=plan.pixels_roi,
             planes=len(plan.planes),

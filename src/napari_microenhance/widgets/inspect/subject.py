@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_microenhance.api import Record
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.measure.alignment import Alignment, cut_to, patch_spans
 from napari_microenhance.measure.full_range import FullRange, full_range
+from napari_microenhance.records.record import RecordedRoi
+from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.widgets.viewer.layers import (
     ImageSource,
     Placement,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pair", "Subject", "kept_axes", "read_subject"]
 
-Roi = list[npt.NDArray[np.float64]] | npt.NDArray[np.bool_] | None
 Shift = Mapping[str, tuple[int, int]]
 
 
@@ -56,7 +56,7 @@ class Pair:
 
     before: Source
     after: Source
-    roi: Roi
+    roi: RecordedRoi
     planes: tuple[int, ...] | None
     data_range: FullRange
     start: Mapping[str, int]
@@ -201,13 +201,13 @@ def _axes_like(axes: str, result: "Layer", ndim: int) -> str:
     return axes_of(result) if hasattr(result, "rgb") else axes[-ndim:]
 
 
-def _shifted(roi: Roi, spans: Shift, *, whole: bool) -> Roi:
+def _shifted(roi: RecordedRoi, spans: Shift, *, whole: bool) -> RecordedRoi:
     """Return a region in the pixels of a part of the image."""
     if whole or roi is None:
         return roi
     if isinstance(roi, list):
-        corner = [spans["Y"][0], spans["X"][0]]
-        return [polygon - corner for polygon in roi]
+        rois = [one if isinstance(one, Roi) else Roi(one) for one in roi]
+        return [moved for moved in (one.within(spans) for one in rois) if moved is not None]
     return roi[tuple(slice(*spans[letter]) for letter in "ZYX"[-roi.ndim :])]
 
 

@@ -130,10 +130,10 @@ def test_a_preset_sets_every_field(widget):
     widget.threads.value = 2
     widget.preset.value = "article"
     article = load_preset("article")
-    assert read_options(widget, None) == article
+    assert read_options(widget) == article
     assert widget.preset.value == "article"
     widget.preset.value = DEFAULTS
-    assert read_options(widget, None) == Options()
+    assert read_options(widget) == Options()
 
 
 def test_a_changed_option_belongs_to_no_preset(widget):
@@ -141,7 +141,7 @@ def test_a_changed_option_belongs_to_no_preset(widget):
     widget.preset.value = "article"
     widget.dilate.value = 5
     assert widget.preset.value == OWN
-    assert read_options(widget, None).tile == 512
+    assert read_options(widget).tile == 512
 
 
 def menu(widget, entry):
@@ -180,10 +180,10 @@ def test_a_shared_file_is_opened(widget, home, monkeypatch, tmp_path, qtbot, vie
     )
     menu(widget, "Open file…")
     assert widget.preset.current_choice == "shared.json"
-    assert read_options(widget, None) == MINE
+    assert read_options(widget) == MINE
     save_preset(path, Options(feather=9), overwrite=True)
     menu(widget, "Open file…")
-    assert read_options(widget, None) == Options(feather=9)
+    assert read_options(widget) == Options(feather=9)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_preset_that_is_gone_is_told(widget, told, home):
     widget.preset.value = "mine"
     assert "There is no preset 'mine'" in str(told[0])
     assert widget.preset.value == OWN
-    assert read_options(widget, None) == Options()
+    assert read_options(widget) == Options()
 
 
 def test_nonsense_in_a_field_is_not_saved(widget, told, home):
@@ -273,7 +273,7 @@ def test_what_is_out_of_date_is_left_out(settings, qtbot, viewer, home, options,
     settings.last_used.options = options
     settings.last_used.network = "a network that is gone"
     widget = EnhanceWidget(viewer)
-    assert read_options(widget, None) == expected
+    assert read_options(widget) == expected
     assert widget.model.value == widget.model.choices[0]
     widget.native.close()
     widget.native.deleteLater()

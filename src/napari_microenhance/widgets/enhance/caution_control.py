@@ -1,7 +1,7 @@
 """The caution before a run: in what an image is unlike those that a network was trained on."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
@@ -72,7 +72,7 @@ class CautionControl:
         networks.opened.connect(self.look)
         self.look()
 
-    def look(self, _: Any = None) -> None:  # noqa: ANN401 - values of several types
+    def look(self, _: object = None) -> None:
         """Look soon; what was found before counts no more."""
         self.found.emit(())
         self._job.request(self._read, self._on_found)
@@ -96,7 +96,7 @@ class CautionControl:
         self._key = request.key
         size = pixel_size_um(source)
 
-        def check(_: Any) -> Found:  # noqa: ANN401 - it cannot be stopped
+        def check(_: object) -> Found:
             opened = load_model(model)
             found = check_domain(
                 source.data, opened, source.axes, request.options, pixel_size_um=size

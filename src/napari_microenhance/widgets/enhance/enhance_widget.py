@@ -142,7 +142,7 @@ class EnhanceWidget(Container[Any]):
         """Save the ROI in the pixels of the image; see `RoiControl.save_file`."""
         self.rois.save_file(path)
 
-    def reset_choices(self, *_: Any) -> None:  # noqa: ANN401 - events of several kinds
+    def reset_choices(self, *_: object) -> None:
         """Offer the layers that are there now."""
         self._fields.image.reset_choices()
         self._fields.roi.reset_choices()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels, Layer, Shapes
 
@@ -12,6 +12,7 @@ from napari_microenhance.widgets.viewer.live import is_live
 
 if TYPE_CHECKING:
     from napari.components import LayerList, ViewerModel
+    from napari.utils.events import Event
 
     from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
 
@@ -66,7 +67,7 @@ class LayerControl:
         self._show_planes()
         self._show_offers()
 
-    def offer(self, _: Any = None) -> None:  # noqa: ANN401 - a napari event
+    def offer(self, _: object = None) -> None:
         """Offer the layers that are there now."""
         self._fields.image.reset_choices()
         self._fields.roi.reset_choices()
@@ -119,7 +120,7 @@ class LayerControl:
                 if shapes:
                     fields.roi.value = shapes[-1]
 
-    def _on_inserted(self, event: Any) -> None:  # noqa: ANN401 - a napari event
+    def _on_inserted(self, event: "Event") -> None:
         """Offer a new layer; a new Shapes layer is the ROI unless the user chose one."""
         with self._by_default():
             self.offer()
@@ -127,7 +128,7 @@ class LayerControl:
             if drawn and "roi" not in self._chosen:
                 self._fields.roi.value = event.value
 
-    def _on_removed(self, event: Any) -> None:  # noqa: ANN401 - a napari event
+    def _on_removed(self, event: "Event") -> None:
         """Forget a layer."""
         for name in ("image", "roi"):
             if getattr(self._fields, name).value == event.value:
@@ -136,18 +137,18 @@ class LayerControl:
             self.offer()
         self._show_offers()
 
-    def _on_active(self, _: Any) -> None:  # noqa: ANN401 - a napari event
+    def _on_active(self, _: object) -> None:
         """Follow the user to another image."""
         self._set_defaults()
         self._show_offers()
 
-    def _on_image(self, _: Any) -> None:  # noqa: ANN401 - the value
+    def _on_image(self, _: object) -> None:
         """Note the user's choice, and offer planes only where there are some."""
         if not self._is_ours:
             self._chosen.add("image")
         self._show_planes()
 
-    def _on_roi(self, _: Any) -> None:  # noqa: ANN401 - the value
+    def _on_roi(self, _: object) -> None:
         """Note the user's choice."""
         if not self._is_ours:
             self._chosen.add("roi")

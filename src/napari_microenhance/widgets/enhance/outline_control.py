@@ -1,7 +1,7 @@
 """The grown ROI and the inner edge of its feather, drawn over the image while they are chosen."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ class OutlineControl:
         self._job.drop()
         self._remove()
 
-    def _on_changed(self, _: Any = None) -> None:  # noqa: ANN401 - values and events
+    def _on_changed(self, _: object = None) -> None:
         """Draw anew, once the user pauses."""
         if self._is_wanted or self._layer is not None:
             self._job.request(self._read, self._on_traced)

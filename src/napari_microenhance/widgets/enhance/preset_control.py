@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from psygnal import Signal
-from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from napari_microenhance.api import Options, list_presets, load_preset, save_preset
 from napari_microenhance.errors import MicroEnhanceError, OptionsError, OutputError
@@ -42,7 +42,7 @@ class PresetChoices:
     def __init__(self) -> None:
         self.files: list[Path] = []
 
-    def __call__(self, _: Any = None) -> list[tuple[str, str]]:  # noqa: ANN401 - a magicgui callback
+    def __call__(self, _: object = None) -> list[tuple[str, str]]:
         """Return (text, key) pairs."""
         pairs = [(name, name) for name in (OWN, DEFAULTS, *list_presets())]
         return pairs + [(path.name, str(path)) for path in self.files]
@@ -126,7 +126,7 @@ class PresetControl:
                 self._box.value = OWN
             self.failed.emit(error)
 
-    def _on_option(self, _: Any) -> None:  # noqa: ANN401 - of several types
+    def _on_option(self, _: object) -> None:
         """Show that the options are those of no preset any more."""
         if not self._applying and self._box.value != OWN:
             with self._quietly():
@@ -182,7 +182,7 @@ class PresetControl:
             self.failed.emit(error)
 
 
-def _agrees(parent: Any, question: str) -> bool:  # noqa: ANN401 - a QWidget
+def _agrees(parent: QWidget, question: str) -> bool:
     """Ask a question that can be answered with yes."""
     return bool(
         QMessageBox.question(parent, "Save preset", question) == QMessageBox.StandardButton.Yes

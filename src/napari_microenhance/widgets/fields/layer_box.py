@@ -1,7 +1,5 @@
 """A chooser of layers."""
 
-from typing import Any
-
 from magicgui.widgets import ComboBox
 
 __all__ = ["LayerBox"]
@@ -12,7 +10,7 @@ class LayerBox(ComboBox):
 
     null_string = "Whole image"
 
-    def reset_choices(self, *_: Any) -> None:  # noqa: ANN401 - events of several kinds
+    def reset_choices(self, *_: object) -> None:
         """Offer what is there now; a layer that is gone gives way to the first."""
         native = self.native
         before = native.itemData(native.currentIndex())

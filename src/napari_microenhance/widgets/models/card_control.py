@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from psygnal import Signal
 
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["CardControl"]
 
 T = TypeVar("T")
+
+
+class _Verdict(Protocol):
+    """What a verification found."""
+
+    @property
+    def max_abs_difference(self) -> float:
+        """Image units, worst of all outputs."""
+
+    @property
+    def largest(self) -> float:
+        """Largest value that is to come out."""
+
 
 TOLERANCE = 1e-3
 """Of a verification, in parts of the largest value; other machines round differently."""
@@ -136,7 +149,7 @@ class CardControl:
         self._card.show_provider(trial.provider)
         self._card.say(trial.sentence)
 
-    def _show_verdict(self, report: Any) -> None:  # noqa: ANN401 - of a package that is not imported
+    def _show_verdict(self, report: _Verdict) -> None:
         """Say how a verification went."""
         off, largest = report.max_abs_difference, report.largest
         # Not a number is no small difference either.

@@ -34,7 +34,7 @@ class LayerWatch:
                 emitter.connect(self._on_event)
         self.changed.emit()
 
-    def _on_event(self, _: Any = None) -> None:  # noqa: ANN401 - a napari event
+    def _on_event(self, _: object = None) -> None:
         """Pass it on without the layer."""
         self.changed.emit()
 

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from psygnal import Signal
 
 from napari_microenhance.errors import ModelError
@@ -103,11 +102,6 @@ class FakeNetworks:
 
     def keep(self, key, model):
         self.kept[key] = model
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
 
 
 @pytest.fixture

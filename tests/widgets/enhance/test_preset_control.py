@@ -4,9 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
-from napari.settings import get_plugin_settings
-from npe2 import PluginManifest
 from qtpy.QtWidgets import QMessageBox
 from typer.testing import CliRunner
 
@@ -23,11 +20,6 @@ from napari_microenhance.widgets.fields.options_form import OPTION_NAMES, read_o
 from napari_microenhance.widgets.viewer.settings import last_used, remember
 
 MINE = Options(dilate=3, feather=2, tile=128, intensity=(10.0, 200.5), dtype="float32")
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
 
 
 @pytest.fixture
@@ -227,13 +219,6 @@ def test_nonsense_in_a_field_is_not_saved(widget, told, home):
 # The last settings
 
 
-@pytest.fixture
-def settings(plugin_settings, npe2pm, root):
-    """Napari's settings of this plugin, empty and saved to a folder of the test's own."""
-    with npe2pm.tmp_plugin(manifest=PluginManifest.from_file(root / "napari.yaml")):
-        yield get_plugin_settings("napari-microenhance")
-
-
 def test_the_next_widget_begins_as_the_last_one_ended(settings, qtbot, viewer, home, rng):
     viewer.add_image(rng.integers(0, 256, (40, 50), dtype=np.uint8))
     with dock.made(qtbot, viewer) as widget:
@@ -242,7 +227,7 @@ def test_the_next_widget_begins_as_the_last_one_ended(settings, qtbot, viewer, h
     assert "detail-classic" in settings.config_path.read_text("utf-8")
     again = EnhanceWidget(viewer)
     assert again.model.value == "detail-classic"
-    assert read_options(again, None) == Options(feather=4, intensity=(3.0, 99.5))
+    assert read_options(again) == Options(feather=4, intensity=(3.0, 99.5))
     assert again.preset.value == OWN
     again.native.close()
     again.native.deleteLater()

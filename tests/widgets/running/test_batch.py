@@ -17,11 +17,6 @@ SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
 
 
 @pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
 def images(viewer, rng):
     pixels = [rng.integers(20, 200, (96, 128), dtype=np.uint8) for _ in range(3)]
     return [

@@ -14,7 +14,6 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.experimental import link_layers
 from napari.layers import Image, Labels, Shapes
 from napari.utils.notifications import notification_manager
@@ -22,6 +21,7 @@ from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUr
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QProgressBar
 
+import dock
 import toys
 from napari_microenhance.api import Options, Progress, enhance, list_models, load_model
 from napari_microenhance.engine.options import CHOICES
@@ -41,31 +41,6 @@ from napari_microenhance.widgets.viewer.live import is_live
 NETWORK = "detail-classic"
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
 WAIT_MS = 20_000
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def image(viewer, rng):
-    return viewer.add_image(rng.integers(20, 200, (96, 128), dtype=np.uint8), name="cells")
-
-
-@pytest.fixture
-def widget(qtbot, viewer):
-    made = EnhanceWidget(viewer)
-    made.model.value = NETWORK
-    yield made
-    made.native.close()
-    qtbot.waitUntil(lambda: not threads_at_work(), timeout=WAIT_MS)
-    made.native.deleteLater()
-    qtbot.wait(10)
-
-
-def threads_at_work():
-    return [t for t in threading.enumerate() if t.name.startswith("microenhance")]
 
 
 class Ears:
@@ -776,7 +751,7 @@ def test_cancel_ends_a_long_tile_of_the_real_engine(widget, viewer, rng, ears, t
     ears.wait("cancelled")
     assert time.monotonic() - clicked < 2
     assert len(viewer.layers) == 1
-    qtbot.waitUntil(lambda: not threads_at_work(), timeout=2000)
+    qtbot.waitUntil(lambda: not dock.threads_at_work(), timeout=2000)
 
 
 def test_a_deaf_engine_is_left_alone(widget, viewer, image, ears, engine):

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
 
 import dock
@@ -31,22 +30,6 @@ DRAWINGS = [
     Shape("rectangle", np.array([(5.25, 7.5), (5.25, 30.125), (19.1, 30.125), (19.1, 7.5)])),
     Shape("ellipse", np.array([(40.1, 50.2), (40.1, 90.2), (80.3, 90.2), (80.3, 50.2)])),
 ]
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def image(viewer, rng):
-    return viewer.add_image(rng.integers(20, 200, (96, 128), dtype=np.uint8), name="cells")
-
-
-@pytest.fixture
-def widget(qtbot, viewer):
-    with dock.made(qtbot, viewer) as made:
-        yield made
 
 
 def choose(widget, entry):

@@ -3,9 +3,6 @@
 import numpy as np
 import platformdirs
 import pytest
-from napari.components import ViewerModel
-from napari.settings import get_plugin_settings
-from npe2 import PluginManifest
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication
@@ -18,22 +15,6 @@ from napari_microenhance.widgets.models.card import BAD
 from napari_microenhance.widgets.models.recent import KEPT, add_recent, recent_files
 
 NETWORK = "detail-classic"
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def image(viewer, rng):
-    return viewer.add_image(rng.integers(20, 200, (96, 128), dtype=np.uint8), name="cells")
-
-
-@pytest.fixture
-def widget(qtbot, viewer):
-    with dock.made(qtbot, viewer) as widget:
-        yield widget
 
 
 @pytest.fixture
@@ -161,13 +142,6 @@ def test_networks_of_the_users_folder_are_offered_and_opened(
     assert str(yours / "broken.onnx") in widget.model.choices
     widget.model.value = NETWORK
     dock.run(qtbot, widget)
-
-
-@pytest.fixture
-def settings(plugin_settings, npe2pm, root):
-    """Napari's settings of this plugin, empty and saved to a folder of the test's own."""
-    with npe2pm.tmp_plugin(manifest=PluginManifest.from_file(root / "napari.yaml")):
-        yield get_plugin_settings("napari-microenhance")
 
 
 def offered(widget):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 import dock
@@ -10,17 +9,6 @@ import toys
 from napari_microenhance.api import Options, enhance
 
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def widget(qtbot, viewer):
-    with dock.made(qtbot, viewer) as widget:
-        yield widget
 
 
 def halving(path):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
 import dock
 import toys
@@ -11,11 +10,6 @@ from napari_microenhance.widgets.enhance.caution_control import pixel_size_um
 from napari_microenhance.widgets.viewer.layers import read_image
 
 TRAINED = TrainedOn(images="simulated cells", dtypes=("uint8",), pixel_size_um=(0.1, 0.4))
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtCore import QThreadPool
 
@@ -21,22 +20,6 @@ from napari_microenhance.widgets.models.facts import describe
 
 NETWORK = "detail-classic"
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def image(viewer, rng):
-    return viewer.add_image(rng.integers(20, 200, (96, 128), dtype=np.uint8), name="cells")
-
-
-@pytest.fixture
-def widget(qtbot, viewer):
-    with dock.made(qtbot, viewer) as widget:
-        yield widget
 
 
 @pytest.fixture

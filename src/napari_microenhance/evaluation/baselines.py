@@ -94,7 +94,17 @@ class TunedResult:
 
 
 def best(method: Method, trial: EvaluationTrial) -> TunedResult:
-    """Return the result of a method at its best setting for a trial."""
+    """Return the result of a method at its best setting for a trial.
+
+    Parameters
+    ----------
+    method : Method
+    trial : EvaluationTrial
+
+    Returns
+    -------
+    TunedResult
+    """
     setting = method.search(trial)
     return TunedResult(setting, method.make(setting))
 
@@ -103,6 +113,15 @@ def quality(trial: EvaluationTrial, output: AnyImage) -> float:
     """Return how near an output is to the truth: PSNR in dB, for masks the IoU.
 
     Of "detail", whose units are relative, the PSNR after the best straight line.
+
+    Parameters
+    ----------
+    trial : EvaluationTrial
+    output : ndarray, shape of the trial's truth
+
+    Returns
+    -------
+    float
     """
     if trial.task == "foreground":
         return metrics.iou(output, trial.truth)
@@ -132,7 +151,12 @@ def methods(trial: EvaluationTrial) -> tuple[Method, ...]:
 
 
 def has_bm3d() -> bool:
-    """Tell whether the package bm3d is installed."""
+    """Tell whether the package bm3d is installed.
+
+    Returns
+    -------
+    bool
+    """
     return importlib.util.find_spec("bm3d") is not None
 
 

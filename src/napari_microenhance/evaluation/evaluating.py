@@ -170,7 +170,16 @@ def runner(task: Task, enhance: Enhance) -> Run:
 
 
 def compared(trial: EvaluationTrial) -> tuple[Method, ...]:
-    """Return the classical methods that a trial is given to."""
+    """Return the classical methods that a trial is given to.
+
+    Parameters
+    ----------
+    trial : EvaluationTrial
+
+    Returns
+    -------
+    tuple of Method
+    """
     return chains(trial) if trial.task == "detail" else methods(trial)
 
 

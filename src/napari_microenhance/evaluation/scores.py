@@ -171,7 +171,17 @@ class Memory:
 
 
 def metric_of(task: Task) -> str:
-    """Return the metric that a task is judged by; see `baselines.quality`."""
+    """Return the metric that a task is judged by; see `baselines.quality`.
+
+    Parameters
+    ----------
+    task : {"denoise", "superres", "detail", "foreground"}
+
+    Returns
+    -------
+    str
+        A key of `Score.figures`.
+    """
     return {"foreground": "iou", "detail": "psnr_line"}.get(task, "psnr")
 
 
@@ -179,6 +189,15 @@ def mean_of(scores: Iterable[Score], metric: str) -> Interval:
     """Return the mean of a metric over scenes, with its bootstrap interval.
 
     Conditions of one scene are averaged first: they are no further evidence.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+    metric : str
+
+    Returns
+    -------
+    Interval
     """
     return _over_scenes((score.scene, score.figures[metric]) for score in scores)
 

@@ -233,6 +233,14 @@ def denoise_trials(source: Scene) -> Iterator[EvaluationTrial]:
     What is kept as whole numbers, as most images are, holds nothing below black and above
     white, so that noise in the dark has a mean above 0; a method must know that, or it
     returns a grey background.
+
+    Parameters
+    ----------
+    source : Scene
+
+    Yields
+    ------
+    EvaluationTrial
     """
     for condition, noise in NOISES.items():
         image = noise.add(source.image, _rng(source, "denoise", condition))
@@ -245,7 +253,17 @@ def denoise_trials(source: Scene) -> Iterator[EvaluationTrial]:
 
 
 def superres_trials(source: Scene, scale: int) -> Iterator[EvaluationTrial]:
-    """Yield a scene whose pixels were averaged over squares of `scale` x `scale`."""
+    """Yield a scene whose pixels were averaged over squares of `scale` x `scale`.
+
+    Parameters
+    ----------
+    source : Scene
+    scale : int
+
+    Yields
+    ------
+    EvaluationTrial
+    """
     height, width = (length // scale * scale for length in source.image.shape)
     truth = source.image[:height, :width]
     blocks = truth.reshape(height // scale, scale, width // scale, scale)
@@ -309,7 +327,16 @@ _DEFOCUS: Final = 1.2
 
 
 def detail_trials(source: Scene) -> Iterator[EvaluationTrial]:
-    """Yield a scene unevenly lit, blurred, and exposed too little and too much."""
+    """Yield a scene unevenly lit, blurred, and exposed too little and too much.
+
+    Parameters
+    ----------
+    source : Scene
+
+    Yields
+    ------
+    EvaluationTrial
+    """
     truth = np.clip(source.image, 0, 1)
     light = ndimage.gaussian_filter(truth * _vignette(truth.shape), _DEFOCUS, mode="reflect")
     for condition, exposure in _EXPOSURES.items():
@@ -318,7 +345,16 @@ def detail_trials(source: Scene) -> Iterator[EvaluationTrial]:
 
 
 def foreground_trials(source: Scene) -> Iterator[EvaluationTrial]:
-    """Yield a scene whose foreground is known, as it is and made difficult; nothing without."""
+    """Yield a scene whose foreground is known, as it is and made difficult; nothing without.
+
+    Parameters
+    ----------
+    source : Scene
+
+    Yields
+    ------
+    EvaluationTrial
+    """
     if source.mask is None or source.original is None:
         return
     yield _trial(source, "foreground", "as it is", source.original, source.mask)

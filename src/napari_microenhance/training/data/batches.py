@@ -66,7 +66,18 @@ class Batches(Dataset[Batch]):
 
 
 def patch_and_batch(training: Training, step: int) -> tuple[int, int]:
-    """Return the patch's edge, px, and the number of examples at a step."""
+    """Return the patch's edge, px, and the number of examples at a step.
+
+    Parameters
+    ----------
+    training : Training
+    step : int
+        From 0.
+
+    Returns
+    -------
+    patch, batch : int
+    """
     patch, batch = training.patch, training.batch
     for stage in sorted(training.patch_growth, key=lambda stage: stage.step):
         if step >= stage.step:
@@ -75,7 +86,20 @@ def patch_and_batch(training: Training, step: int) -> tuple[int, int]:
 
 
 def loader(batches: Batches, start: int, stop: int, workers: int) -> DataLoader[Batch]:
-    """Give the batches from `start` to `stop`, in order, made ahead by other processes."""
+    """Give the batches from `start` to `stop`, in order, made ahead by other processes.
+
+    Parameters
+    ----------
+    batches : Batches
+    start, stop : int
+        Numbers of the first batch and of the one after the last.
+    workers : int
+        Processes; 0 makes each batch when it is asked for.
+
+    Returns
+    -------
+    DataLoader
+    """
     options: dict[str, Any] = {}
     if workers:
         options = {"num_workers": workers, "prefetch_factor": _AHEAD}

@@ -86,6 +86,16 @@ def resolved(network: Architecture, *, inputs: int, outputs: int, scale: int) ->
 def build(description: dict[str, Any]) -> nn.Module:
     """Make a network from what `resolved` returned.
 
+    Parameters
+    ----------
+    description : dict
+        "kind" and the arguments of its constructor.
+
+    Returns
+    -------
+    nn.Module
+        With random weights.
+
     Raises
     ------
     ModelError
@@ -101,6 +111,12 @@ def build(description: dict[str, Any]) -> nn.Module:
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    content : dict
+        Tensors, numbers, texts, and lists and dictionaries of them.
 
     Raises
     ------
@@ -165,6 +181,15 @@ def _defaults(description: dict[str, Any]) -> dict[str, Any]:
 def check_same_network(name: str, content: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise if a checkpoint is of another network than the recipe's.
 
+    Parameters
+    ----------
+    name : str
+        What the sentence calls the checkpoint.
+    content : dict
+        As `read_checkpoint` returns it.
+    wanted : dict
+        As `resolved` returns it.
+
     Raises
     ------
     ModelError
@@ -182,6 +207,14 @@ def check_same_network(name: str, content: dict[str, Any], wanted: dict[str, Any
 
 def load_weights(network: nn.Module, weights: dict[str, Any], name: str | Path) -> None:
     """Put weights into a network of the same architecture.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Changed.
+    weights : dict of str to Tensor
+    name : str or Path
+        What the sentence calls them.
 
     Raises
     ------

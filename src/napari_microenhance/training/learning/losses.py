@@ -179,6 +179,10 @@ def adversarial_loss(verdict: Tensor, objective: str, *, real: bool) -> Tensor:
     real : bool
         What the verdict should be.
 
+    Returns
+    -------
+    Tensor, shape ()
+
     References
     ----------
     .. [1] X. Mao et al., "Least squares generative adversarial networks", ICCV 2017.

@@ -42,7 +42,21 @@ def normalisation(kind: Norm, channels: int) -> nn.Module:
 def convolution(
     inside: int, out: int, edge: int = 3, *, stride: int = 1, bias: bool = True
 ) -> nn.Conv2d:
-    """Return a convolution that keeps the size, or divides it by the stride."""
+    """Return a convolution that keeps the size, or divides it by the stride.
+
+    Parameters
+    ----------
+    inside, out : int
+        Channels before and after.
+    edge : int
+        Of the kernel, px; odd.
+    stride : int
+    bias : bool
+
+    Returns
+    -------
+    nn.Conv2d
+    """
     return nn.Conv2d(inside, out, edge, stride, padding=edge // 2, bias=bias)
 
 

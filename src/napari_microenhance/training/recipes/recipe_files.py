@@ -39,7 +39,12 @@ _Loader.add_implicit_resolver(
 
 
 def list_recipes() -> tuple[str, ...]:
-    """Return the names of the built-in recipes, sorted."""
+    """Return the names of the built-in recipes, sorted.
+
+    Returns
+    -------
+    tuple of str
+    """
     return tuple(sorted(path.stem for path in _BUILTIN.glob("*.yaml")))
 
 
@@ -91,6 +96,10 @@ def parse_recipe(given: Mapping[str, Any], source: str = "the recipe") -> Recipe
         As YAML holds it.
     source : str
         What errors call it.
+
+    Returns
+    -------
+    Recipe
 
     Raises
     ------

@@ -28,6 +28,11 @@ def metadata(spec: ModelSpec) -> dict[str, str]:
     ----------
     spec : ModelSpec
         Measured on the file.
+
+    Returns
+    -------
+    dict of str to str
+        Without the entries that say nothing.
     """
     low, high = spec.value_range
     before, after = spec.border_loss

@@ -3,7 +3,7 @@
 import numpy as np
 from skimage import data
 
-from napari_microenhance.evaluation.trials import CleanPicture, Scene
+from napari_microenhance.evaluation.clean_pictures import CleanPicture, Scene
 
 CAMERA = data.camera()[::2, ::2]
 

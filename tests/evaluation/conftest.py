@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_microenhance.evaluation import baselines
-from napari_microenhance.evaluation.trials import CleanPicture
+from napari_microenhance.evaluation.clean_pictures import CleanPicture
 from scenes import CAMERA
 
 

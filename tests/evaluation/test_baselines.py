@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_microenhance.evaluation import baselines, trials
+from napari_microenhance.evaluation import baselines, clean_pictures, trials
 from napari_microenhance.evaluation import classical_chains as chains
+from napari_microenhance.evaluation.clean_pictures import CleanPicture
 from napari_microenhance.measure import metrics
 from scenes import steps
 
@@ -53,7 +54,7 @@ def test_the_way_back_from_the_transform_is_unbiased(monkeypatch, rng):
 @pytest.mark.parametrize("scale", [2, 4])
 def test_bicubic_keeps_planes_and_places(scale):
     y, x = np.mgrid[:64, :64] / 64
-    scene = trials.Scene("plane", "real", (0.3 * y + 0.6 * x).astype(np.float32))
+    scene = clean_pictures.Scene("plane", "real", (0.3 * y + 0.6 * x).astype(np.float32))
     (trial,) = trials.superres_trials(scene, scale)
     inner = np.s_[4 * scale : -4 * scale, 4 * scale : -4 * scale]
     made = by_name(trial, "bicubic").make("Keys, a = -0.5")
@@ -87,8 +88,8 @@ def test_the_fitted_filter_finds_a_filter_and_beats_bicubic(picture):
 
 def test_otsu_finds_either_side(picture):
     for condition, side in (("as it is", "above"), ("brightfield", "below")):
-        bright = trials.CleanPicture("squares", np.kron(np.eye(4), np.full((24, 24), 200)), None)
-        bright = trials.CleanPicture("squares", bright.pixels + 20, bright.pixels > 0)
+        bright = CleanPicture("squares", np.kron(np.eye(4), np.full((24, 24), 200)), None)
+        bright = CleanPicture("squares", bright.pixels + 20, bright.pixels > 0)
         found = {t.condition: t for t in trials.foreground_trials(bright.scene(96))}
         (otsu,) = baselines.methods(found[condition])
         outcome = baselines.best(otsu, found[condition])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_microenhance.engine.spec import ModelSpec
-from napari_microenhance.evaluation import scores, trials
+from napari_microenhance.evaluation import clean_pictures, scores, trials
 from napari_microenhance.evaluation.evaluating import (
     Candidate,
     evaluate,
@@ -97,7 +97,7 @@ def test_a_twin_is_compared_with_its_elder(picture):
 
 @pytest.fixture
 def pictures(picture):
-    return [picture, *trials.simulated_pictures(1, edge=96)]
+    return [picture, *clean_pictures.simulated_pictures(1, edge=96)]
 
 
 @pytest.mark.parametrize(

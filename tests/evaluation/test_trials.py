@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_microenhance.evaluation import trials
+from napari_microenhance.evaluation import clean_pictures, trials
+from napari_microenhance.evaluation.clean_pictures import CleanPicture
 from napari_microenhance.measure import metrics
 from scenes import CAMERA
 
@@ -68,7 +69,7 @@ def test_trials_are_the_same_every_time_and_differ_from_each_other(picture):
     assert len(first) == 9 + 2 + 5
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.image, b.image)
-    other = trials.CleanPicture("another name", CAMERA)
+    other = CleanPicture("another name", CAMERA)
     (a, *_), (b, *_) = (trials.trials_of("denoise", [p], (64, 64)) for p in (picture, other))
     assert not np.array_equal(a.image, b.image)
 
@@ -94,7 +95,7 @@ def test_detail_trials_are_bytes_too_dark_and_too_bright(picture):
 
 
 def test_foreground_trials_need_a_foreground_and_begin_from_its_picture(picture):
-    assert trials.trials_of("foreground", [trials.CleanPicture("camera", CAMERA)], (64, 64)) == []
+    assert trials.trials_of("foreground", [CleanPicture("camera", CAMERA)], (64, 64)) == []
     found = {t.condition: t for t in trials.trials_of("foreground", [picture], (128, 128))}
     assert list(found) == ["as it is", "dim", "uneven", "noisy", "brightfield"]
     np.testing.assert_array_equal(found["as it is"].image, picture.scene(128).original)
@@ -107,17 +108,17 @@ def test_foreground_trials_need_a_foreground_and_begin_from_its_picture(picture)
 
 def test_channels_become_planes_and_colour_becomes_grey(rng):
     stack = rng.integers(0, 255, (4, 2, 8, 9)).astype(np.uint8)
-    names, planes = zip(*trials.planes_of("a", stack, "TCYX"), strict=True)
+    names, planes = zip(*clean_pictures.planes_of("a", stack, "TCYX"), strict=True)
     assert names == ("a [0]", "a [1]")
     np.testing.assert_array_equal(planes[1], stack[0, 1])
     colour = rng.integers(0, 255, (8, 9, 4)).astype(np.uint8)
-    ((name, grey),) = trials.planes_of("b", colour, "YXC")
+    ((name, grey),) = clean_pictures.planes_of("b", colour, "YXC")
     assert name == "b"
     np.testing.assert_allclose(grey, colour[..., :3] @ [0.299, 0.587, 0.114], rtol=1e-5)
 
 
 def test_simulated_pictures_differ_and_repeat():
-    first, second = (list(trials.simulated_pictures(3, edge=64)) for _ in range(2))
+    first, second = (list(clean_pictures.simulated_pictures(3, edge=64)) for _ in range(2))
     assert len({p.name for p in first}) == 3
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.pixels, b.pixels)

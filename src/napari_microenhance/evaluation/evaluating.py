@@ -12,11 +12,10 @@ import numpy.typing as npt
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.evaluation.baselines import Method, methods
 from napari_microenhance.evaluation.classical_chains import chains
+from napari_microenhance.evaluation.clean_pictures import CleanPicture, Scene
 from napari_microenhance.evaluation.scores import Memory, Score, score_output
 from napari_microenhance.evaluation.trials import (
-    CleanPicture,
     EvaluationTrial,
-    Scene,
     Task,
     denoise_trials,
     superres_trials,

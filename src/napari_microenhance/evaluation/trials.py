@@ -1,10 +1,8 @@
-"""What networks and classical methods are tried on: scenes, and what is done to them.
+"""What networks and classical methods are tried on: scenes with something done to them.
 
-A scene is a clean picture. It counts as the truth after one straight line has taken its 0.1
-and 99.9 percentiles to 0 and 1; nothing is clipped, so that noise added to it keeps its
-distribution. A trial is a scene with something done to it that a network should undo, always
-with the same random numbers. None of this is shared with the simulator's forward model, which
-networks are trained with: who passes here has not merely learned its own formulas.
+A trial is a scene with something done to it that a network should undo, always with the same
+random numbers. None of this is shared with the simulator's forward model, which networks are
+trained with: who passes here has not merely learned its own formulas.
 """
 
 import dataclasses
@@ -17,85 +15,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_microenhance.engine.intensity import REC601
-from napari_microenhance.simulation.specimens import FAMILIES, simulate
+from napari_microenhance.evaluation.clean_pictures import SEED, CleanPicture, Group, Scene
 
 __all__ = [
     "NOISES",
-    "CleanPicture",
     "EvaluationTrial",
     "Noise",
-    "Scene",
     "denoise_trials",
     "detail_trials",
     "foreground_trials",
-    "planes_of",
-    "simulated_pictures",
     "superres_trials",
     "trials_of",
 ]
 
 FloatImage = npt.NDArray[np.float32]
 Task = Literal["denoise", "superres", "detail", "foreground"]
-Group = Literal["real", "simulated"]
 
-PERCENTILES: Final = (0.1, 99.9)
-_SEED: Final = 20_250_611
 _TOP: Final = 65_535
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class CleanPicture:
-    """A picture to make scenes of.
-
-    Parameters
-    ----------
-    name : str
-    pixels : ndarray, shape (Y, X)
-    labels : ndarray, shape (Y, X), or None
-        Non-zero is foreground, where somebody has said so.
-    group : {"real", "simulated"}
-    """
-
-    name: str
-    pixels: npt.NDArray[Any]
-    labels: npt.NDArray[Any] | None = None
-    group: Group = "real"
-
-    def scene(self, edge: int) -> "Scene":
-        """Return its middle, at most `edge` px high and wide."""
-        middle = tuple(
-            slice((length - min(length, edge)) // 2, (length + min(length, edge)) // 2)
-            for length in self.pixels.shape
-        )
-        original = self.pixels[middle]
-        mask = None if self.labels is None else self.labels[middle] != 0
-        low, high = (float(v) for v in np.percentile(original, PERCENTILES))
-        image = (original.astype(np.float64) - low) / max(high - low, 1e-12)
-        return Scene(self.name, self.group, image.astype(np.float32), mask, original)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Scene:
-    """A clean picture as the truth of trials.
-
-    Parameters
-    ----------
-    name : str
-    group : {"real", "simulated"}
-    image : ndarray, shape (Y, X), float32
-        Its 0.1 and 99.9 percentiles are 0 and 1; not clipped.
-    mask : ndarray of bool, shape (Y, X), or None
-        What is foreground, where somebody has said so.
-    original : ndarray, shape (Y, X), or None
-        The pixels as the file has them.
-    """
-
-    name: str
-    group: Group
-    image: FloatImage
-    mask: npt.NDArray[np.bool_] | None = None
-    original: npt.NDArray[Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,6 +62,8 @@ class Noise:
         light = float(np.maximum(image, 0).mean(dtype=np.float64))
         return float(np.sqrt(self.sigma**2 + (light / self.photons if self.photons else 0.0)))
 
+
+_NO_NOISE: Final = Noise()
 
 _READ: Final = 2.0
 """Read noise of the simulated camera, photons."""
@@ -174,57 +112,6 @@ class EvaluationTrial:
     def sigma(self) -> float:
         """Root of the mean variance of the noise that was added."""
         return self.noise.mean_sigma(self.truth)
-
-
-def planes_of(
-    name: str, pixels: npt.NDArray[Any], axes: str
-) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """Yield each channel of an image as a plane; colour gives its Rec.601 grey.
-
-    Parameters
-    ----------
-    name : str
-        Channels of a leading axis get their number behind it.
-    pixels : ndarray
-    axes : str
-        Letters of "TCZYX"; of times and depths the first is taken.
-
-    Yields
-    ------
-    tuple of str and ndarray, shape (Y, X)
-    """
-    if axes.endswith("YXC"):
-        pixels = np.tensordot(pixels[..., :3].astype(np.float32), REC601, axes=1)
-        axes = axes[:-1]
-    for axis in [a for a in axes if a in "TZ"]:
-        pixels = pixels.take(0, axis=axes.index(axis))
-        axes = axes.replace(axis, "")
-    if "C" not in axes:
-        yield name, pixels
-        return
-    for number, plane in enumerate(pixels):
-        yield f"{name} [{number}]", plane
-
-
-def simulated_pictures(count: int, *, edge: int = 512) -> Iterator[CleanPicture]:
-    """Yield simulated pictures of one family after the other, from seeds kept for this.
-
-    Parameters
-    ----------
-    count : int
-    edge : int
-        px
-
-    Yields
-    ------
-    CleanPicture
-    """
-    for number in range(count):
-        family = FAMILIES[number % len(FAMILIES)]
-        field = simulate(family, edge, np.random.default_rng([_SEED, number]))
-        labels = field.labels if field.labels.any() else None
-        pixels = np.rint(field.image * _TOP).astype(np.uint16)
-        yield CleanPicture(f"{family} {number}", pixels, labels, "simulated")
 
 
 def denoise_trials(source: Scene) -> Iterator[EvaluationTrial]:
@@ -409,7 +296,9 @@ def _trial(
     condition: str,
     image: npt.NDArray[Any],
     truth: npt.NDArray[Any],
-    **more: Any,  # noqa: ANN401 - the rest of a trial
+    *,
+    noise: Noise = _NO_NOISE,
+    scale: int = 1,
 ) -> EvaluationTrial:
     """Return a trial of a scene."""
     return EvaluationTrial(
@@ -419,10 +308,11 @@ def _trial(
         condition=condition,
         image=image,
         truth=truth,
-        **more,
+        noise=noise,
+        scale=scale,
     )
 
 
 def _rng(source: Scene, *words: str) -> np.random.Generator:
     """Return random numbers of their own for every trial, the same in every run."""
-    return np.random.default_rng([_SEED, zlib.crc32(" ".join((source.name, *words)).encode())])
+    return np.random.default_rng([SEED, zlib.crc32(" ".join((source.name, *words)).encode())])

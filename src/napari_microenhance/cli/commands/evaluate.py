@@ -24,9 +24,9 @@ from napari_microenhance.outputs import guard_output
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model
+    from napari_microenhance.evaluation.clean_pictures import CleanPicture
     from napari_microenhance.evaluation.evaluating import Candidate, Evaluation, Run
     from napari_microenhance.evaluation.page import Circumstances
-    from napari_microenhance.evaluation.trials import CleanPicture
 
 __all__ = ["evaluate_networks"]
 
@@ -245,7 +245,7 @@ def _known_folder() -> Path | None:
 
 def _pictures(folder: Path | None, limit: int | None, fields: int) -> list["CleanPicture"]:
     """Return the real pictures of a folder, and simulated ones."""
-    from napari_microenhance.evaluation.trials import simulated_pictures
+    from napari_microenhance.evaluation.clean_pictures import simulated_pictures
 
     real = [] if folder is None else list(_read_folder(folder))
     found = [*_with_truth_first(real)[:limit], *simulated_pictures(fields)]
@@ -261,7 +261,7 @@ def _with_truth_first(pictures: Sequence["CleanPicture"]) -> list["CleanPicture"
 
 def _read_folder(folder: Path) -> Iterator["CleanPicture"]:
     """Yield every channel of every image of a folder."""
-    from napari_microenhance.evaluation.trials import CleanPicture, planes_of
+    from napari_microenhance.evaluation.clean_pictures import CleanPicture, planes_of
     from napari_microenhance.images.image_formats import read_image
 
     if not folder.is_dir():

@@ -5,7 +5,7 @@ What is folded is exact up to the rounding of float32; the export compares both.
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from torch.nn.utils import fusion
 
 __all__ = ["folded"]
 
-Convolution = nn.Conv2d | nn.ConvTranspose2d
+Convolution: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 
 
 def folded(network: nn.Module) -> nn.Module:
@@ -85,7 +85,7 @@ def _takes_unshuffle(before: nn.Module, layer: nn.Conv2d) -> bool:
 
 
 def _with_norm(
-    convolution: Any,  # noqa: ANN401 - a convolution of either kind
+    convolution: Convolution,
     norm: nn.BatchNorm2d,
     shuffles: Sequence[Any],
 ) -> nn.Module:
@@ -100,7 +100,7 @@ def _with_norm(
     return found
 
 
-def _strided(unshuffle: Any, layer: nn.Conv2d) -> nn.Conv2d:  # noqa: ANN401 - torch is untyped here
+def _strided(unshuffle: nn.PixelUnshuffle, layer: nn.Conv2d) -> nn.Conv2d:
     """Return the convolution of whole pixels that equals one of unshuffled pixels."""
     step = int(unshuffle.downscale_factor)
     pads: Any = layer.padding

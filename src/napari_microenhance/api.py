@@ -32,7 +32,7 @@ from napari_microenhance.records.inputs import open_pair, selection_of
 from napari_microenhance.types import Box
 
 if TYPE_CHECKING:
-    from napari_microenhance.measure.orientation import View
+    from napari_microenhance.measure.orientation import OrientedArray
     from napari_microenhance.records.repeating import Repetition
 
 __all__ = [
@@ -333,7 +333,7 @@ def variability(
     selection, _ = selection_of(roi, source)
 
     def run_view(
-        view: "View",
+        view: "OrientedArray",
         inside: Selection,
         how: Options,
         part: Box | None,

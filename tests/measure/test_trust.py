@@ -22,7 +22,7 @@ from napari_microenhance.api import (
 )
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import Cancelled, ImageError, ModelError
-from napari_microenhance.measure.orientation import EIGHT, Orientation, View
+from napari_microenhance.measure.orientation import EIGHT, Orientation, OrientedArray
 
 PLAIN = Options(intensity="none")
 
@@ -308,7 +308,7 @@ def test_a_view_shows_what_its_copy_holds(way, data):
     height, width = data.draw(st.tuples(st.integers(5, 12), st.integers(5, 12)))
     image = np.arange(2 * height * width * 3).reshape(2, height, width, 3)
     copy = way.lay(image, (1, 2))[:, way.skip[0] :, way.skip[1] :]
-    view = View(image, (1, 2), way)
+    view = OrientedArray(image, (1, 2), way)
     assert view.shape == copy.shape
 
     def part(length):

@@ -10,7 +10,7 @@ from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.types import Box
 
-__all__ = ["EIGHT", "FOUR", "Orientation", "View"]
+__all__ = ["EIGHT", "FOUR", "Orientation", "OrientedArray"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ FOUR: Final = _all(4)
 """Those that keep the lengths of Y and X."""
 
 
-class View:
+class OrientedArray:
     """An array-like, read through an orientation.
 
     Parameters

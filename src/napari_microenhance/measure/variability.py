@@ -17,13 +17,15 @@ from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
-from napari_microenhance.measure.orientation import EIGHT, FOUR, Orientation, View
+from napari_microenhance.measure.orientation import EIGHT, FOUR, Orientation, OrientedArray
 from napari_microenhance.measure.trust import TrustMap
 from napari_microenhance.types import Box
 
 __all__ = ["measure_variability"]
 
-Runner = Callable[[View, Selection, Options, Box | None, Callable[[Progress], None]], Result]
+Runner = Callable[
+    [OrientedArray, Selection, Options, Box | None, Callable[[Progress], None]], Result
+]
 
 READING: Final = (
     "The standard deviation of the result over {runs} flips and turns of the image, each begun "
@@ -99,7 +101,7 @@ def measure_variability(
     ways = EIGHT if fixed[0] == fixed[1] else FOUR
     chosen = dataclasses.replace(options, dtype="float32", background="original", feather=0)
     clock = _Clock(len(ways), on_progress)
-    first = run(View(source.data, axes, ways[0]), selection, chosen, window, clock.show)
+    first = run(OrientedArray(source.data, axes, ways[0]), selection, chosen, window, clock.show)
     spread = _Spread(first, spec)
     spread.add(first, ways[0], (0, 0))
     pinned = _pinned(chosen, first.report)
@@ -111,7 +113,7 @@ def measure_variability(
         seen = lain.selection(selection)
         inside = _window_in(lain, window, (source.shape[axes[0]], source.shape[axes[1]]))
         if seen is not None and all(a < b for a, b in inside or ()):
-            result = run(View(source.data, axes, lain), seen, pinned, inside, clock.show)
+            result = run(OrientedArray(source.data, axes, lain), seen, pinned, inside, clock.show)
             # Where rows were left out, the network saw a mirror image instead of them.
             rows, columns = (reach if px else 0 for px in lain.skip)
             spread.add(result, lain, (rows, columns))

@@ -21,11 +21,11 @@ from napari_microenhance.records.recorded import RecordedPatch
 from napari_microenhance.rois.placing import Placement, checked_mask, pieces, place
 from napari_microenhance.rois.region_of_interest import Roi
 
-__all__ = ["ImagePair", "open_image", "open_pair", "parts_of", "selection_of"]
+__all__ = ["ComparedPair", "open_image", "open_pair", "parts_of", "selection_of"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImagePair:
+class ComparedPair:
     """An image and its result, of the same field of view, and which pixels count.
 
     Parameters
@@ -52,7 +52,7 @@ def open_pair(
     result: Any,  # noqa: ANN401 - several kinds
     roi: Any = None,  # noqa: ANN401 - several kinds
     axes: str | None = None,
-) -> ImagePair:
+) -> ComparedPair:
     """Return an image and its result; where that was cropped, so is the image.
 
     Parameters
@@ -71,7 +71,7 @@ def open_pair(
         planes = tuple(spans[before.axes[axis]] for axis in before.plane_axes)
         parts = parts.within(tuple(spans[letter] for letter in before.spatial), planes)
         before = cut_to(before, spans)
-    return ImagePair(before, after, parts, data_range, notes)
+    return ComparedPair(before, after, parts, data_range, notes)
 
 
 def open_image(image: Any, axes: str | None = None) -> Source:  # noqa: ANN401 - several kinds

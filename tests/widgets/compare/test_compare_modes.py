@@ -265,7 +265,7 @@ def test_an_error_midway_leaves_no_trace(viewer, compare, rng, monkeypatch):
     def fail(*_):
         raise ValueError("in the middle")
 
-    monkeypatch.setattr("napari_microenhance.widgets.compare.following.Following.look", fail)
+    monkeypatch.setattr("napari_microenhance.widgets.compare.canvas_watch.CanvasWatch.look", fail)
     compare.start("blink", image, result)
     heard = []
     compare.changed.connect(heard.append)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_microenhance.api import Comparison
     from napari_microenhance.measure.comparison import Figures
     from napari_microenhance.measure.profiles import Profile
-    from napari_microenhance.records.inputs import ImagePair
+    from napari_microenhance.records.inputs import ComparedPair
 
 __all__ = ["compare_files"]
 
@@ -107,7 +107,7 @@ def _numbers(planes: str) -> tuple[int, ...] | None:
     return None if chosen == "all" else chosen
 
 
-def _profile(pair: "ImagePair", line: str, planes: Sequence[int] | None) -> "Profile":
+def _profile(pair: "ComparedPair", line: str, planes: Sequence[int] | None) -> "Profile":
     """Return the values under a line in the first plane."""
     from napari_microenhance.measure.alignment import Alignment
     from napari_microenhance.measure.profiles import line_profile
@@ -132,7 +132,7 @@ def _profile(pair: "ImagePair", line: str, planes: Sequence[int] | None) -> "Pro
 
 def _draw(
     path: Path,
-    pair: "ImagePair",
+    pair: "ComparedPair",
     found: "Comparison",
     profile: "Profile | None",
     planes: Sequence[int] | None,

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from napari_microenhance.widgets.compare.pair import Pair
+from napari_microenhance.widgets.compare.layer_pair import LayerPair
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_microenhance.widgets.compare.changes import Changes
+    from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
 __all__ = ["Blink"]
 
@@ -19,8 +19,8 @@ class Blink:
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-    pair : Pair
-    changes : Changes
+    pair : LayerPair
+    changes : ViewerChanges
     give_up : callable
         Not called: nothing goes wrong later on.
     """
@@ -28,8 +28,8 @@ class Blink:
     def __init__(
         self,
         viewer: "ViewerModel",
-        pair: Pair,
-        changes: "Changes",
+        pair: LayerPair,
+        changes: "ViewerChanges",
         give_up: Callable[[Exception], None],
     ) -> None:
         del give_up

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_microenhance.widgets.compare.changes import Changes
+from napari_microenhance.widgets.compare.layer_pair import LayerPair
 from napari_microenhance.widgets.compare.modes import MODES
-from napari_microenhance.widgets.compare.pair import Pair
+from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 from napari_microenhance.widgets.viewer.layers import bare
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class Compare:
     """What the mode made, such as a `Swipe`."""
 
     # Of the class too: Python may have cleared the object when Qt calls it.
-    _changes: Changes | None = None
-    _pair: Pair | None = None
+    _changes: ViewerChanges | None = None
+    _pair: LayerPair | None = None
 
     def __init__(self, viewer: "ViewerModel") -> None:
         self._viewer = viewer
@@ -66,8 +66,8 @@ class Compare:
         """
         before = self.mode
         self._end()
-        self._pair = Pair(bare(original), bare(result), None if roi is None else bare(roi))
-        changes = Changes(self._viewer)
+        self._pair = LayerPair(bare(original), bare(result), None if roi is None else bare(roi))
+        changes = ViewerChanges(self._viewer)
         try:
             self.shown = MODES[mode].begin(self._viewer, self._pair, changes, self._on_failed)
         except Exception:
@@ -115,7 +115,7 @@ class Compare:
             self.failed.emit(error)
 
 
-def _undo(changes: Changes, *, soon: bool = False) -> None:
+def _undo(changes: ViewerChanges, *, soon: bool = False) -> None:
     """Undo changes, whatever goes wrong on the way; their layers perhaps a turn later."""
     try:
         changes.close()

@@ -1,7 +1,7 @@
 """Difference: result less original, in colours that leave what did not change as it is."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image
@@ -9,25 +9,26 @@ from napari.utils.colormaps import Colormap
 
 from napari_microenhance.errors import ImageError
 from napari_microenhance.measure.figures import ENDS
-from napari_microenhance.widgets.compare.following import Following
+from napari_microenhance.widgets.background.background_job import BackgroundJob
+from napari_microenhance.widgets.compare.canvas_watch import CanvasWatch
+from napari_microenhance.widgets.compare.layer_pair import LayerPair
 from napari_microenhance.widgets.compare.overlap import read_overlap
-from napari_microenhance.widgets.compare.pair import Pair
-from napari_microenhance.widgets.compare.sight import (
-    Sight,
+from napari_microenhance.widgets.compare.subtraction import Change, Plane, align, change_between
+from napari_microenhance.widgets.compare.visible_part import (
+    VisiblePart,
     check_flat,
     flat_placement,
     plane_shape,
 )
-from napari_microenhance.widgets.compare.subtraction import Plane, Subtraction, align
 from napari_microenhance.widgets.viewer.layers import level_zero
 from napari_microenhance.widgets.viewer.live import LIVE_KEY
 from napari_microenhance.widgets.viewer.view import read_view
-from napari_microenhance.widgets.worker import Handle
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_microenhance.widgets.compare.changes import Changes
+    from napari_microenhance.widgets.background.hooks import JobHooks
+    from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
 __all__ = ["Difference"]
 
@@ -42,8 +43,8 @@ class Difference:
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-    pair : Pair
-    changes : Changes
+    pair : LayerPair
+    changes : ViewerChanges
     give_up : callable
         Gets the error that ends it.
 
@@ -56,8 +57,8 @@ class Difference:
     def __init__(
         self,
         viewer: "ViewerModel",
-        pair: Pair,
-        changes: "Changes",
+        pair: LayerPair,
+        changes: "ViewerChanges",
         give_up: Callable[[Exception], None],
     ) -> None:
         if not pair.is_measurable:
@@ -65,14 +66,15 @@ class Difference:
                 f"{pair.result.name!r} holds classes, not an image; there is no difference to show."
             )
         check_flat(viewer, pair.original, pair.result)
-        self._viewer, self._pair, self._give_up = viewer, pair, give_up
+        self._viewer, self._pair = viewer, pair
         self._box = read_overlap(pair.original, pair.result).box
         self._changes = changes
         align(*self._planes())
-        self._sight: Sight | None = None
+        self._part: VisiblePart | None = None
         self._extent: float | None = None
-        self._handle = Handle[Subtraction]()
-        changes.callback(self._handle.drop)
+        self._job = BackgroundJob(None)
+        self._job.failed.connect(give_up)
+        changes.callback(self._job.drop)
         changes.set(viewer.canvas.grid, "enabled", False)
         changes.hide_pictures_over(pair.original, pair.roi)
         changes.set(pair.result, "visible", False)
@@ -90,7 +92,7 @@ class Difference:
         )
         changes.add(self._layer, (pair.original, pair.result))
         changes.caption(_CAPTION)
-        self._following = Following(viewer, pair.result, changes, self._show, give_up)
+        self._following = CanvasWatch(viewer, pair.result, changes, self._show, give_up)
         self._following.look()
 
     def _planes(self) -> tuple[Plane, Plane]:
@@ -104,37 +106,33 @@ class Difference:
             Plane(after, view.plane_of(result, after.shape), ((0, height), (0, width))),
         )
 
-    def _show(self, sight: Sight | None) -> None:
-        """Have computed what is in sight; what was computed stays until then."""
-        self._handle.drop()
-        before, self._sight = self._sight, sight
-        if sight is None or before is None or before.plane != sight.plane:
+    def _show(self, part: VisiblePart | None) -> None:
+        """Have computed what is seen; what was computed stays until then."""
+        self._job.drop()
+        before, self._part = self._part, part
+        if part is None or before is None or before.plane != part.plane:
             self._layer.visible = False
-        if sight is None:
+        if part is None:
             return
-        unknown = self._extent is None
-        worker = Subtraction(*self._planes(), sight.box, sight.step, wants_extent=unknown)
-        worker.finished.connect(self._on_finished)
-        self._handle.worker = worker
-        worker.start()
+        planes, unknown = self._planes(), self._extent is None
 
-    def _on_finished(self, _: Any = None) -> None:  # noqa: ANN401 - what the signal brings
+        def call(hooks: "JobHooks") -> Change:
+            return change_between(
+                *planes, part.box, part.step, hooks.should_stop, wants_extent=unknown
+            )
+
+        self._job.start(call, lambda change: self._show_change(change, part))
+
+    def _show_change(self, change: Change, part: VisiblePart) -> None:
         """Show what was computed."""
-        worker, sight = self._handle.worker, self._sight
-        if worker is None or not worker.done or sight is None:
-            return  # a dropped worker's late word
-        self._handle.worker = None
-        if worker.error is not None:
-            self._give_up(worker.error)
-            return
-        if self._extent is None and worker.extent is not None:
-            self._extent = worker.extent
-            self._layer.contrast_limits_range = (-2 * worker.extent, 2 * worker.extent)
-            self._layer.contrast_limits = (-worker.extent, worker.extent)
+        if self._extent is None and change.extent is not None:
+            self._extent = change.extent
+            self._layer.contrast_limits_range = (-2 * change.extent, 2 * change.extent)
+            self._layer.contrast_limits = (-change.extent, change.extent)
             self._layer.colorbar.visible = True
-            self._changes.caption(f"{_CAPTION} (colours up to ± {worker.extent:.3g})")
-        placement = sight.place(self._pair.result)
-        self._layer.data = worker.pixels
+            self._changes.caption(f"{_CAPTION} (colours up to ± {change.extent:.3g})")
+        placement = part.place(self._pair.result)
+        self._layer.data = change.pixels
         self._layer.scale, self._layer.translate = placement.scale, placement.translate
         self._layer.visible = True
 

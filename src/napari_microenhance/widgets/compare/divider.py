@@ -8,7 +8,7 @@ import numpy.typing as npt
 from napari.layers import Image
 
 from napari_microenhance.errors import RoiError
-from napari_microenhance.widgets.compare.sight import flat_placement, plane_shape
+from napari_microenhance.widgets.compare.visible_part import flat_placement, plane_shape
 from napari_microenhance.widgets.viewer.layers import place
 from napari_microenhance.widgets.viewer.live import LIVE_KEY
 from napari_microenhance.widgets.viewer.view import data_to_world, read_view, unit_factors
@@ -84,7 +84,7 @@ class Divider:
         self._paint()
 
     def _fit(self) -> None:
-        """Lay the strip over what is in sight of the image, one pixel per screen pixel."""
+        """Lay the strip over what is seen of the image, one pixel per screen pixel."""
         try:
             box = read_view(self._viewer).window_of(self._image, self._shape)
         except RoiError:

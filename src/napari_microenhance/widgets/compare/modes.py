@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from napari_microenhance.widgets.compare.blink import Blink
 from napari_microenhance.widgets.compare.difference import Difference
-from napari_microenhance.widgets.compare.pair import Pair
+from napari_microenhance.widgets.compare.layer_pair import LayerPair
 from napari_microenhance.widgets.compare.side_by_side import SideBySide
 from napari_microenhance.widgets.compare.swipe import Swipe
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_microenhance.widgets.compare.changes import Changes
+    from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
 __all__ = ["MODES", "Mode"]
 
-Begin = Callable[["ViewerModel", Pair, "Changes", Callable[[Exception], None]], object]
+Begin = Callable[["ViewerModel", LayerPair, "ViewerChanges", Callable[[Exception], None]], object]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Mode:
         While the canvas has the focus; none of these is napari's.
     begin : callable
         Makes the object that shows the pair; all that it does to the viewer goes through the
-        `Changes` it gets, and it lives until these are undone.
+        `ViewerChanges` it gets, and it lives until these are undone.
     is_held : bool
         Whether the mode is on only while the key is down.
     """

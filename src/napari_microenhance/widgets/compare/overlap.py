@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari.utils.transforms import Affine
 
 from napari_microenhance.errors import ImageError
-from napari_microenhance.widgets.compare.sight import flat_placement, plane_shape
+from napari_microenhance.widgets.compare.visible_part import flat_placement, plane_shape
 from napari_microenhance.widgets.viewer.view import unit_factors
 
 if TYPE_CHECKING:

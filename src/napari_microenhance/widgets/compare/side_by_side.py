@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_microenhance.widgets.compare.pair import Pair, link
+from napari_microenhance.widgets.compare.layer_pair import LayerPair, link
 from napari_microenhance.widgets.viewer.layers import bare
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_microenhance.widgets.compare.changes import Changes
+    from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
 __all__ = ["SideBySide"]
 
@@ -22,8 +22,8 @@ class SideBySide:
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-    pair : Pair
-    changes : Changes
+    pair : LayerPair
+    changes : ViewerChanges
     give_up : callable
         Not called: nothing goes wrong later on.
     """
@@ -31,8 +31,8 @@ class SideBySide:
     def __init__(
         self,
         viewer: "ViewerModel",
-        pair: Pair,
-        changes: "Changes",
+        pair: LayerPair,
+        changes: "ViewerChanges",
         give_up: Callable[[Exception], None],
     ) -> None:
         del give_up
@@ -50,10 +50,10 @@ class SideBySide:
         link(changes, pair)
 
 
-def _split(viewer: "ViewerModel", changes: "Changes") -> None:
+def _split(viewer: "ViewerModel", changes: "ViewerChanges") -> None:
     """Cut the canvas in two and set the camera back.
 
-    As much of the image stays in sight, though a cell is narrower.
+    As much of the image stays visible, though a cell is narrower.
     """
     canvas, layers, camera = viewer.canvas, viewer.layers, viewer.scene.camera
     whole = np.array(canvas.viewbox_size(layers), float)

@@ -1,5 +1,6 @@
-"""Subtraction: what a result has more or less than its image, beside the window."""
+"""Subtraction: what a result has more or less than its image."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,8 @@ from napari_microenhance.engine.intensity import REC601
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled
 from napari_microenhance.measure.alignment import Alignment
-from napari_microenhance.widgets.worker import QuietWorker
 
-__all__ = ["Plane", "Subtraction", "align", "extent_of", "subtract"]
+__all__ = ["Change", "Plane", "align", "change_between", "extent_of", "subtract"]
 
 _SAMPLE_PX = 1024
 _WHOLE_PX = 1 << 26
@@ -61,63 +61,58 @@ def align(before: Plane, after: Plane) -> Alignment:
     return Alignment(*(Source(x, "YXC"[: len(x.shape)]) for x in (before, after)))
 
 
-class Subtraction(QuietWorker[None]):
-    """Subtracts an image from its result where the canvas shows it.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Change:
+    """What a result has more or less than its image, where the canvas shows it.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (Y, X), float32
+        As `subtract` gives it.
+    extent : float or None
+        As `extent_of` gives it, if it is wanted.
+    """
+
+    pixels: FloatArray
+    extent: float | None = None
+
+
+def change_between(
+    before: Plane,
+    after: Plane,
+    box: Box,
+    step: int,
+    should_stop: Callable[[], bool],
+    *,
+    wants_extent: bool,
+) -> Change:
+    """Subtract an image from its result; worker threads.
 
     Parameters
     ----------
     before, after : Plane
         The image is cut to what the result lies over.
-    box : Box
-        Of the result, px.
-    step : int
-        Every so many pixels are wanted, the middle ones.
+    box, step, should_stop
+        As for `subtract`.
     wants_extent : bool
 
-    Attributes
-    ----------
-    pixels : ndarray or None
-        As `subtract` gives it.
-    extent : float or None
-        As `extent_of` gives it, if it is wanted.
-    error : Exception or None
-    done : bool
+    Raises
+    ------
+    Cancelled
+        If `should_stop` returned true.
+    ImageError
+        If the two do not lie on one grid.
     """
-
-    def __init__(
-        self, before: Plane, after: Plane, box: Box, step: int, *, wants_extent: bool
-    ) -> None:
-        super().__init__()
-        self._before, self._after, self._box, self._step = before, after, box, step
-        self._wants_extent = wants_extent
-        self.pixels: FloatArray | None = None
-        self.extent: float | None = None
-        self.error: Exception | None = None
-        self.done = False
-
-    def work(self) -> None:
-        """Subtract, and keep what came of it."""
-        try:
-            aligned = align(self._before, self._after)
-            self.pixels = subtract(aligned, self._box, self._step, self._stops)
-            if self._wants_extent:
-                self.extent = extent_of(self._sample(aligned))
-        except Exception as error:
-            self.error = error
-            raise
-        finally:
-            self.done = True
-
-    def _sample(self, aligned: Alignment) -> FloatArray:
-        """Return differences from all over the plane; of a slide, only those in sight."""
-        height, width = aligned.after.spatial_shape
-        if height * width > _WHOLE_PX and self.pixels is not None:
-            return self.pixels
-        step = max(1, -(-max(height, width) // _SAMPLE_PX))
-        return subtract(aligned, ((0, height), (0, width)), step, self._stops)
-
-    def _stops(self) -> bool:
-        return bool(self.abort_requested)
+    aligned = align(before, after)
+    pixels = subtract(aligned, box, step, should_stop)
+    if not wants_extent:
+        return Change(pixels)
+    height, width = aligned.after.spatial_shape
+    if height * width > _WHOLE_PX:  # of a slide, only what is seen
+        return Change(pixels, extent_of(pixels))
+    coarse = max(1, -(-max(height, width) // _SAMPLE_PX))
+    sample = subtract(aligned, ((0, height), (0, width)), coarse, should_stop)
+    return Change(pixels, extent_of(sample))
 
 
 def subtract(

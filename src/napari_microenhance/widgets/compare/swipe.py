@@ -8,17 +8,17 @@ import numpy.typing as npt
 from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image, Labels, Layer
 
+from napari_microenhance.widgets.compare.canvas_watch import CanvasWatch
 from napari_microenhance.widgets.compare.divider import Divider
-from napari_microenhance.widgets.compare.following import Following
+from napari_microenhance.widgets.compare.layer_pair import LINKED, LayerPair, link
 from napari_microenhance.widgets.compare.overlap import read_overlap
-from napari_microenhance.widgets.compare.pair import LINKED, Pair, link
-from napari_microenhance.widgets.compare.sight import Sight, check_flat, flat_placement
+from napari_microenhance.widgets.compare.visible_part import VisiblePart, check_flat, flat_placement
 from napari_microenhance.widgets.viewer.live import LIVE_KEY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_microenhance.widgets.compare.changes import Changes
+    from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
 __all__ = ["Swipe"]
 
@@ -29,14 +29,14 @@ _GRAB_PX = 8
 class Swipe:
     """Lays the part of the result beyond a divider over the original.
 
-    The overlay holds what is in sight of the result, as fine as the screen shows it, and is
+    The overlay holds what is seen of the result, as fine as the screen shows it, and is
     blank on the original's side. A step of the divider changes the columns that it passes.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-    pair : Pair
-    changes : Changes
+    pair : LayerPair
+    changes : ViewerChanges
     give_up : callable
         Gets the error where the canvas shows no planes any more.
 
@@ -49,14 +49,14 @@ class Swipe:
     def __init__(
         self,
         viewer: "ViewerModel",
-        pair: Pair,
-        changes: "Changes",
+        pair: LayerPair,
+        changes: "ViewerChanges",
         give_up: Callable[[Exception], None],
     ) -> None:
         check_flat(viewer, pair.original, pair.result)
         self._overlap = read_overlap(pair.original, pair.result)
         self._viewer, self._pair = viewer, pair
-        self._sight: Sight | None = None
+        self._part: VisiblePart | None = None
         self._cut = 0
         self._cursor: str | None = None
         changes.set(viewer.canvas.grid, "enabled", False)
@@ -74,7 +74,7 @@ class Swipe:
             changes.callback(unlink_layers, both, LINKED)
         changes.select(pair.result)
         changes.caption("original  |  result")
-        self._following = Following(viewer, pair.result, changes, self._show, give_up)
+        self._following = CanvasWatch(viewer, pair.result, changes, self._show, give_up)
         self._following.look()
         self._listen(changes)
 
@@ -88,7 +88,7 @@ class Swipe:
         self.divider.position = position
         self._draw(anew=False)
 
-    def _listen(self, changes: "Changes") -> None:
+    def _listen(self, changes: "ViewerChanges") -> None:
         """Listen to the mouse until the changes are undone."""
         viewer, camera = self._viewer, self._viewer.scene.camera.events
         for callbacks, callback in (
@@ -143,22 +143,22 @@ class Swipe:
             return False
         return self.divider.distance(event.position) <= _GRAB_PX
 
-    def _show(self, sight: Sight | None) -> None:
-        """Take over what is in sight."""
-        self._sight = sight
-        self._layer.visible = sight is not None
-        if sight is None:
+    def _show(self, part: VisiblePart | None) -> None:
+        """Take over what is seen."""
+        self._part = part
+        self._layer.visible = part is not None
+        if part is None:
             return
-        self._pixels = _see_through(sight.cut(self._pair.result), self._pair.result)
+        self._pixels = _see_through(part.cut(self._pair.result), self._pair.result)
         self._shown = np.empty_like(self._pixels)
         self._draw(anew=True)
-        placement = sight.place(self._pair.result)
+        placement = part.place(self._pair.result)
         self._layer.data = self._shown
         self._layer.scale, self._layer.translate = placement.scale, placement.translate
 
     def _draw(self, *, anew: bool) -> None:
         """Fill the overlay beyond the divider; else only where the divider has passed."""
-        if self._sight is None:
+        if self._part is None:
             return
         axis, length = self.divider.axis, self._shown.shape[self.divider.axis]
         cut = min(max(self._first_shown(), 0), length)
@@ -175,12 +175,12 @@ class Swipe:
 
     def _first_shown(self) -> int:
         """Return the first block of the overlay whose middle lies beyond the divider."""
-        assert self._sight is not None
+        assert self._part is not None
         axis, ratio = self.divider.axis, float(self._overlap.ratio)
         # Edges of pixels are at halves; the edge of the first one is 0 here.
         edge = (self.divider.position + 0.5 - self._overlap.box[axis][0]) * ratio
-        start = self._sight.box[axis][0]
-        return int(np.ceil((edge - start) / self._sight.step - 0.5))
+        start = self._part.box[axis][0]
+        return int(np.ceil((edge - start) / self._part.step - 0.5))
 
 
 def _make_layer(result: Layer, pixels: npt.NDArray[Any]) -> Layer:

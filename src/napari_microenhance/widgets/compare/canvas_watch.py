@@ -1,35 +1,35 @@
-"""Following: tells when the canvas shows more of a layer, or another plane of it."""
+"""Tells when the canvas shows more of a layer, or another plane of it."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari_microenhance.errors import ImageError
-from napari_microenhance.widgets.compare.sight import (
-    Sight,
+from napari_microenhance.widgets.compare.visible_part import (
+    VisiblePart,
     check_flat,
     plane_shape,
-    read_sight,
+    read_visible_part,
 )
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_microenhance.widgets.compare.changes import Changes
+    from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
-__all__ = ["Following"]
+__all__ = ["CanvasWatch"]
 
 
-class Following:
+class CanvasWatch:
     """Watches camera and sliders until the changes are undone.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
     layer : napari.layers.Layer
-    changes : Changes
+    changes : ViewerChanges
     show : callable
-        Gets the `Sight` that is to be shown, or None; once per sight.
+        Gets the `VisiblePart` that is to be shown, or None; once per part.
     give_up : callable
         Gets the error where the canvas shows no planes any more.
     """
@@ -38,13 +38,13 @@ class Following:
         self,
         viewer: "ViewerModel",
         layer: "Layer",
-        changes: "Changes",
-        show: Callable[[Sight | None], None],
+        changes: "ViewerChanges",
+        show: Callable[[VisiblePart | None], None],
         give_up: Callable[[Exception], None],
     ) -> None:
         self._viewer, self._layer = viewer, layer
         self._show, self._give_up = show, give_up
-        self._sight: Sight | None = None
+        self._part: VisiblePart | None = None
         camera, dims = viewer.scene.camera.events, viewer.dims.events
         for event in (camera.zoom, camera.center, dims.current_step, dims.ndisplay, dims.order):
             event.connect(self.look)
@@ -57,10 +57,10 @@ class Following:
         except ImageError as error:
             self._give_up(error)
             return
-        sight = read_sight(self._viewer, self._layer)
-        before = self._sight
-        if sight is not None and before is not None and before.covers(sight):
+        part = read_visible_part(self._viewer, self._layer)
+        before = self._part
+        if part is not None and before is not None and before.covers(part):
             return
-        self._sight = sight and sight.widened(plane_shape(self._layer))
-        if self._sight != before or before is None:
-            self._show(self._sight)
+        self._part = part and part.widened(plane_shape(self._layer))
+        if self._part != before or before is None:
+            self._show(self._part)

@@ -1,4 +1,4 @@
-"""Sight: the part of a layer's plane that the canvas shows, as fine as the screen shows it."""
+"""What the canvas shows of a layer's plane, as fine as the screen shows it."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-__all__ = ["Sight", "check_flat", "flat_placement", "plane_shape", "read_sight"]
+__all__ = ["VisiblePart", "check_flat", "flat_placement", "plane_shape", "read_visible_part"]
 
 Box = tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Sight:
+class VisiblePart:
     """Which pixels of a layer stand for what is seen of it.
 
     Parameters
@@ -53,12 +53,12 @@ class Sight:
         """Return where these pixels lie."""
         return place(flat_placement(layer), [a for a, _ in self.box], 1 / self.step)
 
-    def covers(self, other: "Sight") -> bool:
-        """Return whether another sight shows nothing more, and is as fine."""
+    def covers(self, other: "VisiblePart") -> bool:
+        """Return whether another part shows nothing more, and is as fine."""
         inside = all(a <= c and d <= b for (a, b), (c, d) in zip(self.box, other.box, strict=True))
         return inside and (self.plane, self.step) == (other.plane, other.step)
 
-    def widened(self, shape: tuple[int, int]) -> "Sight":
+    def widened(self, shape: tuple[int, int]) -> "VisiblePart":
         """Return it with a margin, so that not every move of the camera asks for more."""
         low, high = [], []
         for (start, stop), length in zip(self.box, shape, strict=True):
@@ -98,7 +98,7 @@ def check_flat(viewer: "ViewerModel", *layers: "Layer") -> None:
             raise ImageError(f"The planes of {layer.name!r} are tilted and cannot be overlaid.")
 
 
-def read_sight(viewer: "ViewerModel", layer: "Layer") -> Sight | None:
+def read_visible_part(viewer: "ViewerModel", layer: "Layer") -> VisiblePart | None:
     """Return what is seen of a layer now; None where that is nothing."""
     view, shape = read_view(viewer), level_zero(layer).shape
     plane = tuple(int(i) for i in np.rint(view.coordinates_in(layer)[:-2]))
@@ -115,4 +115,4 @@ def read_sight(viewer: "ViewerModel", layer: "Layer") -> Sight | None:
     px_world = np.linalg.norm(matrix[-2:, -2:] * units[:, None], axis=0).max()
     step = int(1 / (viewer.scene.camera.zoom * px_world))
     step = max(1, min(step, *(stop - start for start, stop in box)))
-    return Sight(plane, box, step)
+    return VisiblePart(plane, box, step)

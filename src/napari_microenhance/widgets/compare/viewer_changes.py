@@ -1,4 +1,4 @@
-"""Changes: all that a mode alters in the viewer, and the way back."""
+"""All that a mode alters in the viewer, and the way back."""
 
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-__all__ = ["Changes"]
+__all__ = ["ViewerChanges"]
 
 _PICTURES = (Image, Labels, Surface)
 
 
-class Changes(ExitStack):
+class ViewerChanges(ExitStack):
     """Alters a viewer and, when closed, puts back what is still as it was left.
 
     What the user changed meanwhile stays as the user wants it.

@@ -1,4 +1,4 @@
-"""Pair: what is compared, and how the two are shown alike."""
+"""A pair of layers: what is compared, and how the two are shown alike."""
 
 import dataclasses
 from functools import cached_property
@@ -12,22 +12,22 @@ from napari_microenhance.api import Record
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_microenhance.widgets.compare.changes import Changes
+    from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
-__all__ = ["LINKED", "Pair", "link"]
+__all__ = ["LINKED", "LayerPair", "link"]
 
 LINKED = ("contrast_limits", "gamma", "colormap")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pair:
+class LayerPair:
     """An image and its result, as layers without napari's proxy.
 
     Parameters
     ----------
     original, result : napari.layers.Layer
     roi : napari.layers.Layer or None
-        Stays in sight.
+        Stays visible.
     """
 
     original: "Layer"
@@ -57,7 +57,7 @@ class Pair:
         return Record.found_in(self.result.metadata)
 
 
-def link(changes: "Changes", pair: Pair) -> None:
+def link(changes: "ViewerChanges", pair: LayerPair) -> None:
     """Show both alike, as far as that makes sense, until the changes are undone."""
     if not pair.is_measurable:
         return

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -28,12 +29,16 @@ __all__ = [
     "folds_case",
     "is_zarr",
     "kind_of",
+    "plain_reason",
     "read_json",
     "reason",
     "replacing",
     "replacing_folder",
     "unusable",
 ]
+
+_INNER_WORDS: Final = re.compile(r"<[\w.]+ object|\b0x[0-9a-f]|\bindex\b|out of range|\w_\w|\w\(\)")
+"""What shows that a text is about a program's own objects, not about the file."""
 
 Kind = Literal[
     "tiff", "png", "jpeg", "zarr", "imagej", "zip", "json", "html", "lfs", "text", "binary"
@@ -330,6 +335,21 @@ def reason(problem: BaseException) -> str:
     """Return what went wrong on one line, without a last stop."""
     text = getattr(problem, "strerror", None) or str(problem)
     return " ".join(str(text).split()).rstrip(".")
+
+
+def plain_reason(problem: BaseException) -> str:
+    """Return what a decoder says was wrong with a file, in brackets, where a user can follow it.
+
+    Parameters
+    ----------
+    problem : BaseException
+        Texts about its own indices, keys and objects say nothing to whoever owns the file.
+    """
+    text = reason(problem)
+    inner = isinstance(problem, LookupError | AttributeError | TypeError | AssertionError)
+    if inner or not text or _INNER_WORDS.search(text):
+        return ""
+    return f" ({text})"
 
 
 @contextlib.contextmanager

@@ -18,13 +18,12 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
+from PIL import Image, ImageOps
 
 from napari_microenhance.cli.panel import before_after
 from napari_microenhance.errors import AxesError, FileMissingError, ImageError, OutputError
 from napari_microenhance.files import replacing
 from napari_microenhance.images import image_formats as images
-from napari_microenhance.images import tiff_writing
 from napari_microenhance.images.image_formats import (
     check_output,
     read_changed,
@@ -32,6 +31,7 @@ from napari_microenhance.images.image_formats import (
     read_record,
     write_image,
 )
+from napari_microenhance.images.tiff import tiff_writing
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (13, 17), dtype=np.uint8)
@@ -75,7 +75,7 @@ def test_grey_with_alpha_becomes_colour_with_alpha(tmp_path):
     found = read_image(tmp_path / "a.png")
     assert found.axes == "YXC"
     np.testing.assert_array_equal(found.pixels, np.dstack([GREY, GREY, GREY, 255 - GREY]))
-    assert "alpha" in found.notes[0]
+    assert "alpha" in found.notes[0].text
 
 
 def _palette_image(colours):
@@ -112,13 +112,31 @@ def test_palette_png_with_a_transparent_colour_has_alpha(tmp_path):
     np.testing.assert_array_equal(found.pixels[..., 3], np.where(indices == 0, 0, 255))
 
 
-def test_jpeg_is_read_as_it_is_stored_with_a_word_about_rotation(tmp_path):
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_upright_with_a_word_about_it(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(RGB).save(path, exif=exif, dpi=(300, 150))
+    found = read_image(path)
+    with Image.open(path) as picture:
+        np.testing.assert_array_equal(found.pixels, np.asarray(ImageOps.exif_transpose(picture)))
+    assert found.axes == "YXC"
+    across = 150 if orientation > 4 else 300
+    assert found.pixel_size["X"] == (pytest.approx(1 / across, rel=1e-3), "in")
+    assert [note.name for note in found.notes] == ["orientation"] * (orientation > 1)
+    write_image(tmp_path / "b.png", found.pixels, found.axes)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png").pixels, found.pixels)
+
+
+def test_jpeg_is_turned_with_its_pixel_size(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 300))
     found = read_image(tmp_path / "a.jpg")
-    assert (found.pixels.shape, found.axes) == (RGB.shape, "YXC")
-    assert "orientation" in found.notes[0]
+    assert (found.pixels.shape, found.axes) == ((17, 13, 3), "YXC")
+    assert "orientation" in found.notes[0].text
     assert found.pixel_size["X"] == (pytest.approx(1 / 300), "in")
 
 
@@ -126,7 +144,7 @@ def test_cmyk_jpeg_becomes_rgb(tmp_path):
     Image.fromarray(RGB).convert("CMYK").save(tmp_path / "a.jpg")
     found = read_image(tmp_path / "a.jpg")
     assert found.pixels.shape == RGB.shape
-    assert "CMYK" in found.notes[0]
+    assert "CMYK" in found.notes[0].text
 
 
 def test_what_a_file_is_shows_in_its_contents_not_its_name(tmp_path):
@@ -183,7 +201,7 @@ def test_white_is_zero_is_turned_round(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="miniswhite")
     found = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(found.pixels, 255 - GREY)
-    assert "inverted" in found.notes[0]
+    assert "inverted" in found.notes[0].text
 
 
 def test_cmyk_tiff_becomes_rgb(tmp_path):
@@ -211,7 +229,7 @@ def test_unnamed_pages_are_read_as_z_and_said(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
     found = read_image(tmp_path / "a.tif")
     assert found.axes == "ZYX"
-    assert "3 pages" in found.notes[0]
+    assert "3 pages" in found.notes[0].text
     told = read_image(tmp_path / "a.tif", axes="tyx")
     assert (told.axes, told.notes) == ("TYX", ())
 
@@ -274,7 +292,7 @@ def test_more_images_in_a_file_are_mentioned(tmp_path):
         tif.write(RGB, photometric="rgb")
     found = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(found.pixels, GREY)
-    assert "2 images" in found.notes[0]
+    assert "2 images" in found.notes[0].text
 
 
 # --- files that are no images --------------------------------------------------

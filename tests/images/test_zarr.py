@@ -17,7 +17,6 @@ from napari_microenhance.cli import run
 from napari_microenhance.contributions.writers import write_ome_zarr
 from napari_microenhance.errors import AxesError, ImageError, OutputError
 from napari_microenhance.files import replacing_folder
-from napari_microenhance.images import zarr_writing
 from napari_microenhance.images.changed import changed_pixels
 from napari_microenhance.images.composed import ResultPixels
 from napari_microenhance.images.image_formats import (
@@ -27,7 +26,8 @@ from napari_microenhance.images.image_formats import (
     read_record,
     write_image,
 )
-from napari_microenhance.images.zarr_reading import ZarrPixels
+from napari_microenhance.images.omezarr import zarr_writing
+from napari_microenhance.images.omezarr.zarr_reading import ZarrPixels
 from napari_microenhance.rois.roi_formats import read_roi
 
 RNG = np.random.default_rng(7)
@@ -152,9 +152,15 @@ def test_a_collection_gives_its_first_image_and_a_plate_none(tmp_path):
     group = zarr.create_group(str(tmp_path / "a.zarr"), zarr_format=2)
     group.update_attributes({"bioformats2raw.layout": 3})
     _other(tmp_path / "a.zarr" / "0", np.ones((9, 8), np.uint8), "yx")
+    assert read_image(tmp_path / "a.zarr").notes == ()
+    _other(tmp_path / "a.zarr" / "1", np.ones((5, 6), np.uint8), "yx")
     found = read_image(tmp_path / "a.zarr")
     assert (found.axes, found.pixels.shape) == ("YX", (9, 8))
-    assert "collection" in found.notes[0]
+    assert "collection" in found.notes[0].text
+    chosen = read_image(tmp_path / "a.zarr", series=1)
+    assert (chosen.pixels.shape, chosen.notes) == ((5, 6), ())
+    with pytest.raises(ImageError, match="no series 2; it holds 2"):
+        read_image(tmp_path / "a.zarr", series=2)
     zarr.create_group(str(tmp_path / "p.zarr")).update_attributes({"ome": {"plate": {}}})
     with pytest.raises(ImageError, match="is a plate; give one of the images"):
         read_image(tmp_path / "p.zarr")

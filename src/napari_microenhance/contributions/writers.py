@@ -13,7 +13,7 @@ from napari_microenhance.contributions.layer_data import (
 )
 from napari_microenhance.errors import OutputError
 from napari_microenhance.images.image_formats import write_image
-from napari_microenhance.images.tiff_writing import OME_DTYPES
+from napari_microenhance.images.tiff.tiff_writing import OME_DTYPES
 from napari_microenhance.rois.geojson import write_geojson as write_geojson_file
 from napari_microenhance.rois.imagej import write_imagej as write_imagej_file
 from napari_microenhance.rois.labelme import labelme_shape

@@ -16,16 +16,20 @@ from napari_microenhance.files import (
     unusable,
 )
 from napari_microenhance.images.imagefile import ImageFile, PixelSize
-from napari_microenhance.images.raster import PNG_DTYPES, read_png_record, read_raster, write_png
-from napari_microenhance.images.tiff import read_tiff, read_tiff_changed, read_tiff_record
-from napari_microenhance.images.tiff_writing import OME_DTYPES, write_ome_tiff, write_tiff
-from napari_microenhance.images.zarr_reading import (
+from napari_microenhance.images.omezarr.zarr_reading import (
     read_zarr,
     read_zarr_changed,
     read_zarr_labels,
     read_zarr_record,
 )
-from napari_microenhance.images.zarr_writing import ZARR_DTYPES, check_zarr, write_zarr
+from napari_microenhance.images.omezarr.zarr_writing import ZARR_DTYPES, check_zarr, write_zarr
+from napari_microenhance.images.raster import PNG_DTYPES, read_png_record, read_raster, write_png
+from napari_microenhance.images.tiff.tiff_reading import (
+    read_tiff,
+    read_tiff_changed,
+    read_tiff_record,
+)
+from napari_microenhance.images.tiff.tiff_writing import OME_DTYPES, write_ome_tiff, write_tiff
 
 __all__ = [
     "ImageFile",
@@ -49,7 +53,11 @@ _WRITTEN = ".png, .tif, .tiff, .ome.tif, .ome.tiff or .ome.zarr"
 
 
 def read_image(
-    path: str | Path, *, axes: str | None = None, palette_indices: bool = False
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    palette_indices: bool = False,
+    series: int | None = None,
 ) -> ImageFile:
     """Read an image; what it is shows in its contents, not in its name.
 
@@ -62,11 +70,14 @@ def read_image(
         Letters of "TCZYX", where the file is silent or wrong about its axes.
     palette_indices : bool
         Give the numbers of a palette image (a label image), not its colours.
+    series : int or None
+        Which of several images in the file, from 0; None: the likely one, and a note that names
+        the others.
 
     Returns
     -------
     ImageFile
-        Full resolution, first image of the file, values as stored.
+        Full resolution, values as stored, upright where an orientation tag says what that is.
 
     Raises
     ------
@@ -82,9 +93,9 @@ def read_image(
         axes = _checked_letters(axes)
     kind = kind_of(path, error=ImageError)
     if kind == "tiff":
-        return read_tiff(path, axes=axes, palette_indices=palette_indices)
+        return read_tiff(path, axes=axes, palette_indices=palette_indices, series=series)
     if kind == "zarr":
-        return read_zarr(path, axes=axes)
+        return read_zarr(path, axes=axes, series=series)
     if kind not in ("png", "jpeg"):
         raise ImageError(unusable(path, kind, f"is not an image that is read here ({_READ})"))
     image = read_raster(path, palette_indices=palette_indices)

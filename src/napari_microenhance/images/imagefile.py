@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.reports.report import RECORD_KEY
 
 __all__ = [
@@ -80,8 +81,8 @@ class ImageFile:
     Parameters
     ----------
     pixels : array-like, any shape and dtype, native byte order
-        As many dimensions as `axes` has letters. An ndarray, but of OME-Zarr `ZarrPixels`,
-        which are read where they are sliced.
+        As many dimensions as `axes` has letters. An ndarray, but of OME-Zarr, and of large TIFF,
+        `LazyPixels`, which are read where they are sliced.
     axes : str
         Letters of "TCZYX" in the file's order; a "C" after "YX" is colour (3 samples)
         or colour with alpha (4).
@@ -90,7 +91,7 @@ class ImageFile:
         Axes of unknown step are absent.
     channel_names : tuple of str
         One per channel of a leading "C" axis, or empty.
-    notes : tuple of str
+    notes : tuple of Caution
         One sentence for everything that was interpreted or left out on the way.
     displays : tuple of ChannelDisplay
         One per channel of a leading "C" axis, one for an image without, or empty.
@@ -102,7 +103,7 @@ class ImageFile:
     axes: str
     pixel_size: PixelSize = dataclasses.field(default_factory=dict)
     channel_names: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Caution, ...] = ()
     displays: tuple[ChannelDisplay, ...] = ()
     levels: tuple[Any, ...] = ()
 

@@ -19,8 +19,9 @@ import numpy.typing as npt
 from PIL import Image
 from PIL import ImageFile as PillowFile
 
-from napari_microenhance.errors import ImageError, MicroEnhanceError
-from napari_microenhance.files import check_room
+from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.errors import ImageError
+from napari_microenhance.files import check_room, plain_reason
 from napari_microenhance.images.imagefile import (
     RECORD_KEY,
     ImageFile,
@@ -28,6 +29,7 @@ from napari_microenhance.images.imagefile import (
     json_object,
     to_um,
 )
+from napari_microenhance.images.orientation import TAG, turned, turned_caution, turned_size
 
 __all__ = ["PNG_DTYPES", "read_png_record", "read_raster", "write_png"]
 
@@ -36,7 +38,6 @@ PNG_DTYPES: Final = ("uint8", "uint16")
 
 _SIGNATURE: Final = 8
 _AFTER_HEADER: Final = 33  # signature, then the IHDR chunk: length, type, 13 bytes, CRC
-_EXIF_ORIENTATION: Final = 0x0112
 _BROKEN = (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError,
            RuntimeError, struct.error, zlib.error, EOFError)  # fmt: skip
 
@@ -61,52 +62,74 @@ def read_raster(path: Path, *, palette_indices: bool = False) -> ImageFile:
     ImageError
         If the file is damaged.
     """
-    notes: list[str] = []
+    notes: list[Caution] = []
+    with _any_size(), _opened(path) as image:
+        with _damage_told(path):
+            frames = getattr(image, "n_frames", 1)
+            orientation = image.getexif().get(TAG, 1)
+            size = image.width * image.height * len(image.getbands())
+        if frames > 1:
+            text = f"{path.name} holds several frames; the first one was read."
+            notes.append(Caution("several-images", text))
+        check_room(path, size)
+        pixels = _pixels(path, image, notes, palette_indices=palette_indices)
+        pixel_size = _density(image)
+    if 0 in pixels.shape:
+        raise ImageError(f"{path} has no pixels: its shape is {pixels.shape}.")
+    return ImageFile(
+        pixels=turned(pixels, orientation, rows=0),
+        axes="YX" if pixels.ndim == 2 else "YXC",
+        pixel_size=turned_size(pixel_size, orientation),
+        notes=(*notes, *turned_caution(path.name, orientation)),
+    )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[PillowFile.ImageFile]:
+    """Open a file with Pillow."""
+    with _damage_told(path):
+        image = Image.open(path, formats=("PNG", "JPEG", "MPO"))
+    with image:
+        yield image
+
+
+@contextlib.contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn what Pillow and imagecodecs raise into an `ImageError`; only for their calls."""
     try:
-        with _any_size(), Image.open(path, formats=("PNG", "JPEG", "MPO")) as image:
-            if getattr(image, "n_frames", 1) > 1:
-                notes.append(f"{path.name} holds several frames; the first one was read.")
-            if image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
-                notes.append(
-                    f"{path.name} asks viewers to turn it (EXIF orientation); "
-                    "its pixels were taken as they are stored."
-                )
-            check_room(path, image.width * image.height * len(image.getbands()))
-            pixels = _pixels(path, image, palette_indices, notes)
-            pixel_size = _density(image)
-    except MicroEnhanceError:
-        raise
+        yield
     except MemoryError as error:
         raise ImageError(f"{path} does not fit into memory.") from error
     except _BROKEN as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise ImageError(f"{path} is damaged or cut short ({reason}).") from error
-    if 0 in pixels.shape:
-        raise ImageError(f"{path} has no pixels: its shape is {pixels.shape}.")
-    return ImageFile(pixels, "YX" if pixels.ndim == 2 else "YXC", pixel_size, (), tuple(notes))
+        raise ImageError(f"{path} is damaged or cut short{plain_reason(error)}.") from error
 
 
 def _pixels(
-    path: Path, image: PillowFile.ImageFile, palette_indices: bool, notes: list[str]
+    path: Path, image: PillowFile.ImageFile, notes: list[Caution], *, palette_indices: bool
 ) -> npt.NDArray[Any]:
     """Return grey (Y, X) or colour (Y, X, 3 or 4) samples."""
-    if image.format == "PNG" and _png_depth(path) == 16 and not image.mode.startswith("I"):
+    with _damage_told(path):
+        is_deep = image.format == "PNG" and _png_depth(path) == 16
         image.load()  # finds damage that imagecodecs reads over
-        return _with_grey_alpha(np.asarray(imagecodecs.png_decode(path.read_bytes())), notes)
-    image.load()
-    mode = image.mode
+        mode = image.mode
+        deep = is_deep and not mode.startswith("I")
+        stored = imagecodecs.png_decode(path.read_bytes()) if deep else None
+    if stored is not None:
+        return _with_grey_alpha(np.asarray(stored), notes)
     if mode == "P":
         return np.asarray(image) if palette_indices else _palette_colours(image)
     if "transparency" in image.info and mode in ("L", "RGB"):
         return np.asarray(image.convert("RGBA"))
     if mode == "CMYK":
-        notes.append(f"{path.name} is CMYK; it was turned into RGB without a colour profile.")
+        text = f"{path.name} is CMYK; it was turned into RGB without a colour profile."
+        notes.append(Caution("cmyk", text))
         return np.asarray(image.convert("RGB"))
     if mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)
     if mode in ("1", "L", "RGB", "RGBA", "LA"):
         return _with_grey_alpha(np.asarray(image), notes)
-    notes.append(f"{path.name} has Pillow's mode {mode}; it was turned into RGB.")
+    text = f"{path.name} has Pillow's mode {mode}; it was turned into RGB."
+    notes.append(Caution("colour-mode", text))
     return np.asarray(image.convert("RGB"))
 
 
@@ -119,10 +142,10 @@ def _palette_colours(image: Image.Image) -> npt.NDArray[Any]:
     return grey if (colours == grey[..., np.newaxis]).all() else colours
 
 
-def _with_grey_alpha(pixels: npt.NDArray[Any], notes: list[str]) -> npt.NDArray[Any]:
+def _with_grey_alpha(pixels: npt.NDArray[Any], notes: list[Caution]) -> npt.NDArray[Any]:
     """Turn grey with alpha into colour with alpha, the only alpha axes can express."""
     if pixels.ndim == 3 and pixels.shape[-1] == 2:
-        notes.append("Grey with alpha was read as colour with alpha.")
+        notes.append(Caution("grey-alpha", "Grey with alpha was read as colour with alpha."))
         return pixels[..., [0, 0, 0, 1]]
     return pixels
 

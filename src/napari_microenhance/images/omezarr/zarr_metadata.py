@@ -23,6 +23,8 @@ __all__ = [
     "channel_metadata",
     "image_label",
     "image_metadata",
+    "image_names",
+    "own_attributes",
     "parse_image",
 ]
 
@@ -55,7 +57,8 @@ class ZarrImage:
         Of its arrays in the group, the finest first as far as their scales tell.
     axes : str
         One capital per dimension, "?" for an axis that has no letter of ours.
-    pixel_size : mapping of str to (float, str)
+    pixel_sizes : tuple of mapping of str to (float, str)
+        One per path.
     channel_names : tuple of str
         Or empty.
     is_colour : bool
@@ -66,14 +69,60 @@ class ZarrImage:
 
     paths: tuple[str, ...]
     axes: str
-    pixel_size: PixelSize
+    pixel_sizes: tuple[PixelSize, ...]
     channel_names: tuple[str, ...] = ()
     is_colour: bool = False
     displays: tuple[ChannelDisplay, ...] = ()
 
 
-def parse_image(attributes: Mapping[str, Any]) -> ZarrImage | None:
+def image_names(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the multiscale images that the attributes of a group describe.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of the group, untrusted; those of version 0.5 lie under "ome".
+    """
+    return tuple(str(image.get("name") or "") for image in _images(own_attributes(attributes)))
+
+
+def parse_image(attributes: Mapping[str, Any], number: int = 0) -> ZarrImage | None:
     """Return what the attributes of a group say, or None where it is no multiscale image.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of the group, untrusted; those of version 0.5 lie under "ome".
+    number : int
+        Which of its images.
+    """
+    own = own_attributes(attributes)
+    images = _images(own)
+    if number >= len(images):
+        return None
+    image = images[number]
+    levels = [part for part in image["datasets"] if isinstance(part, Mapping)]
+    listed = image.get("axes")
+    listed = listed if isinstance(listed, list) else list("tczyx")  # up to version 0.2
+    described = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in listed]
+    axes = "".join(map(_letter, described))
+    units = [canonical_unit(str(axis.get("unit") or "")) for axis in described]
+    # Sorting keeps the order of levels whose scales are missing or equal.
+    levels.sort(key=lambda level: math.prod(_plane_scale(level, axes)))
+    names, colours, displays = _channels(own)
+    count = len(names)
+    return ZarrImage(
+        paths=tuple(str(level.get("path", "")) for level in levels) or ("",),
+        axes=axes,
+        pixel_sizes=tuple(_pixel_size((level, image), axes, units) for level in levels or [{}]),
+        channel_names=names if any(names) else (),
+        is_colour=count in (3, 4) and (names, colours) == _rgb(count),
+        displays=displays,
+    )
+
+
+def own_attributes(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes of OME-Zarr among those of a group.
 
     Parameters
     ----------
@@ -81,36 +130,7 @@ def parse_image(attributes: Mapping[str, Any]) -> ZarrImage | None:
         Of the group, untrusted; those of version 0.5 lie under "ome".
     """
     inner = attributes.get("ome")
-    own = inner if isinstance(inner, Mapping) else attributes
-    scales = own.get("multiscales")
-    first = scales[0] if isinstance(scales, list) and scales else None
-    datasets = first.get("datasets") if isinstance(first, Mapping) else None
-    if not isinstance(first, Mapping) or not isinstance(datasets, list) or not datasets:
-        return None
-    levels = [part for part in datasets if isinstance(part, Mapping)]
-    listed = first.get("axes")
-    listed = listed if isinstance(listed, list) else list("tczyx")  # up to version 0.2
-    described = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in listed]
-    axes = "".join(map(_letter, described))
-    # Sorting keeps the order of levels whose scales are missing or equal.
-    levels.sort(key=lambda level: math.prod(_plane_scale(level, axes)))
-    finest = levels[0] if levels else {}
-    steps = [_scale(part, len(axes)) for part in (finest, first)]
-    size = {
-        letter: (a * b, canonical_unit(str(axis.get("unit") or "")))
-        for letter, axis, a, b in zip(axes, described, *steps, strict=True)
-        if letter in "TZYX"
-    }
-    names, colours, displays = _channels(own)
-    count = len(names)
-    return ZarrImage(
-        paths=tuple(str(level.get("path", "")) for level in levels) or ("",),
-        axes=axes,
-        pixel_size={axis: step for axis, step in size.items() if step != (1.0, "")},
-        channel_names=names if any(names) else (),
-        is_colour=count in (3, 4) and (names, colours) == _rgb(count),
-        displays=displays,
-    )
+    return inner if isinstance(inner, Mapping) else attributes
 
 
 def image_metadata(
@@ -180,6 +200,29 @@ def image_label() -> dict[str, Any]:
         "colors": [{"label-value": 1, "rgba": [255, 0, 255, 255]}],
         "source": {"image": "../../"},
     }
+
+
+def _images(own: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the multiscale images that have resolutions."""
+    images = own.get("multiscales")
+    return [
+        image
+        for image in (images if isinstance(images, list) else [])
+        if isinstance(image, Mapping)
+        and isinstance(image.get("datasets"), list)
+        and image["datasets"]
+    ]
+
+
+def _pixel_size(parts: Sequence[Mapping[str, Any]], axes: str, units: Sequence[str]) -> PixelSize:
+    """Return the pixel size of a level, scaled as all of them are."""
+    steps = [_scale(part, len(axes)) for part in parts]
+    size = {
+        axis: (math.prod(step), unit)
+        for axis, unit, *step in zip(axes, units, *steps, strict=True)
+        if axis in "TZYX"
+    }
+    return {axis: step for axis, step in size.items() if step != (1.0, "")}
 
 
 def _letter(axis: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from napari_microenhance.errors import OutputError
 from napari_microenhance.images.imagefile import RECORD_KEY, PixelSize
-from napari_microenhance.images.zarr_metadata import (
+from napari_microenhance.images.omezarr.zarr_metadata import (
     CHANGED_LABEL,
     RGB,
     VERSION,
@@ -105,7 +105,7 @@ def write_zarr(
     own = image_metadata(
         view.axes, levels, pixel_size=pixel_size, centred=reduce is not _every_second
     )
-    root = zarr.create_group(str(folder), zarr_format=3)
+    root = zarr.create_group(zarr.storage.LocalStore(folder), zarr_format=3)
     last = _write_levels(root, view, len(levels), reduce)
     if names:
         shown = _shown(last)

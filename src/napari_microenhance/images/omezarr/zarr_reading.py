@@ -5,8 +5,7 @@ are kept in.
 """
 
 import json
-import struct
-import zlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +13,24 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import AxesError, ImageError
-from napari_microenhance.files import is_zarr, reason
+from napari_microenhance.files import is_zarr, plain_reason
 from napari_microenhance.images.imagefile import RECORD_KEY, ImageFile
 from napari_microenhance.images.lazy import LazyPixels
-from napari_microenhance.images.zarr_metadata import CHANGED_LABEL, ZarrImage, parse_image
+from napari_microenhance.images.omezarr.zarr_chunks import (
+    ZARR_ERRORS,
+    absent_cautions,
+    named_as_stored,
+)
+from napari_microenhance.images.omezarr.zarr_metadata import (
+    CHANGED_LABEL,
+    ZarrImage,
+    image_names,
+    own_attributes,
+    parse_image,
+)
+from napari_microenhance.images.several import chosen
 
 __all__ = [
     "ZarrPixels",
@@ -29,9 +41,6 @@ __all__ = [
     "read_zarr_record",
 ]
 
-# zarr and its codecs raise nearly everything on damaged files.
-_BROKEN = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
-           RuntimeError, TypeError, ValueError, struct.error, zlib.error)  # fmt: skip
 _COLOUR_SAMPLES: Final = (3, 4)
 
 
@@ -70,22 +79,26 @@ class ZarrPixels(LazyPixels):
             block = np.asarray(self._array[stored])
         except MemoryError as error:
             raise ImageError(f"{self.path} does not fit into memory.") from error
-        except _BROKEN as error:
-            raise ImageError(f"{self.path} is damaged or cut short ({reason(error)}).") from error
+        except ZARR_ERRORS as error:
+            raise ImageError(
+                f"{self.path} is damaged or cut short{plain_reason(error)}."
+            ) from error
         return block.transpose(self._order).astype(self.dtype, copy=False)
 
 
-def read_zarr(path: Path, *, axes: str | None = None) -> ImageFile:
+def read_zarr(path: Path, *, axes: str | None = None, series: int | None = None) -> ImageFile:
     """Open the full resolution of an OME-Zarr image; no pixels are read.
 
     Parameters
     ----------
     path : Path
-        A Zarr folder: a multiscale image, a collection of them as bioformats2raw writes it,
-        of which the first is taken, or a plain array.
+        A Zarr folder: one or several multiscale images, a collection of them as bioformats2raw
+        writes it, or a plain array.
     axes : str or None
         What the caller says about the axes, where the file is silent or wrong. With "YXC"
         the three or four channels of a "CYX" image become its colour.
+    series : int or None
+        Which of several images, from 0.
 
     Returns
     -------
@@ -100,17 +113,25 @@ def read_zarr(path: Path, *, axes: str | None = None) -> ImageFile:
         If it is damaged or no image, or zarr is missing.
     """
     node = open_zarr(path)
-    notes: list[str] = []
     if hasattr(node, "shape"):
-        return _image(path, [node], ZarrImage(("",), "?" * len(node.shape), {}), axes, notes)
-    image = parse_image(_attributes(path, node))
-    if image is None:
-        node = _first_of_several(path, node, notes)
-        image = parse_image(_attributes(path, node))
+        _, cautions = chosen(path, ["array"], 0, series)
+        found = ZarrImage(("",), "?" * len(node.shape), ({},))
+        return _image(path, [node], found, axes, list(cautions))
+    attributes = _attributes(path, node)
+    names = image_names(attributes)
+    children = () if names else _children(path, node, attributes)
+    described = [f'"{name}"' if name else "unnamed" for name in children or names]
+    number, cautions = chosen(path, described, 0, series)
+    if children:
+        node, number = _part(path, node, children[number]), 0
+        attributes = _attributes(path, node)
+    image = parse_image(attributes, number)
     if image is None:
         raise ImageError(f"{path} is a Zarr group, but no OME-Zarr image.")
-    levels = [_level(path, node, name) for name in image.paths]
-    return _image(path, levels, image, axes, notes)
+    levels = [_part(path, node, name) for name in image.paths]
+    # A writer of our own leaves out chunks of zeros.
+    own = isinstance(attributes.get(RECORD_KEY), Mapping)
+    return _image(path, levels, image, axes, list(cautions), is_ours=own)
 
 
 def read_zarr_record(path: Path) -> dict[str, Any] | None:
@@ -135,8 +156,7 @@ def read_zarr_labels(path: Path) -> list[tuple[str, Path]]:
     if not is_zarr(folder):
         return []
     attributes = _attributes(folder, open_zarr(folder))
-    inner = attributes.get("ome")
-    names = (inner if isinstance(inner, Mapping) else attributes).get("labels")
+    names = own_attributes(attributes).get("labels")
     listed = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     return [(name, folder / name) for name in listed if is_zarr(folder / name)]
 
@@ -158,36 +178,41 @@ def open_zarr(path: Path) -> Any:  # noqa: ANN401 - no types without the extra
     try:
         # A store of its own: in a string, "::" is a chain of file systems to fsspec.
         return zarr.open(zarr.storage.LocalStore(path, read_only=True), mode="r")
-    except _BROKEN as error:
-        raise ImageError(f"{path} is a damaged Zarr folder ({reason(error)}).") from error
+    except ZARR_ERRORS as error:
+        raise ImageError(f"{path} is a damaged Zarr folder{plain_reason(error)}.") from error
 
 
 def _attributes(path: Path, node: Any) -> Mapping[str, Any]:  # noqa: ANN401 - no types without the extra
     """Return the attributes of a group or array as plain JSON."""
     try:
         return json.loads(json.dumps(dict(node.attrs)))  # type: ignore[no-any-return]
-    except _BROKEN as error:
-        raise ImageError(f"{path} is a damaged Zarr folder ({reason(error)}).") from error
+    except ZARR_ERRORS as error:
+        raise ImageError(f"{path} is a damaged Zarr folder{plain_reason(error)}.") from error
 
 
-def _first_of_several(path: Path, node: Any, notes: list[str]) -> Any:  # noqa: ANN401 - no types without the extra
-    """Return the first image of a collection."""
-    attributes = _attributes(path, node)
-    own = attributes.get("ome") if isinstance(attributes.get("ome"), dict) else attributes
-    if isinstance(own, Mapping) and ("plate" in own or "well" in own):
+def _children(path: Path, node: Any, attributes: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ANN401 - no types without the extra
+    """Return the names of the images of a collection."""
+    own = own_attributes(attributes)
+    if "plate" in own or "well" in own:
         what = "plate" if "plate" in own else "well"
         raise ImageError(f"{path} is a {what}; give one of the images in it, such as A/1/0.")
-    if not isinstance(own, Mapping) or "bioformats2raw.layout" not in own:
+    if "bioformats2raw.layout" not in own:
         raise ImageError(f"{path} is a Zarr group, but no OME-Zarr image.")
-    notes.append(f"{path.name} is a collection of images; its first one (0) was read.")
-    return _level(path, node, "0")
+    try:
+        names = [name for name in node.group_keys() if name != "OME"]
+    except ZARR_ERRORS as error:
+        raise ImageError(f"{path} is a damaged Zarr folder{plain_reason(error)}.") from error
+    numbered = sorted((name for name in names if name.isdecimal()), key=int)
+    if not numbered:
+        raise ImageError(f'{path} is damaged: its part "0" is missing.')
+    return tuple(numbered)
 
 
-def _level(path: Path, node: Any, name: str) -> Any:  # noqa: ANN401 - no types without the extra
+def _part(path: Path, node: Any, name: str) -> Any:  # noqa: ANN401 - no types without the extra
     """Return a child of a group."""
     try:
         return node[name]
-    except _BROKEN as error:
+    except ZARR_ERRORS as error:
         raise ImageError(f'{path} is damaged: its part "{name}" is missing.') from error
 
 
@@ -196,28 +221,35 @@ def _image(
     arrays: Sequence[Any],
     found: ZarrImage,
     axes: str | None,
-    notes: list[str],
+    cautions: list[Caution],
+    *,
+    is_ours: bool = False,
 ) -> ImageFile:
     """Return opened arrays, one per resolution, with what their group says."""
     for name, array in zip(found.paths, arrays, strict=True):
         if not hasattr(array, "shape"):
             raise ImageError(f'{path} is damaged: its part "{name}" is no array.')
-    array = arrays[0]
-    if 0 in array.shape:
-        raise ImageError(f"{path} has no pixels: its shape is {tuple(array.shape)}.")
-    letters, channel_axis = _letters(path, array.shape, found, axes)
+    # The finest has the most pixels, whatever was listed first; scales decide between equals.
+    order = sorted(range(len(arrays)), key=lambda i: -math.prod(arrays[i].shape))
+    arrays = [arrays[i] for i in order]
+    if 0 in arrays[0].shape:
+        raise ImageError(f"{path} has no pixels: its shape is {tuple(arrays[0].shape)}.")
+    letters, channel_axis = _letters(path, arrays[0].shape, found, axes)
+    array, said = named_as_stored(arrays[0], path.name)
+    cautions += said or (() if is_ours else absent_cautions(array, path.name))
     pixels = ZarrPixels(path, array, channel_axis)
     size = pixels.shape[letters.index("C")] if "C" in letters else 1
     channels = 0 if letters.endswith("YXC") or "C" not in letters else size
+    steps = found.pixel_sizes[order[0]]
     return ImageFile(
         pixels=pixels,
         axes=letters,
-        pixel_size={axis: step for axis, step in found.pixel_size.items() if axis in letters},
+        pixel_size={axis: step for axis, step in steps.items() if axis in letters},
         channel_names=found.channel_names if len(found.channel_names) == channels else (),
-        notes=tuple(notes),
+        notes=tuple(cautions),
         displays=found.displays if len(found.displays) == size else (),
         levels=tuple(
-            ZarrPixels(path, level, channel_axis)
+            ZarrPixels(path, named_as_stored(level, path.name)[0], channel_axis)
             for level in arrays[1:]
             if level.ndim == array.ndim and level.dtype == array.dtype
         ),

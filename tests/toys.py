@@ -78,6 +78,15 @@ class Graph:
             nearest_mode="floor",
         )
 
+    def _pin(self, dims: list[int]) -> None:
+        """Let the nodes read the image through a Reshape to its declared size, if there is one."""
+        if not dims:
+            return
+        for node in self.nodes:
+            node.input[:] = ["pinned" if name == "x" else name for name in node.input]
+        size = self.constant(np.array(dims, np.int64))
+        self.nodes.insert(0, helper.make_node("Reshape", ["x", size], ["pinned"]))
+
     def save(
         self,
         path: Path,
@@ -92,8 +101,13 @@ class Graph:
         dtype: str = "float32",
         scalars: tuple[str, ...] = (),
         others: tuple[str, ...] = (),
+        pinned: bool = False,
     ) -> Path:
-        """Close the graph: `dtype` of both ends, `scalars` more inputs, `others` more outputs."""
+        """Close the graph: `dtype` of both ends, `scalars` more inputs, `others` more outputs.
+
+        `pinned`: no other size than the declared one runs, as in networks with a Reshape.
+        """
+        self._pin([shape[0], self.channels, *shape[2:]] if pinned else [])
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
         def info(name: str, channels: int, dims: tuple, last: bool) -> onnx.ValueInfoProto:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import fit, palettes
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.reports.report import Report
@@ -135,7 +134,7 @@ def enhance(
             spec=network.spec,
         ),
         window=_whole_depth(window, source),
-        cautions=(*_cautions(network, chosen), *choice.remarks, *remarks),
+        cautions=(*network.cautions(chosen), *choice.remarks, *remarks),
         probe_seconds=network.probe_seconds,
     )
     return run(job, on_progress=on_progress, should_stop=should_stop)
@@ -416,7 +415,7 @@ def check_domain(
     trained = domain.TrainedOn.from_text(text)
     source = Source(image, axes, _spatial(network.spec.axes_in))
     found: list[str] = []
-    lanes = palettes(source, network.spec, chosen.colour)
+    lanes = palettes(source, network.spec, chosen)
     for palette in lanes:
         line = fit(source, palette, network.spec, chosen)[0]
         seen = domain.look(
@@ -434,16 +433,6 @@ def check_domain(
 def _spatial(axes_in: str) -> str:
     """Return the axes that a network sees at once."""
     return "".join(a for a in "ZYX" if a in axes_in)
-
-
-def _cautions(network: Model, options: Options) -> tuple[Caution, ...]:
-    """Return what was found out about a network, but for what the options already answer."""
-    answered = "value_range" if options.value_range != "auto" else None
-    return tuple(
-        Caution((f.topic or "network").replace("_", "-"), str(f))
-        for f in network.details
-        if f.severity == "caution" and f.topic != answered
-    )
 
 
 def _whole_depth(window: Box | None, source: Source) -> Box | None:

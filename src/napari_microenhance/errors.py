@@ -13,6 +13,7 @@ __all__ = [
     "MemoryBudgetError",
     "MicroEnhanceError",
     "ModelError",
+    "ModelLimitError",
     "OptionsError",
     "OutputError",
     "RoiError",
@@ -42,6 +43,10 @@ class RoiError(MicroEnhanceError, ValueError):
 
 class ModelError(MicroEnhanceError, ValueError):
     """The network file cannot be used."""
+
+
+class ModelLimitError(ModelError):
+    """A network takes more time or memory for a small image than any use of it would bear."""
 
 
 class OptionsError(MicroEnhanceError, ValueError):

@@ -82,7 +82,7 @@ def test_the_useful_share_is_what_two_halos_leave(tmp_path, capfd):
 
 
 def test_a_fixed_network_that_its_reach_fills_says_so(tmp_path, capfd):
-    path = toys.plain(tmp_path / "net.onnx", convs=12, shape=(1, None, 64, 64))
+    path = toys.plain(tmp_path / "net.onnx", convs=12, shape=(1, None, 64, 64), pinned=True)
     facts = inspected(capfd, path)
     assert facts["tile"] == [64, 64]
     assert facts["useful"] == pytest.approx((38 / 64) ** 2)
@@ -115,7 +115,7 @@ def test_one_screen_of_words(tmp_path, capfd):
         (toys.instance_norm, "the whole tile; tiles overlap by 64 px and are blended"),
         (lambda p: toys.unet(p, depth=2), "tiles start at multiples of 4 px"),
         (lambda p: toys.unet(p, depth=2), "4 + n x 4 px"),
-        (lambda p: toys.plain(p, shape=(1, None, 48, 96)), "48 x 96 px"),
+        (lambda p: toys.plain(p, shape=(1, None, 48, 96), pinned=True), "48 x 96 px"),
         (lambda p: toys.plain(p, shape=(4, None, "h", "w")), "always 4 at a time"),
         (lambda p: toys.plain(p, scalars=("sigma",)), "sigma = 0"),
         (lambda p: toys.plain(p, channels=3, nhwc=True), "3 channels of float32, 0 to 1, as NYXC"),

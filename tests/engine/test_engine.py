@@ -274,7 +274,9 @@ def test_fixed_size_networks_equal_their_dynamic_twin(tmp_path, rng):
     image = rng.random((300, 250), np.float32)
     for make, extra in ((toys.plain, {"convs": 3}), (toys.unet, {"depth": 2})):
         twin = make(tmp_path / "twin.onnx", **extra)
-        fixed = load_model(make(tmp_path / "fixed.onnx", shape=(1, None, 96, 128), **extra))
+        fixed = load_model(
+            make(tmp_path / "fixed.onnx", shape=(1, None, 96, 128), pinned=True, **extra)
+        )
         result = enhance(image, fixed, options=PLAIN)
         expected = whole(twin, image, fixed.spec.shift_step)[:300, :250]
         assert np.abs(result.pixels - expected).max() <= 1e-5

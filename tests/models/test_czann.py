@@ -114,7 +114,7 @@ def test_a_manifest_that_contradicts_its_network_is_told(tmp_path, nhwc, manifes
 
 
 def test_a_fixed_size_is_compared(tmp_path):
-    network = toys.plain(tmp_path / "net.onnx", shape=(1, None, 64, 96))
+    network = toys.plain(tmp_path / "net.onnx", shape=(1, None, 64, 96), pinned=True)
     wrong = {"InputShape": [64, 64, 1], "OutputShape": [64, 64, 1]}
     said = load_model(czann(tmp_path / "a.czann", network, wrong)).findings
     assert said == (

@@ -33,7 +33,8 @@ NETWORKS = {
     "valid": toys.valid,
     "instance norm": toys.instance_norm,
     "bytes, channels last": lambda path: toys.plain(path, nhwc=True, dtype="uint8"),
-    "fixed": lambda path: toys.plain(path, channels=3, shape=(1, None, 48, 64)),
+    "declared": lambda path: toys.plain(path, channels=3, shape=(1, None, 48, 64)),
+    "fixed": lambda path: toys.plain(path, channels=3, shape=(1, None, 48, 64), pinned=True),
     "tanh": tanh,
     "labels": lambda path: toys.plain(path, metadata={"microenhance.task": "labels"}),
 }

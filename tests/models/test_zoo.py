@@ -239,7 +239,7 @@ def test_with_a_scale_the_outside_is_repeated_pixels(tmp_path, name, rng):
 
 def test_the_original_unet_geometry(tmp_path, rng):
     """572 -> 388: the overlap-tile strategy, mirrored only beyond the true border."""
-    path = toys.valid_unet(tmp_path / "unet.onnx", shape=(1, None, 572, 572))
+    path = toys.valid_unet(tmp_path / "unet.onnx", shape=(1, None, 572, 572), pinned=True)
     model = load_model(path)
     assert model.spec.border_loss == (92, 92)
     assert model.spec.shift_step == 16
@@ -254,7 +254,9 @@ def test_fixed_odd_and_non_square_sizes(tmp_path, rng):
     image = rng.random((300, 400), np.float32)
     twin = toys.plain(tmp_path / "twin.onnx", convs=3)
     for size in ((257, 257), (97, 131), (301, 401)):
-        fixed = load_model(toys.plain(tmp_path / "f.onnx", convs=3, shape=(1, None, *size)))
+        fixed = load_model(
+            toys.plain(tmp_path / "f.onnx", convs=3, shape=(1, None, *size), pinned=True)
+        )
         result = enhance(image, fixed, options=Options(intensity="none"))
         inside = np.s_[:290, :390] if size[0] > 300 else np.s_[:, :]
         expected = toys.run_whole(twin, image[None])[0]

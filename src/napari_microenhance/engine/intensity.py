@@ -44,9 +44,11 @@ class IntensityMap:
     low, high : float
         Image values that meet the ends of the network's range.
     net_low, net_high : float
-        The network's range.
+        The range of the network's input.
+    out_low, out_high : float
+        The range of its output.
     back_low, back_high : float
-        Image values that the ends of the network's range come back to; other than
+        Image values that the ends of the output's range come back to; other than
         `low` and `high` only for a network with ``units: relative``.
     source : str
         The rule that gave the numbers.
@@ -56,15 +58,24 @@ class IntensityMap:
     high: float
     net_low: float
     net_high: float
+    out_low: float
+    out_high: float
     back_low: float
     back_high: float
     source: str
+
+    @property
+    def gain(self) -> float:
+        """Steps of the network's input per grey level of the image."""
+        if self.source in UNCHANGED:
+            return 1.0
+        return (self.net_high - self.net_low) / (self.high - self.low)
 
     def forward(self, values: npt.NDArray[Any]) -> FloatArray:
         """Return values in the network's range, float32; nothing is clipped."""
         if self.source in UNCHANGED:
             return values.astype(np.float32)
-        gain = (self.net_high - self.net_low) / (self.high - self.low)
+        gain = self.gain
         # 32-bit integers do not fit a float32: take the offset off in float64 first.
         fits = values.dtype.itemsize <= 2 or values.dtype == np.float32
         out = values.astype(np.float32 if fits else np.float64)
@@ -80,8 +91,8 @@ class IntensityMap:
         """
         if self.source in UNCHANGED:
             return values
-        gain = (self.back_high - self.back_low) / (self.net_high - self.net_low)
-        offset = self.back_low - self.net_low * gain
+        gain = (self.back_high - self.back_low) / (self.out_high - self.out_low)
+        offset = self.back_low - self.out_low * gain
         if max(abs(self.back_low), abs(self.back_high)) > EXACT:
             return np.asarray(values.astype(np.float64) * gain + offset)
         return np.asarray(values * np.float32(gain) + np.float32(offset))
@@ -111,6 +122,9 @@ class Palette:
     repeat : int
         A base of one channel is shown to the network so often; its outputs are made
         grey again.
+    extra : float or None
+        What a further channel of the network holds: grey levels of the image, once fitted
+        values of the network's input.
     gain, offset : float
         What takes an image value to where a network that changes nothing leaves it; other
         than 1 and 0 only for a network with ``units: relative``.
@@ -119,16 +133,22 @@ class Palette:
     channels: tuple[int, ...]
     kind: Literal["direct", "luminance", "grey", "reduced"]
     repeat: int = 1
+    extra: float | None = None
     gain: float = 1.0
     offset: float = 0.0
 
     def fitted(self, maps: Sequence[IntensityMap]) -> Self:
         """Return the palette for a run whose base channels are mapped so."""
+        found = self
+        if self.extra is not None:
+            # A noise level is a difference of grey levels: it is spread, never shifted.
+            spread = sum(line.gain for line in maps) / len(maps)
+            found = dataclasses.replace(found, extra=self.extra * spread)
         if self.kind != "luminance" or maps[0].source in UNCHANGED:
-            return self
+            return found
         line = maps[0]
         gain = (line.back_high - line.back_low) / (line.high - line.low)
-        return dataclasses.replace(self, gain=gain, offset=line.back_low - gain * line.low)
+        return dataclasses.replace(found, gain=gain, offset=line.back_low - gain * line.low)
 
     def base(self, raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the base channels, shape (B, ...), in image units."""
@@ -141,7 +161,10 @@ class Palette:
 
     def expand(self, base: FloatArray) -> FloatArray:
         """Return what the network reads, shape (C, Y, X)."""
-        return np.repeat(base, self.repeat, axis=0) if self.repeat > 1 else base
+        seen = np.repeat(base, self.repeat, axis=0) if self.repeat > 1 else base
+        if self.extra is None:
+            return seen
+        return np.concatenate([seen, np.full_like(seen[:1], self.extra)])
 
     @property
     def makes_grey(self) -> bool:
@@ -166,14 +189,15 @@ class Palette:
         return np.asarray(raw + (new - base))
 
 
-def palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ...]:
+def palettes(source: Source, spec: ModelSpec, options: Options) -> tuple[Palette, ...]:
     """Decide how the channels of an image meet those of a network.
 
     Parameters
     ----------
     source : Source
     spec : ModelSpec
-    colour : {"auto", "luminance", "per-channel", "joint", "grey"}
+    options : Options
+        `colour` and `extra_channel` are used.
 
     Returns
     -------
@@ -185,14 +209,36 @@ def palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ...
     ModelError
         If the choice does not fit the network.
     """
-    wants, has = spec.channels_in, source.channels
+    extra = _extra(spec, options)
+    found = _palettes(source, spec, options.colour)
+    return tuple(dataclasses.replace(palette, extra=extra) for palette in found)
+
+
+def _extra(spec: ModelSpec, options: Options) -> float | None:
+    """Return what fills the network's further channel, or None where it has none."""
+    if not spec.extra_channels:
+        return None
+    if options.extra_channel == "auto":
+        image = spec.channels_in - spec.extra_channels
+        raise ModelError(
+            f"The network {spec.name} takes {spec.channels_in} channels: {image} of the image and "
+            "one more, such as a noise map; give its value with --extra-channel NUMBER "
+            "(extra_channel), for a noise map the noise in grey levels, such as 25."
+        )
+    return float(options.extra_channel)
+
+
+def _palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ...]:
+    """Return what `palettes` does, but for the further channel."""
+    wants, has = spec.channels_in - spec.extra_channels, source.channels
     repeat = wants if wants == 3 else 1
     if not source.is_colour:
         if has == wants > 1:
             if spec.channels_out != wants:
                 raise ModelError(
-                    f"The network {spec.name} makes {spec.channels_out} of {wants} channels; "
-                    "give it an RGB image."
+                    f"The network {spec.name} makes {spec.channels_out} of {wants} channels, so "
+                    f"its result cannot replace the {has} of the image"
+                    f"{'; give it an RGB image' if wants == 3 else ''}."
                 )
             return (Palette(tuple(range(has)), "direct"),)
         if wants not in (1, 3):
@@ -237,7 +283,7 @@ def fit(
     palette : Palette
     spec : ModelSpec
     options : Options
-        `intensity` and `value_range` are used.
+        `intensity`, `value_range` and `output_range` are used.
 
     Returns
     -------
@@ -248,6 +294,7 @@ def fit(
         type, in a float image to the range that was fitted.
     """
     net = spec.value_range if options.value_range == "auto" else options.value_range
+    out = spec.output_for(net) if options.output_range == "auto" else options.output_range
     rule = options.intensity
     if rule == "auto":
         rule = spec.intensity or ("dtype" if source.dtype == np.uint8 else "percentile")
@@ -276,7 +323,7 @@ def fit(
         if spec.units == "relative" and source.dtype.kind in "ui" and rule != "none":
             info = np.iinfo(source.dtype)
             back = (float(info.min), float(info.max))
-        maps.append(IntensityMap(low, top, *net, *back, rule))
+        maps.append(IntensityMap(low, top, *net, *out, *back, rule))
     return tuple(maps)
 
 

@@ -43,6 +43,8 @@ def parse(name: str, text: str) -> Any:  # noqa: ANN401 - of the type its field 
         if tuple[str, ...] in kinds:
             parts = (part.strip(" '\"") for part in text.strip("()[] ").split(","))
             return tuple(part for part in parts if part)
+        if float in kinds:
+            return float(text)
         return _bytes(text) if name == "memory" else int(text.removesuffix("px"))
     except ValueError as error:
         raise OptionsError(f"{name} {text!r} is not understood; give {takes(name)}.") from error
@@ -58,6 +60,8 @@ def takes(name: str) -> str:
         words.append("N,N,...")
     elif tuple[str, ...] in kinds:
         words.append("NAME,NAME,...")
+    elif float in kinds:
+        words.append("NUMBER")
     elif int in kinds:
         words.append("BYTES" if name == "memory" else "N")
     return "|".join(words)

@@ -1,6 +1,7 @@
 """Options: what the user may choose about a run."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, Self
 
@@ -19,6 +20,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "dtype": ("same", "float32"),
     "provider": ("auto", "cpu", "cuda", "tensorrt", "openvino", "directml", "coreml"),
     "precision": ("auto", "float32", "int8"),
+    "colour_order": ("auto", "rgb", "bgr"),
 }
 """The words each text option accepts; `intensity` accepts a pair of numbers too."""
 
@@ -57,6 +59,17 @@ class Options:
     value_range: Auto | tuple[float, float] = _option(
         "auto", "The network's own range LOW,HIGH where its file does not say."
     )
+    output_range: Auto | tuple[float, float] = _option(
+        "auto", "Range LOW,HIGH of what the network gives, where it is not measured right."
+    )
+    colour_order: str = _option(
+        "auto", "Order of the network's colour channels; auto: as its file says."
+    )
+    extra_channel: float | Auto = _option(
+        "auto",
+        "What fills a further channel of the network, such as a noise map, in grey levels of the "
+        "image.",
+    )
     colour: str = _option("auto", "How RGB meets a 1-channel network and grey a 3-channel one.")
     planes: Literal["all"] | tuple[int, ...] = _option(
         "all", "Which planes of a stack, counted from 0 with the last stack axis fastest."
@@ -80,8 +93,9 @@ class Options:
                 object.__setattr__(self, name, _pair(name, value))
             elif value not in words:
                 raise OptionsError(f"{name}={value!r} is not one of {', '.join(words)}.")
-        if self.value_range != "auto":
-            object.__setattr__(self, "value_range", _pair("value_range", self.value_range))
+        for name, read in _READ.items():
+            if getattr(self, name) != "auto":
+                object.__setattr__(self, name, read(name, getattr(self, name)))
         for name, least in {"dilate": 0, "feather": 0}.items():
             _check_int(name, getattr(self, name), least)
         for name, least in {"tile": 1, "halo": 0, "threads": 1, "batch": 1, "memory": 1}.items():
@@ -123,6 +137,17 @@ def _check_int(name: str, value: object, least: int) -> None:
         raise OptionsError(f"{name}={value!r} must be a whole number of at least {least}.")
 
 
+def _number(name: str, value: object) -> float:
+    """Return a finite number or raise."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise OptionsError(f"{name}={value!r} needs a number.") from error
+    if not math.isfinite(number):
+        raise OptionsError(f"{name}={value!r} needs a finite number.")
+    return number
+
+
 def _planes(value: object) -> tuple[int, ...]:
     """Return sorted plane numbers or raise."""
     try:
@@ -153,3 +178,7 @@ def _pair(name: str, value: object) -> tuple[float, float]:
     if not (float("-inf") < low < high < float("inf")):
         raise OptionsError(f"{name}={value!r} needs two finite numbers with LOW below HIGH.")
     return low, high
+
+
+_READ: Final = {"value_range": _pair, "output_range": _pair, "extra_channel": _number}
+"""What turns a value other than "auto" into that of the field, or raises."""

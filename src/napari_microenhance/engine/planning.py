@@ -164,7 +164,7 @@ def plan_run(
     MemoryBudgetError, TilePlanError
         If no tile does.
     """
-    lanes = palettes(source, spec, options.colour)
+    lanes = palettes(source, spec, options)
     selection = selection.dilated(options.dilate)
     groups: dict[int, tuple[Region, list[tuple[tuple[int, ...], int]]]] = {}
     for plane in _chosen_planes(source, options):

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import numpy as np
 import psutil
@@ -155,7 +156,7 @@ class _Run:
         self._should_stop = should_stop
         self._memory = _MemoryWatch()
         self._cautions: list[Caution | str] = list(job.cautions)
-        self._inference = Inference(job.session, job.spec)
+        self._inference = Inference(job.session, _as_told(job.spec, job.options))
         self._seams = Seams()
         self._first_tile: float | None = None
 
@@ -370,3 +371,11 @@ class _MemoryWatch:
     def look(self) -> None:
         """Note the growth so far, bytes."""
         self.grown = max(self.grown, self._process.memory_info().rss - self._before)
+
+
+def _as_told(spec: ModelSpec, options: Options) -> ModelSpec:
+    """Return the spec with the order of colours that the user gave, if one."""
+    if options.colour_order == "auto":
+        return spec
+    order: Literal["rgb", "bgr"] = "bgr" if options.colour_order == "bgr" else "rgb"
+    return dataclasses.replace(spec, colour_order=order)

@@ -6,12 +6,18 @@ from typing import Any, Literal
 
 from napari_microenhance.engine.steps.processing import AnyStep
 
-__all__ = ["GLOBAL", "ModelSpec", "Radius", "SizeRule"]
+__all__ = ["GLOBAL", "ModelSpec", "Radius", "Range", "SizeRule"]
 
 GLOBAL: Literal["global"] = "global"
 """The radius of a network whose every output depends on the whole tile."""
 
 Radius = int | Literal["global"]
+
+Range = tuple[float, float]
+"""Of values: (low, high)."""
+
+AS_INPUT: Any = ()
+"""Stands for the range of the input until a spec is made."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +79,16 @@ class ModelSpec:
     axes_in, axes_out : str
         Letters of the network's tensors in order, of "N", "C", "Z", "Y", "X".
     channels_in, channels_out : int
+    extra_channels : int
+        How many of the input's channels, its last ones, are no image, such as a noise map.
+    colour_order : {"rgb", "bgr"}
+        Of three channels, of the input and of the output.
     value_range : tuple of float
-        (low, high) the network was trained on, both ends of its input and output.
+        (low, high) of the input that the network was trained on.
+    output_range : tuple of float
+        (low, high) that the output gives those two back as; not given: the same.
+    measured_ranges : tuple of (tuple of float, tuple of float)
+        Ranges of input and output that were measured to belong together.
     units : {"input", "relative"}
         "relative": the output is not in the input's units but fills the range of its number
         type; that of a float image the range that was fitted to it.
@@ -86,6 +100,8 @@ class ModelSpec:
         Type of the numbers that it computes with: "float32", "float16", "int8".
     size : tuple of SizeRule
         One per spatial axis.
+    freed : bool
+        Whether its file declares fixed lengths that it does not need, which are left free.
     shift_step : int
         Tile starts that are multiples of it leave a result unchanged, px.
     scale : float
@@ -118,13 +134,19 @@ class ModelSpec:
     axes_out: str = "NCYX"
     channels_in: int = 1
     channels_out: int = 1
-    value_range: tuple[float, float] = (0.0, 1.0)
+    extra_channels: int = 0
+    colour_order: Literal["rgb", "bgr"] = "rgb"
+    value_range: Range = (0.0, 1.0)
     value_range_source: str = "default"
+    output_range: Range = AS_INPUT
+    output_range_source: str = "default"
+    measured_ranges: tuple[tuple[Range, Range], ...] = ()
     units: Literal["input", "relative"] = "input"
     intensity: Literal["", "dtype", "percentile"] = ""
     dtype: str = "float32"
     precision: str = "float32"
     size: tuple[SizeRule, ...] = (SizeRule(), SizeRule())
+    freed: bool = False
     shift_step: int = 1
     scale: float = 1.0
     border_loss: tuple[int, int] = (0, 0)
@@ -147,6 +169,27 @@ class ModelSpec:
     def ratio(self) -> Fraction:
         """The scale as a whole number or one over a whole number."""
         return Fraction(self.scale).limit_denominator(64)
+
+    def __post_init__(self) -> None:
+        if self.output_range == AS_INPUT:
+            object.__setattr__(self, "output_range", self.value_range)
+
+    def output_for(self, value_range: Range) -> Range:
+        """Return the range of the output that belongs to a range of the input.
+
+        Parameters
+        ----------
+        value_range : tuple of float
+            (low, high) of the input.
+
+        Returns
+        -------
+        tuple of float
+            Known, measured, or else the same.
+        """
+        if value_range == self.value_range:
+            return self.output_range
+        return dict(self.measured_ranges).get(value_range, value_range)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as plain JSON values."""

@@ -128,7 +128,7 @@ class CzannModel:
             found.append(
                 "A pixel may belong to several of its classes; only the likeliest is shown."
             )
-        return tuple(Finding("caution", sentence) for sentence in found)
+        return tuple(Finding("caution", sentence, "description") for sentence in found)
 
 
 def is_czann(path: Path) -> bool:

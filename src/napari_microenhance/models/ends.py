@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.probing.ranges import Bounds, Line
+from napari_microenhance.engine.probing.ranges import CLIP, Bounds, Line
 
 if TYPE_CHECKING:
     import onnx
@@ -61,7 +61,7 @@ def output_bounds(name: str, maker: Mapping[str, Any], constants: Constants) -> 
         if node.op_type in CONFINED:
             cause, *ends = CONFINED[node.op_type]
         elif node.op_type == "Clip" and (limits := _limits(node, constants)):
-            cause, ends = "a clip", list(limits)
+            cause, ends = CLIP, list(limits)
         elif node.op_type in TRANSPARENT:
             name = node.input[0]
             continue

@@ -110,7 +110,7 @@ class Graph:
             places = f"in {count} places" if count > 1 else "in one place"
             if spec.radius == GLOBAL:
                 sentence = f"It {COUPLING[part]} {places}, so neighbouring tiles can differ."
-                found.append(Finding("caution", sentence))
+                found.append(Finding("caution", sentence, "seams"))
             else:
                 sentence = (
                     f"It {COUPLING[part]} {places}, but measured, no pixel acts further than "
@@ -122,11 +122,11 @@ class Graph:
                 "Its batch normalisation was left in training mode, so it uses the statistics of "
                 "each tile; export it in evaluation mode (PyTorch: model.eval())."
             )
-            found.append(Finding("caution", sentence))
+            found.append(Finding("caution", sentence, "training-mode"))
         if self.dropout or self.noise:
             what = "Dropout was left on" if self.dropout else "It adds random numbers"
             sentence = f"{what}; export it in evaluation mode (PyTorch: model.eval())."
-            found.append(Finding("caution", sentence))
+            found.append(Finding("caution", sentence, "training-mode"))
         if self.quantised:
             sentence = "It computes with whole numbers (quantised): faster, and a little coarser."
             found.append(Finding("info", sentence))

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.runtime.providers import Choice, Parity, choose, try_provider
 from napari_microenhance.engine.runtime.session import Session, available_providers
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
@@ -83,6 +85,27 @@ class Model:
     def findings(self) -> tuple[str, ...]:
         """Sentences that its user should read."""
         return tuple(str(f) for f in self.details if f.severity == "caution")
+
+    def cautions(self, options: Options) -> tuple[Caution, ...]:
+        """Return what its user should know before a run, but for what options answer.
+
+        Parameters
+        ----------
+        options : Options
+
+        Returns
+        -------
+        tuple of Caution
+        """
+        usual = Options()
+        answered = {
+            field.name.replace("_", "-")
+            for field in dataclasses.fields(Options)
+            if getattr(options, field.name) != getattr(usual, field.name)
+        }
+        return tuple(
+            f.caution for f in self.details if f.severity == "caution" and f.name not in answered
+        )
 
     @functools.cached_property
     def graph(self) -> Graph:
@@ -194,14 +217,25 @@ class Model:
         ModelError
             If this onnxruntime does not tell.
         """
-        return Session(self.path, name=self.name, provider=provider, assignment=True).assignment()
+        session = Session(
+            self.path,
+            name=self.name,
+            provider=provider,
+            assignment=True,
+            freed=self.spec.freed,
+        )
+        return session.assignment()
 
     def _open(self, provider: str, *, threads: int | str) -> Session:
         """Load the network for a provider, once."""
         key = (provider, threads)
         if key not in self._sessions:
             self._sessions[key] = Session(
-                self.path, name=self.name, provider=provider, threads=threads
+                self.path,
+                name=self.name,
+                provider=provider,
+                threads=threads,
+                freed=self.spec.freed,
             )
         return self._sessions[key]
 

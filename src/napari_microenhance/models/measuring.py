@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_microenhance.engine.probing.findings import Finding
-from napari_microenhance.engine.probing.probe import Findings, probe
-from napari_microenhance.engine.probing.ranges import RangeHint, range_finding, suggest_range
+from napari_microenhance.engine.probing.levels import Levels, measure_levels
+from napari_microenhance.engine.probing.probe import Probed, probe
+from napari_microenhance.engine.probing.ranges import RangeHint, range_findings, suggest_range
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
@@ -35,7 +36,7 @@ TEXT_KEYS: Final = ("name", "licence", "citation", "card", "precision")
 WORD_KEYS: Final = {
     name: typing.get_args(kind)
     for name, kind in typing.get_type_hints(ModelSpec).items()
-    if name in ("task", "units", "intensity", "activation")
+    if name in ("task", "units", "intensity", "activation", "colour_order")
 }
 """The words that each of these may say."""
 
@@ -48,10 +49,16 @@ NUMBER_KEYS: Final[Mapping[str, Callable[[str], Any]]] = {
     "threshold": float,
     "bytes_per_pixel": float,
     "value_range": lambda text: _pair(text, float),
+    "output_range": lambda text: _pair(text, float),
     "border_loss": lambda text: _pair(text, int),
 }
 
-BELIEVED: Final = (*TEXT_KEYS, *WORD_KEYS, "value_range", "value_range_source", "threshold")
+RANGES: Final = ("value_range", "output_range")
+
+BELIEVED: Final = (
+    *(*TEXT_KEYS, *WORD_KEYS, *RANGES, "threshold"),
+    *(f"{name}_source" for name in RANGES),
+)
 """What no measurement can tell; the rest of a file's own keys is measured all the same."""
 
 UNCLEAR: Final = RangeHint(None)
@@ -116,24 +123,48 @@ def _measure(origin: Origin, edits: Mapping[str, Any]) -> tuple[Measured, Sessio
     known = {k: declared[k] for k in declared if k in BELIEVED}
     known.setdefault("precision", "int8" if graph.quantised else _float_type(session))
     probed = _probed(session, known, origin, edits)
+    if probed.spec.freed:
+        session = session.with_free_lengths()
     spec, refuted = reconciled(probed.spec, edits)
+    levels = measure_levels(session, spec)
+    spec, contradicted = _with_output(spec, levels)
     hint = suggest_range(
         session,
         spec,
+        levels,
         bounds=graph.bounds.get(spec.output or session.outputs[0].name),
         preparation=graph.preparation,
     )
-    findings = [Finding("caution", sentence) for sentence in probed.sentences]
-    findings += [*graph.findings(spec), *refuted, *_refuted_claims(origin, spec)]
+    findings = [*probed.findings, *graph.findings(spec), *refuted, *contradicted]
+    findings += _refuted_claims(origin, spec)
     if not spec.preprocessing:
-        findings.append(range_finding(hint, spec))
+        findings += range_findings(hint, spec, levels)
     beside = _stamps(origin.path.parent, [path.name for path in graph.external])
     return Measured(spec, tuple(dict.fromkeys(findings)), hint, beside), session
 
 
+def _with_output(spec: ModelSpec, levels: Levels) -> tuple[ModelSpec, tuple[Finding, ...]]:
+    """Return the spec with the range of the output that was measured, unless the user gave one.
+
+    And a sentence where the file says another.
+    """
+    spec = dataclasses.replace(spec, measured_ranges=levels.others)
+    measured, said = levels.output_for(spec.value_range), spec.output_range
+    if measured is None or measured == said or spec.output_range_source == "user":
+        return spec, ()
+    found = dataclasses.replace(spec, output_range=measured, output_range_source="measured")
+    if spec.output_range_source == "default":
+        return found, ()
+    sentence = (
+        f"Its file says that it gives {said[0]:g} to {said[1]:g}, but {measured[0]:g} to "
+        f"{measured[1]:g} was measured and is used."
+    )
+    return found, (Finding("caution", sentence, "output-range"),)
+
+
 def _probed(
     session: Session, known: dict[str, Any], origin: Origin, edits: Mapping[str, Any]
-) -> Findings:
+) -> Probed:
     """Run the network; what its description claims helps where it is right."""
     hints = origin.package.hints(session) if origin.package else {}
     known = {**known, **hints}
@@ -151,7 +182,9 @@ def _refuted_claims(origin: Origin, spec: ModelSpec) -> tuple[Finding, ...]:
     """Return a sentence for each claim of a description that was measured otherwise."""
     package = origin.package
     if isinstance(package, PackagedModel):
-        return tuple(Finding("caution", s) for s in contradictions(package.claims, spec))
+        return tuple(
+            Finding("caution", s, "description") for s in contradictions(package.claims, spec)
+        )
     return package.contradictions(spec) if package else ()
 
 
@@ -189,8 +222,7 @@ def declared_by(metadata: Mapping[str, str], stem: str) -> dict[str, Any]:
         raise ModelError(
             f"The network {stem} has unreadable metadata: {PREFIX}{key}={ours[key]!r}."
         ) from error
-    if "value_range" in known:
-        known["value_range_source"] = "metadata"
+    known |= {f"{name}_source": "metadata" for name in RANGES if name in known}
     return known
 
 

@@ -39,7 +39,9 @@ MEASURED: Final = {
 }
 """Fields of which only the measured value can be right, in words."""
 
-NOT_EDITABLE: Final = frozenset({"precision", "preprocessing", "postprocessing"})
+NOT_EDITABLE: Final = frozenset(
+    {"freed", "measured_ranges", "precision", "preprocessing", "postprocessing"}
+)
 
 BYTES_MOST: Final = 1 << 20
 
@@ -201,10 +203,15 @@ def reconciled(measured: ModelSpec, edits: Mapping[str, Any]) -> tuple[ModelSpec
                 "caution",
                 f"The {words} was set to {_shown(wanted)}, but {_shown(found)} was measured and "
                 "is used.",
+                name="edits",
             )
         )
     if "value_range" in edits:
         kept["value_range_source"] = "user"
+        # The range of the output belongs to that of the input.
+        kept["output_range"] = measured.output_for(edits["value_range"])
+    if "output_range" in edits:
+        kept |= {"output_range": edits["output_range"], "output_range_source": "user"}
     return dataclasses.replace(measured, **kept), findings
 
 
@@ -240,9 +247,8 @@ def _adapters() -> dict[str, pydantic.TypeAdapter[Any]]:
 
 def _check_numbers(edits: Mapping[str, Any]) -> None:
     """Raise for numbers that no network can have."""
-    low, high = edits.get("value_range", (0.0, 1.0))
     wrong = {
-        "value_range": not (math.isfinite(low) and math.isfinite(high) and low < high),
+        **{name: not _is_range(edits.get(name)) for name in ("value_range", "output_range")},
         "radius": isinstance(edits.get("radius"), int) and edits["radius"] < 0,
         "shift_step": edits.get("shift_step", 1) < 1,
         "scale": not 0 < edits.get("scale", 1.0) < math.inf,
@@ -252,6 +258,11 @@ def _check_numbers(edits: Mapping[str, Any]) -> None:
     for name, is_wrong in wrong.items():
         if is_wrong:
             raise OptionsError(f"{name}={edits[name]!r} is nothing that a network can have.")
+
+
+def _is_range(value: tuple[float, float] | None) -> bool:
+    """Whether there is no range, or one from a number to a larger one."""
+    return value is None or -math.inf < value[0] < value[1] < math.inf
 
 
 def _plain(edits: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ DECIDING: Final = ("napari-microenhance", "onnxruntime", "machine")
 EDITABLE: Final = (
     "task",
     "value_range",
+    "output_range",
+    "colour_order",
     "units",
     "intensity",
     "shift_step",

@@ -84,7 +84,7 @@ def test_what_a_network_wants_is_found_with_the_evidence(tmp_path, name):
     model = load_model(g.save(tmp_path / "a.onnx", build(g)))
     assert model.hint.values == values
     assert not model.hint.any_scale
-    said = [f for f in model.details if f.topic == "value_range"]
+    said = [f for f in model.details if f.name == "value-range"]
     assert len(said) == 1
     assert re.search(evidence, str(said[0]))
     # Never applied.

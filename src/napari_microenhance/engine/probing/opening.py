@@ -8,19 +8,17 @@ inputs the network takes and what comes out.
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_microenhance.engine.probing.attempts import output_shape
+from napari_microenhance.engine.probing.scaling import scale_and_loss
 from napari_microenhance.engine.runtime.session import Session, Tensor
-from napari_microenhance.engine.spec import ModelSpec, SizeRule
-from napari_microenhance.errors import ModelError
+from napari_microenhance.engine.spec import ModelSpec, Range, SizeRule
+from napari_microenhance.errors import ModelError, ModelLimitError
 
-__all__ = ["BASE_SIZES", "Opened", "open_network", "try_run"]
-
-FloatArray = npt.NDArray[np.float32]
+__all__ = ["BASE_SIZES", "Opened", "open_network"]
 
 DTYPES: Final = {
     "tensor(float)": "float32",
@@ -36,6 +34,12 @@ NUMBERS: Final = DTYPES | {
     "tensor(bool)": "bool",
 }
 
+WHOLE_RANGES: Final[Mapping[str, Range]] = {
+    "tensor(uint8)": (0.0, 255.0),
+    "tensor(uint16)": (0.0, 65535.0),
+}
+"""Of networks that take whole numbers."""
+
 LAYOUTS: Final = {4: ("NCYX", "NYXC"), 5: ("NCZYX", "NZYXC")}
 
 BASE_SIZES: Final = (32, 64, 96, 128, 16, *range(184, 200), 256, 512, 257)
@@ -47,11 +51,6 @@ VOLUME_SIZES: Final = (16, 32, 24, 48, 64, 17, *range(92, 108))
 
 MOST_CHANNELS: Final = 16
 """A longer axis than this is no channel axis where the layout is in doubt."""
-
-LONGER: Final = (8, 16, 32, 48, 40, 36, 28, 64, *range(1, 32))
-"""How much longer a second size is, px; those with many divisors are seldom refused."""
-
-SCALES: Final = (1, 2, 3, 4, 8, Fraction(1, 2), Fraction(1, 4), Fraction(1, 8), Fraction(1, 3))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +77,8 @@ def open_network(session: Session, known: Mapping[str, Any]) -> Opened:
     Raises
     ------
     ModelError
-        If the network does not turn one image into one image.
+        If the network does not turn one image into one image, or takes far more time or memory
+        for a small one than any use of it would bear.
     """
     image, constants = _inputs(session, known)
     trial = ModelSpec(
@@ -86,7 +86,7 @@ def open_network(session: Session, known: Mapping[str, Any]) -> Opened:
             "input": image.name,
             "dtype": DTYPES[image.type],
             "constants": constants,
-            "value_range": (0.0, 255.0) if image.type == "tensor(uint8)" else (0.0, 1.0),
+            "value_range": WHOLE_RANGES.get(image.type, (0.0, 1.0)),
             **{field: value for field, value in known.items() if field != "constants"},
         }
     )
@@ -94,7 +94,9 @@ def open_network(session: Session, known: Mapping[str, Any]) -> Opened:
     shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     for spec, base in _candidates(image, session, trial, known):
         try:
-            shape = _raw_shape(session, spec, base)
+            shape = output_shape(session, spec, base)
+        except ModelLimitError:
+            raise
         except ModelError as error:
             failure = failure or error
             continue
@@ -104,31 +106,6 @@ def open_network(session: Session, known: Mapping[str, Any]) -> Opened:
             _check_channels(found)
             return Opened(found, base)
     raise _refusal(session, image, failure, shapes)
-
-
-def try_run(session: Session, spec: ModelSpec, image: FloatArray) -> FloatArray | None:
-    """Run one image through a network.
-
-    Parameters
-    ----------
-    session : Session
-    spec : ModelSpec
-    image : ndarray, shape (C, ..., Y, X), float32
-        In the network's range.
-
-    Returns
-    -------
-    ndarray, shape (C, ..., Y * scale, X * scale), float32, or None
-        Less the border loss. None where the size is refused; an output that is empty, or whose
-        size does not follow from scale and border loss, is a refusal too.
-    """
-    try:
-        out = session.run(np.repeat(image[None], spec.batch or 1, axis=0), spec)[0]
-    except ModelError:
-        return None
-    lost = sum(spec.border_loss)
-    wanted = tuple((n - lost) * spec.ratio for n in image.shape[1:])
-    return out if out.shape[1:] == wanted else None
 
 
 def _inputs(
@@ -171,7 +148,8 @@ def _inputs(
 def _is_scalar(tensor: Tensor) -> bool:
     """Whether an input holds a few numbers rather than an image."""
     sizes = [d if isinstance(d, int) else 1 for d in tensor.shape]
-    return len(tensor.shape) < 3 and int(np.prod(sizes)) <= MOST_CHANNELS
+    declared = all(isinstance(d, int) for d in tensor.shape)
+    return (len(tensor.shape) < 3 or declared) and int(np.prod(sizes)) <= MOST_CHANNELS
 
 
 def _candidates(
@@ -236,16 +214,6 @@ def _outputs(session: Session, rank: int) -> list[str]:
     ]
 
 
-def _raw_shape(session: Session, spec: ModelSpec, base: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of the output tensor, batch left out, in the order of `axes_out`."""
-    low, high = spec.value_range
-    shape = (spec.batch or 1, spec.channels_in, *base)
-    out = session.run(np.full(shape, (low + high) / 2, np.float32), spec)
-    order = [a for a in spec.axes_out if a != "N"]
-    canonical = [a for a in "CZYX" if a in spec.axes_out]
-    return tuple(out.shape[1 + canonical.index(a)] for a in order)
-
-
 def _matched(
     session: Session,
     spec: ModelSpec,
@@ -269,56 +237,42 @@ def _matched(
             output_channels=chosen,
             channels_out=len(chosen) or channels,
         )
-        for scale, lost in _scales(session, found, base, spatial):
+        explained = scale_and_loss(session, found, base, spatial)
+        if explained is not None:
+            scale, lost = explained
             return dataclasses.replace(
-                found, scale=float(scale), border_loss=(lost // 2, lost - lost // 2)
+                found,
+                scale=float(scale),
+                border_loss=(lost // 2, lost - lost // 2),
+                extra_channels=_extra_channels(found, known),
             )
     return None
 
 
+def _extra_channels(spec: ModelSpec, known: Mapping[str, Any]) -> int:
+    """Return how many channels of the input are no image: one where one less comes out."""
+    if "extra_channels" in known:
+        return int(known["extra_channels"])
+    one_more = spec.channels_in == spec.channels_out + 1 and spec.channels_out in (1, 3)
+    return int(one_more and spec.task == "image")
+
+
 def _check_channels(spec: ModelSpec) -> None:
-    """Raise where the user must say which output channels are the image."""
-    given, got = spec.channels_in, spec.channels_out
+    """Raise where the user must say which channels are the image."""
+    given, got = spec.channels_in - spec.extra_channels, spec.channels_out
     if spec.task == "labels" or got in (given, 1):
         return
+    if got > given:
+        raise ModelError(
+            f"The network {spec.name} gives {got} channels for {given}; say which of them are the "
+            f"image (output_channels, {given} of 0 to {got - 1}), or that they are classes "
+            '(task="labels").'
+        )
     raise ModelError(
-        f"The network {spec.name} gives {got} channels for {given}; say which of them are the "
-        f"image (output_channels, {given} of 0 to {got - 1}), or that they are classes "
-        '(task="labels").'
+        f"The network {spec.name} gives {got} channels for {given}; it can be used only if the "
+        f"last {given - got} that it takes are no image but hold one value, such as a noise map "
+        f"(extra_channels={given - got})."
     )
-
-
-def _scales(
-    session: Session, spec: ModelSpec, base: tuple[int, ...], spatial: tuple[int, ...]
-) -> Iterator[tuple[Fraction, int]]:
-    """Yield scale and border loss that explain an output's size, on all axes alike."""
-    pairs = list(zip(base, spatial, strict=True))
-    free = [axis for axis, rule in enumerate(spec.size) if not rule.fixed]
-    if not free:
-        for scale in SCALES:
-            if all(out == n * scale for n, out in pairs) and 0 not in spatial:
-                yield Fraction(scale), 0
-                return
-        differences = {n - out for n, out in pairs}
-        if len(differences) == 1 and 0 < (less := differences.pop()) < min(base):
-            yield Fraction(1), less
-        return
-    # Two sizes tell a scale from a loss: 16 px off 32 look like a scale of one half.
-    order = spec.axes_out.replace("N", "")
-    place = order.index([a for a in "ZYX" if a in order][free[0]])
-    for step in LONGER:
-        longer = tuple(n + step if axis == free[0] else n for axis, n in enumerate(base))
-        try:
-            shape = _raw_shape(session, spec, longer)
-        except ModelError:
-            continue
-        scale = Fraction(shape[place] - spatial[free[0]], step)
-        if scale not in SCALES:
-            continue
-        losses = {n - Fraction(out) / scale for n, out in pairs}
-        if len(losses) == 1 and (lost := losses.pop()).denominator == 1 and lost >= 0:
-            yield scale, int(lost)
-        return
 
 
 def _refusal(

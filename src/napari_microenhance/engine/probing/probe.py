@@ -8,20 +8,24 @@ import dataclasses
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import psutil
 
-from napari_microenhance.engine.probing.opening import Opened, open_network, try_run
+from napari_microenhance.engine.probing.attempts import try_run
+from napari_microenhance.engine.probing.findings import Finding
+from napari_microenhance.engine.probing.opening import Opened, open_network
 from napari_microenhance.engine.probing.ruler import AxisFacts, Ruler
 from napari_microenhance.engine.runtime.classes import Activation, missing_activation
 from napari_microenhance.engine.runtime.session import Session
-from napari_microenhance.engine.spec import GLOBAL, ModelSpec, Radius
+from napari_microenhance.engine.spec import GLOBAL, ModelSpec, Radius, SizeRule
+from napari_microenhance.errors import MemoryBudgetError, ModelError, ModelLimitError
 
-__all__ = ["EDITION", "Findings", "probe"]
+__all__ = ["EDITION", "Probed", "probe"]
 
-EDITION = 1
+EDITION = 2
 """Of the measurements: one more wherever a network is measured or described otherwise, so that
 what was kept by an earlier version is measured again."""
 
@@ -36,19 +40,27 @@ MEMORY_PROBE_LEAST_PX = 4_000
 SPEED_PROBE_EDGE = 32
 """Edge of the image that shows how fast the network is, px."""
 
+SAME = 1e-5
+"""Difference that is none, between a file and itself with its lengths left free."""
+
 BYTES_LEAST = 64.0
 """Working memory per pixel below which the measurement is noise."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Findings:
-    """What the measurements say: the spec and sentences for the user."""
+class Probed:
+    """What the measurements say: the spec, and remarks for the user."""
 
     spec: ModelSpec
-    sentences: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The remarks as text."""
+        return tuple(map(str, self.findings))
 
 
-def probe(session: Session, known: Mapping[str, Any]) -> Findings:
+def probe(session: Session, known: Mapping[str, Any]) -> Probed:
     """Measure a network.
 
     Parameters
@@ -60,7 +72,7 @@ def probe(session: Session, known: Mapping[str, Any]) -> Findings:
 
     Returns
     -------
-    Findings
+    Probed
         The spec with layout, channels, sizes, scale, radius, shift step and memory.
 
     Raises
@@ -71,26 +83,55 @@ def probe(session: Session, known: Mapping[str, Any]) -> Findings:
     at_first = _resident()
     opened = open_network(session, known)
     by_opening = (_resident() - at_first) / math.prod(opened.base)
-    spec = opened.spec
-    sentences = [
-        f"It has a further input {name}; {value:g} is used." for name, value, *_ in spec.constants
+    findings = _ends(session, opened.spec)
+    # A network of fixed size has taken by now what it ever will. Others are measured on a
+    # session of their own: memory that this one holds, it would not take again.
+    fixed = all(rule.fixed for rule in opened.spec.size)
+    measured = _measured(session if fixed else session.on("cpu"), opened)
+    if fixed:
+        freed, of_its_own = _freed(session, opened, measured)
+        if of_its_own is not None:
+            session, measured, fixed = of_its_own, freed, False
+    findings += measured.findings
+    spec = measured.spec
+    if spec.task == "labels" and "activation" not in known:
+        spec = dataclasses.replace(spec, activation=_activation(session, opened))
+    memory = max(BYTES_LEAST, by_opening if fixed else _working_memory(session, spec))
+    return Probed(dataclasses.replace(spec, bytes_per_pixel=memory), findings)
+
+
+def _ends(session: Session, spec: ModelSpec) -> tuple[Finding, ...]:
+    """Return what is to be said of further inputs and outputs."""
+    found = [
+        Finding("caution", f"It has a further input {name}; {value:g} is used.", "inputs")
+        for name, value, *_ in spec.constants
     ]
     others = [t.name for t in session.outputs if t.name != spec.output]
     if others:
-        sentences.append(
+        sentence = (
             f"Of its {len(session.outputs)} outputs {spec.output} is used, not {', '.join(others)}."
         )
-    # A network of fixed size has taken by now what it ever will. Others are measured on a
-    # session of their own: memory that this one holds, it would not take again.
-    fixed = all(rule.fixed for rule in spec.size)
-    scratch = session if fixed else session.on("cpu")
-    rulers = [Ruler(scratch, opened, axis) for axis in range(len(opened.base))]
+        found.append(Finding("caution", sentence, "outputs"))
+    if spec.extra_channels:
+        sentence = (
+            f"The last of its {spec.channels_in} input channels is no image but holds one value, "
+            "such as a noise level; extra_channel gives it, in grey levels of the image."
+        )
+        found.append(Finding("info", sentence, "extra-channel"))
+    return tuple(found)
+
+
+def _measured(session: Session, opened: Opened) -> Probed:
+    """Measure reach, shift step and size rule along all axes."""
+    findings = []
+    rulers = [Ruler(session, opened, axis) for axis in range(len(opened.base))]
     repeatable = rulers[0].repeats()
     if not repeatable:
-        sentences.append(
+        sentence = (
             "It gives another result at every run (dropout or noise left on); "
             "a run cannot be repeated exactly."
         )
+        findings.append(Finding("caution", sentence, "random"))
     facts: list[AxisFacts] = []
     for ruler in rulers:
         finite = repeatable and all(f.radius != GLOBAL for f in facts)
@@ -100,20 +141,56 @@ def probe(session: Session, known: Mapping[str, Any]) -> Findings:
     if all(f.radius != GLOBAL for f in facts):
         radius = max(int(f.radius) for f in facts)
     elif repeatable:
-        sentences.append(
+        sentence = (
             "Every output pixel depends on the whole tile, so neighbouring tiles differ; "
             "they are blended and the mismatch is reported."
         )
-    measured = dataclasses.replace(
-        spec,
+        findings.append(Finding("caution", sentence, "seams"))
+    spec = dataclasses.replace(
+        opened.spec,
         radius=radius,
         shift_step=math.lcm(*[f.shift for f in facts]) if radius != GLOBAL else 1,
         size=tuple(f.size for f in facts),
     )
-    if spec.task == "labels" and "activation" not in known:
-        measured = dataclasses.replace(measured, activation=_activation(session, opened))
-    memory = max(BYTES_LEAST, by_opening if fixed else _working_memory(session, measured))
-    return Findings(dataclasses.replace(measured, bytes_per_pixel=memory), tuple(sentences))
+    return Probed(spec, tuple(findings))
+
+
+def _freed(
+    session: Session, opened: Opened, fixed: Probed
+) -> tuple[Probed, Session] | tuple[Probed, None]:
+    """Return what is measured when declared lengths are left free, if nothing else changes.
+
+    Only for networks whose reach lies within the declared lengths, or that answer alike from
+    every tile start: others were trained to see just that much, from just there.
+    """
+    anywhere = fixed.spec.radius != GLOBAL
+    rules = tuple(SizeRule() for _ in opened.base)
+    spec = dataclasses.replace(opened.spec, size=rules, freed=True)
+    low, high = spec.value_range
+    image = np.random.default_rng(5).random((spec.channels_in, *opened.base), np.float32)
+    image = image * np.float32(high - low) + np.float32(low)
+    try:
+        loose = session.with_free_lengths()
+        one_more = np.zeros((spec.channels_in, *(n + 1 for n in opened.base)), np.float32)
+        if not anywhere and try_run(loose, spec, one_more) is None:
+            return fixed, None
+        before, after = try_run(session, opened.spec, image), try_run(loose, spec, image)
+        if before is None or after is None or not np.allclose(before, after, rtol=0, atol=SAME):
+            return fixed, None
+        found = _measured(loose, Opened(spec, opened.base))
+    except (ModelError, MemoryBudgetError):
+        return fixed, None
+    lengths = zip(found.spec.size, opened.base, strict=True)
+    takes_others = all(rule.minimum < length for rule, length in lengths)
+    steps = not anywhere and found.spec.shift_step > 1
+    if not takes_others or steps or found.spec.radius == GLOBAL:
+        return fixed, None
+    lengths_text = " x ".join(map(str, opened.base))
+    sentence = (
+        f"Its file declares images of {lengths_text} px, but it gives the same for other sizes, "
+        "so any that it takes are used."
+    )
+    return Probed(found.spec, (*found.findings, Finding("info", sentence, "size"))), loose
 
 
 def _activation(session: Session, opened: Opened) -> Activation:
@@ -141,5 +218,7 @@ def _working_memory(session: Session, spec: ModelSpec) -> float:
     shape = [rule.round_up(edge) for rule in spec.size]
     image = np.zeros((spec.channels_in, *shape), np.float32)
     before = _resident()
-    try_run(session, spec, image)
+    # A limit that is passed is one more measurement.
+    with suppress(ModelLimitError):
+        try_run(session, spec, image)
     return (_resident() - before) / math.prod(shape)

@@ -11,18 +11,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.probing.attempts import try_run
 from napari_microenhance.engine.probing.findings import Finding, Severity
-from napari_microenhance.engine.probing.opening import try_run
+from napari_microenhance.engine.probing.levels import USUAL, Levels
 from napari_microenhance.engine.runtime.session import Session
-from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.spec import ModelSpec, Range
 
-__all__ = ["Bounds", "Line", "RangeHint", "range_finding", "suggest_range"]
+__all__ = ["CLIP", "Bounds", "Line", "RangeHint", "range_findings", "suggest_range"]
 
 FloatArray = npt.NDArray[np.float32]
-Range = tuple[float, float]
-
-USUAL: Final[tuple[Range, ...]] = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
-"""What networks are trained on."""
+CLIP: Final = "a clip"
+"""The cause of bounds that say nothing of the input."""
 
 PREPARED: Final[tuple[Range, ...]] = ((0.0, 1.0), (-1.0, 1.0), (-0.5, 0.5), (-2.1, 2.5))
 """What the first learned layer sees; the last one is ImageNet's mean and spread."""
@@ -107,6 +106,8 @@ class RangeHint:
     ----------
     values : tuple of float or None
         (low, high); None: nothing tells, or any will do.
+    output : tuple of float or None
+        (low, high) of what it gives, where that tells; None: nothing does.
     any_scale : bool
         Whether k times the image gives k times the answer.
     evidence : str
@@ -114,20 +115,28 @@ class RangeHint:
     """
 
     values: Range | None
+    output: Range | None = None
     any_scale: bool = False
     evidence: str = ""
 
 
 def suggest_range(
-    session: Session, spec: ModelSpec, *, bounds: Bounds | None, preparation: Line | None
+    session: Session,
+    spec: ModelSpec,
+    levels: Levels,
+    *,
+    bounds: Bounds | None,
+    preparation: Line | None,
 ) -> RangeHint:
-    """Return what values a network probably wants, and why.
+    """Return what values a network probably wants and gives, and why.
 
     Parameters
     ----------
     session : Session
     spec : ModelSpec
         Measured.
+    levels : Levels
+        What it gives for images of several levels.
     bounds, preparation
         What the last and the first operators of its graph do, where that is certain.
 
@@ -135,33 +144,67 @@ def suggest_range(
     -------
     RangeHint
     """
+    used = spec.value_range
+    measured = levels.output_for(used)
+    if measured is not None and measured != used:
+        return RangeHint(used, measured, evidence=_belong(used, measured))
     if hint := _prepared(preparation):
+        return dataclasses.replace(hint, output=levels.output_for(hint.values or used))
+    if bounds is not None and spec.task == "image" and (hint := _bounded(bounds, used)):
         return hint
-    if bounds is not None and spec.task == "image":
-        for usual in USUAL:
-            if np.allclose(usual, (bounds.low, bounds.high), atol=0.02 * usual[1]):
-                evidence = f"its output ends in {bounds.cause} ({_words(usual)})"
-                return RangeHint(usual, evidence=evidence)
+    if measured is None and levels.others:
+        wanted, given = levels.others[0]
+        return RangeHint(wanted, given, evidence=_belong(wanted, given))
     with np.errstate(all="ignore"):  # half precision overflows where others do not
         return _measured(session, spec)
 
 
-def range_finding(hint: RangeHint, spec: ModelSpec) -> Finding:
-    """Return the sentence for the user.
+def range_findings(hint: RangeHint, spec: ModelSpec, levels: Levels) -> tuple[Finding, ...]:
+    """Return the sentences for the user.
 
     Parameters
     ----------
     hint : RangeHint
     spec : ModelSpec
-        With the range that is used.
+        With the ranges that are used.
+    levels : Levels
 
     Returns
     -------
-    Finding
-        A caution where the used range is probably wrong.
+    tuple of Finding
+        Cautions where a range that is used is probably wrong.
     """
     severity, sentence = _sentence(hint, spec)
-    return Finding(severity, sentence, topic="value_range")
+    found = [Finding(severity, sentence, "value-range")]
+    given = _words(spec.output_range)
+    measured = levels.output_for(spec.value_range)
+    if spec.output_range_source == "measured":
+        sentence = (
+            f"It takes {_words(spec.value_range)} and gives {given}, measured at {levels.count} "
+            "levels; its results are brought back to the image's units from there."
+        )
+        found.append(Finding("info", sentence, "output-range"))
+    elif measured is None and hint.values is None and hint.output not in (None, spec.output_range):
+        sentence = (
+            f"Its results are taken as values of {given}, but {hint.evidence}; if they look "
+            "wrong, set output_range to that."
+        )
+        found.append(Finding("caution", sentence, "output-range"))
+    elif severity == "info" and spec.output_range == spec.value_range and measured is None:
+        found += _far(spec, levels)
+    return tuple(found)
+
+
+def _far(spec: ModelSpec, levels: Levels) -> list[Finding]:
+    """Return the caution for a network whose answers cannot be in the range that is used."""
+    if not levels.are_far(spec.value_range):
+        return []
+    sentence = (
+        f"For values of {_words(spec.value_range)} it gives {_words((levels.low, levels.high))}, "
+        f"but its results are taken as values of {_words(spec.output_range)}; set output_range to "
+        "what it gives, such as 0,255."
+    )
+    return [Finding("caution", sentence, "output-range")]
 
 
 def _sentence(hint: RangeHint, spec: ModelSpec) -> tuple[Severity, str]:
@@ -178,20 +221,36 @@ def _sentence(hint: RangeHint, spec: ModelSpec) -> tuple[Severity, str]:
             f"Nothing tells which values it was trained on; it gets {used}, set value_range "
             "if that is wrong.",
         )
-    low, high = (f"{v:g}" for v in hint.values)
     if hint.values == tuple(spec.value_range):
         return "info", f"It gets values of {used}, which fits: {hint.evidence}."
+    wanted = _pair(hint.values)
+    gives = f" and gives {_words(hint.output)}" if hint.output not in (None, hint.values) else ""
     if declared:
         return (
             "caution",
             f"It gets values of {used}, as its description says, but {hint.evidence}; if the "
-            f"result looks wrong, set value_range to {low},{high}.",
+            f"result looks wrong, set value_range to {wanted}.",
         )
     return (
         "caution",
         f"Its file does not say which values it wants; {hint.evidence}, so it probably wants "
-        f"{_words(hint.values)}: set value_range to {low},{high} (it gets {used} now).",
+        f"{_words(hint.values)}{gives}: set value_range to {wanted} (it gets {used} now).",
     )
+
+
+def _belong(given: Range, got: Range) -> str:
+    """Return the evidence that two ranges belong together."""
+    return f"levels of {_words(given)} come out as levels of {_words(got)}"
+
+
+def _bounded(bounds: Bounds, used: Range) -> RangeHint | None:
+    """Return what the bounds of an output tell: of a clip nothing about the input."""
+    for usual in USUAL:
+        if np.allclose(usual, (bounds.low, bounds.high), atol=0.02 * usual[1]):
+            evidence = f"its output ends in {bounds.cause} ({_words(usual)})"
+            of_input = bounds.cause != CLIP or usual == used
+            return RangeHint(usual if of_input else None, usual, evidence=evidence)
+    return None
 
 
 def _prepared(line: Line | None) -> RangeHint | None:
@@ -254,7 +313,9 @@ def _saturated(session: Session, spec: ModelSpec, image: FloatArray) -> RangeHin
         span = usual[1] - usual[0]
         if abs(low - usual[0]) < 0.05 * span and abs(high - usual[1]) < 0.05 * span:
             evidence = f"whatever it is given, it answers with {_words(usual)}"
-            return RangeHint(usual, evidence=evidence)
+            # It may be a clip, which says nothing of the input.
+            values = usual if usual == spec.value_range else None
+            return RangeHint(values, usual, evidence=evidence)
     return None
 
 
@@ -298,4 +359,9 @@ def _texture(spec: ModelSpec) -> FloatArray:
 
 def _words(values: Range) -> str:
     """Return a range in words."""
-    return f"{values[0]:g} to {values[1]:g}"
+    return f"{values[0]:.4g} to {values[1]:.5g}"
+
+
+def _pair(values: Range) -> str:
+    """Return a range as an option takes it."""
+    return f"{values[0]:g},{values[1]:g}"

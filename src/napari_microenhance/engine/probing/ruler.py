@@ -15,9 +15,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.probing.opening import Opened, try_run
+from napari_microenhance.engine.probing.attempts import try_run
+from napari_microenhance.engine.probing.opening import Opened
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import GLOBAL, Radius, SizeRule
+from napari_microenhance.errors import ModelLimitError
 
 __all__ = ["AxisFacts", "Ruler"]
 
@@ -184,7 +186,10 @@ class Ruler:
 
     def _run(self, image: FloatArray) -> FloatArray | None:
         """Return the output with the long axis first, shape (length, ...); None if refused."""
-        out = try_run(self._session, self._spec, image)
+        try:
+            out = try_run(self._session, self._spec, image)
+        except ModelLimitError:
+            out = None
         if out is None:
             return None
         turned = np.moveaxis(out, 1 + self._axis, 0)
@@ -270,7 +275,9 @@ class Ruler:
         first = (length - sum(self._spec.border_loss)) // 2 - HALF_SLAB
         if (step * ratio).denominator > 1:
             return False
-        if reach + 2 * step > first or step > SHIFT_ROOM:
+        # What a valid convolution takes away keeps the border out of reach.
+        kept_off = first + self._spec.border_loss[0]
+        if reach + 2 * step > kept_off or step > min(first, SHIFT_ROOM):
             return None
         plain, moved = self._plain(length), self._run(self._cut(step, length))
         if plain is None or moved is None:
@@ -309,10 +316,9 @@ def _narrowest(session: Session, opened: Opened) -> tuple[int, ...]:
     for width in NARROWEST:
         base = tuple(r.fixed or width for r in opened.spec.size)
         image = np.zeros((opened.spec.channels_in, *base), np.float32)
-        if math.prod(base) < math.prod(opened.base):
-            out = try_run(session, opened.spec, image)
-            if out is not None and out.size:
-                return base
+        narrower = math.prod(base) < math.prod(opened.base)
+        if narrower and try_run(session, opened.spec, image) is not None:
+            return base
     return opened.base
 
 

@@ -57,7 +57,7 @@ def compare(model: Path, provider: str, spec: ModelSpec) -> Parity:
     tile += np.float32(low)
     got = ""
     try:
-        session = Session(model, name=spec.name, provider=provider)
+        session = Session(model, name=spec.name, provider=provider, freed=spec.freed)
         got = session.got
         there = session.run(tile, spec)
         cpu = session.on("cpu")

@@ -12,9 +12,16 @@ import numpy.typing as npt
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from napari_microenhance.engine.runtime.freeing import with_free_lengths
+from napari_microenhance.engine.runtime.limits import Limits, watched
 from napari_microenhance.engine.runtime.tensors import feeds, to_images
 from napari_microenhance.engine.spec import ModelSpec
-from napari_microenhance.errors import Cancelled, MemoryBudgetError, ModelError
+from napari_microenhance.errors import (
+    Cancelled,
+    MemoryBudgetError,
+    ModelError,
+    ModelLimitError,
+)
 
 __all__ = [
     "PROVIDERS",
@@ -57,6 +64,9 @@ RUNTIME_ERRORS: Final = (
 
 FATAL_ONLY: Final = 4
 
+WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
+"""Where weights beside a file are looked for when it is given as bytes."""
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -94,6 +104,8 @@ class Session:
         CPU threads; auto: all that this process may use.
     assignment : bool
         Whether to keep which provider got which operator, for `assignment`.
+    freed : bool
+        Whether lengths that the file declares as fixed are left free.
 
     Attributes
     ----------
@@ -114,22 +126,29 @@ class Session:
         provider: str = "cpu",
         threads: int | str = "auto",
         assignment: bool = False,
+        freed: bool = False,
     ) -> None:
         self.name = name
         self.asked = provider
         self._model = model
         self._threads = threads
+        self._freed = freed
         options = ort.SessionOptions()
         options.log_severity_level = FATAL_ONLY
         options.intra_op_num_threads = cpu_count() if threads == "auto" else int(threads)
         if assignment:
             options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        content: str | bytes = model if isinstance(model, bytes) else os.fspath(model)
+        if freed:
+            content = with_free_lengths(model)
+            if not isinstance(model, bytes):
+                options.add_session_config_entry(WEIGHTS_FOLDER, os.fspath(model.parent))
         wanted = dict.fromkeys(word for word in (provider, "cpu") if word in available_providers())
         chosen = [(PROVIDERS[w], PROVIDER_OPTIONS.get(PROVIDERS[w], {})) for w in wanted]
         try:
             # onnxruntime would print, and go on with another provider, where one fails.
             self._session = ort.InferenceSession(
-                model if isinstance(model, bytes) else os.fspath(model),
+                content,
                 options,
                 providers=chosen,
                 enable_fallback=0,
@@ -160,7 +179,29 @@ class Session:
         -------
         Session
         """
-        return Session(self._model, name=self.name, provider=provider, threads=self._threads)
+        return Session(
+            self._model,
+            name=self.name,
+            provider=provider,
+            threads=self._threads,
+            freed=self._freed,
+        )
+
+    def with_free_lengths(self) -> "Session":
+        """Return the same network loaded so that lengths which its file fixes are free.
+
+        Returns
+        -------
+        Session
+
+        Raises
+        ------
+        ModelError
+            If onnxruntime cannot load it so.
+        """
+        return Session(
+            self._model, name=self.name, provider=self.asked, threads=self._threads, freed=True
+        )
 
     def assignment(self) -> dict[str, list[str]]:
         """Return the operators that each provider got, where the session was asked to keep that.
@@ -207,9 +248,7 @@ class Session:
             If it fails for another reason; the text holds its own words. If the output has
             other axes than the spec says.
         """
-        if options is None:
-            options = ort.RunOptions()
-            options.log_severity_level = FATAL_ONLY
+        options = options or _run_options()
         names = [spec.output or self.outputs[0].name]
         inputs = feeds(images, spec, [t.name for t in self.inputs])
         try:
@@ -231,6 +270,46 @@ class Session:
                 "that returns an image."
             )
         return to_images(tensor, spec)
+
+    def run_within(self, limits: Limits, images: FloatArray, spec: ModelSpec) -> FloatArray:
+        """Run the network, and end it where it takes more than it may.
+
+        Parameters
+        ----------
+        limits : Limits
+        images, spec
+            As for `run`.
+
+        Returns
+        -------
+        ndarray, shape (N, C, ..., Y, X), float32
+
+        Raises
+        ------
+        ModelLimitError
+            If a limit was passed.
+        ModelError
+            As for `run`.
+        """
+        options = _run_options()
+        with watched(limits, lambda: setattr(options, "terminate", True)) as passed:
+            try:
+                output = self.run(images, spec, options)
+            except (ModelError, MemoryBudgetError) as error:
+                if not passed:
+                    raise
+                raise self._limited(passed[0], images) from error
+        if passed:
+            raise self._limited(passed[0], images)
+        return output
+
+    def _limited(self, passed: str, images: FloatArray) -> ModelLimitError:
+        """Return the sentence for a network that was ended."""
+        size = " x ".join(map(str, images.shape[2:]))
+        return ModelLimitError(
+            f"The network {self.name} {passed} for an input of {size} px, so it is not used; it "
+            "may be damaged, or not be meant for images."
+        )
 
 
 class Inference:
@@ -274,8 +353,7 @@ class Inference:
             If `stop` was called before or during the call.
         """
         with self._one_at_a_time:
-            self._options = ort.RunOptions()
-            self._options.log_severity_level = FATAL_ONLY
+            self._options = _run_options()
             started = time.perf_counter()
             try:
                 if self._stopped.is_set():
@@ -307,6 +385,13 @@ class Inference:
         options = self._options
         if options is not None:
             options.terminate = True
+
+
+def _run_options() -> "ort.RunOptions":
+    """Return options of one call, which print nothing."""
+    options = ort.RunOptions()
+    options.log_severity_level = FATAL_ONLY
+    return options
 
 
 def available_providers() -> tuple[str, ...]:

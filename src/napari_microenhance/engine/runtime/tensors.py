@@ -18,6 +18,11 @@ def canonical(axes: str) -> str:
     return "NC" + "".join(a for a in "ZYX" if a in axes)
 
 
+def is_turned(spec: ModelSpec, channels: int) -> bool:
+    """Whether so many channels are colours in the other order than ours."""
+    return spec.colour_order == "bgr" and channels == 3
+
+
 def feeds(images: FloatArray, spec: ModelSpec, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     """Return what the network reads.
 
@@ -34,6 +39,8 @@ def feeds(images: FloatArray, spec: ModelSpec, names: Sequence[str]) -> dict[str
     dict of str to ndarray
         C-contiguous tensors.
     """
+    if is_turned(spec, images.shape[1] - spec.extra_channels):
+        images = np.concatenate([images[:, 2::-1], images[:, 3:]], axis=1)
     order = [canonical(spec.axes_in).index(a) for a in spec.axes_in]
     tensor: npt.NDArray[Any] = images.transpose(order)
     dtype = np.dtype(spec.dtype)
@@ -63,4 +70,6 @@ def to_images(tensor: npt.NDArray[Any], spec: ModelSpec) -> FloatArray:
     images = tensor.transpose([spec.axes_out.index(a) for a in wanted])
     if spec.output_channels:
         images = images[:, list(spec.output_channels)]
+    if spec.task == "image" and is_turned(spec, images.shape[1]):
+        images = images[:, ::-1]
     return np.asarray(images, np.float32)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_microenhance.engine.runtime.freeing import with_free_lengths
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models.hazards import external_files
@@ -21,8 +22,8 @@ CHOSEN = "microenhance_image"
 def standalone(path: Path, spec: ModelSpec) -> bytes:
     """Return a network's file without what a description has no words for.
 
-    Weights beside the file move into it, further inputs become constants, and of its
-    outputs and their channels the image stays.
+    Weights beside the file move into it, further inputs become constants, lengths that it only
+    declares are left free, and of its outputs and their channels the image stays.
 
     Parameters
     ----------
@@ -39,6 +40,12 @@ def standalone(path: Path, spec: ModelSpec) -> bytes:
     ModelError
         If the weights do not fit in one file.
     """
+    content = _with_one_image(path, spec)
+    return with_free_lengths(content) if spec.freed else content
+
+
+def _with_one_image(path: Path, spec: ModelSpec) -> bytes:
+    """Return a network's file with its weights, one input and one output."""
     import onnx
     from onnx import numpy_helper
 

@@ -113,7 +113,7 @@ def _pieces(path: Path, spec: ModelSpec, edges: Sequence[int]) -> Iterator[Float
     image = read_image(path)
     source = Source(image.pixels, image.axes, "YX")
     rng = np.random.default_rng(SEED)
-    for palette in palettes(source, spec, "auto"):
+    for palette in palettes(source, spec, Options()):
         maps = fit(source, palette, spec, Options())
         for plane in source.planes:
             for _ in range(PIECES):

@@ -10,14 +10,14 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from napari_microenhance.engine.probing.probe import Findings, probe
+from napari_microenhance.engine.probing.probe import Probed, probe
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.errors import ModelError
 
 __all__ = ["probe_apart"]
 
 
-def probe_apart(model: bytes, known: Mapping[str, Any]) -> Findings:
+def probe_apart(model: bytes, known: Mapping[str, Any]) -> Probed:
     """Measure a network.
 
     Parameters
@@ -29,7 +29,7 @@ def probe_apart(model: bytes, known: Mapping[str, Any]) -> Findings:
 
     Returns
     -------
-    Findings
+    Probed
 
     Raises
     ------
@@ -46,6 +46,6 @@ def probe_apart(model: bytes, known: Mapping[str, Any]) -> Findings:
             ) from error
 
 
-def _measured(model: bytes, known: dict[str, Any]) -> Findings:
+def _measured(model: bytes, known: dict[str, Any]) -> Probed:
     """Measure a network here."""
     return probe(Session(model, name=known["name"]), known)

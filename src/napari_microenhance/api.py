@@ -13,6 +13,7 @@ from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
+from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.full_range import FullRange
 from napari_microenhance.measure.trust import TrustMap, mismatch_map, noted
@@ -84,7 +85,7 @@ def enhance(
     Parameters
     ----------
     image : array-like, whole or real numbers
-        NumPy, dask, zarr; read tile by tile, never modified.
+        NumPy, dask, zarr; read tile by tile, never modified. Also a `Source`.
     model : Model, str or path
         A loaded network, or what `load_model` takes.
     roi : optional
@@ -117,7 +118,7 @@ def enhance(
     """
     chosen = options or Options()
     network = load_model(model).at(chosen.precision)
-    source = Source(image, axes, _spatial(network.spec.axes_in))
+    source = _source(image, axes, network.spec)
     selection, remarks = selection_of(roi, source)
     choice = network.choice(chosen.provider, chosen.threads)
     job = Job(
@@ -215,13 +216,12 @@ def repeat(
         If the run is not possible any more.
     """
     result = enhance(
-        again.source.data,
+        again.source,
         again.model,
         again.roi,
-        again.source.axes,
-        again.options,
-        on_progress,
-        should_stop,
+        options=again.options,
+        on_progress=on_progress,
+        should_stop=should_stop,
         window=again.record.window,
     )
     return again.compared(result)
@@ -328,7 +328,7 @@ def variability(
     chosen = options or Options()
     network = load_model(model)
     spec = network.at(chosen.precision).spec
-    source = Source(image, axes, _spatial(spec.axes_in))
+    source = _source(image, axes, spec)
     selection, _ = selection_of(roi, source)
 
     def run_view(
@@ -413,7 +413,7 @@ def check_domain(
     if text is None:
         return ()
     trained = domain.TrainedOn.from_text(text)
-    source = Source(image, axes, _spatial(network.spec.axes_in))
+    source = _source(image, axes, network.spec)
     found: list[str] = []
     lanes = palettes(source, network.spec, chosen)
     for palette in lanes:
@@ -430,9 +430,12 @@ def check_domain(
     return tuple(found)
 
 
-def _spatial(axes_in: str) -> str:
-    """Return the axes that a network sees at once."""
-    return "".join(a for a in "ZYX" if a in axes_in)
+def _source(image: Any, axes: str | None, spec: ModelSpec) -> Source:  # noqa: ANN401 - any array-like
+    """Return an image as a network sees it: in planes, or in volumes."""
+    spatial = "".join(a for a in "ZYX" if a in spec.axes_in)
+    if isinstance(image, Source):
+        return image.seen_as(spatial)
+    return Source(image, axes, spatial)
 
 
 def _whole_depth(window: Box | None, source: Source) -> Box | None:

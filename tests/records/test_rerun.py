@@ -287,6 +287,27 @@ def test_what_the_user_knew_better_is_known_again(tmp_path, rng):
     assert any("value_range was [-1.0, 1.0]" in w for w in other.report.warnings)
 
 
+@pytest.mark.parametrize("axes", ["YX", "ZYX"])
+def test_a_repetition_takes_the_fingerprint_of_the_image_once(tmp_path, rng, monkeypatch, axes):
+    image = rng.random((64, 70) if axes == "YX" else (3, 64, 70), np.float32)
+    network = toys.plain if axes == "YX" else toys.volume
+    model = load_model(network(tmp_path / "net.onnx"))
+    roi = np.zeros(image.shape, bool)
+    roi[..., 5:20, 5:20] = True
+    report = enhance(image, model, roi, axes).report
+    taken = []
+    real = hashlib.sha256
+
+    def counted(pixels=b"", **how):
+        taken.append(getattr(pixels, "nbytes", len(pixels)))
+        return real(pixels, **how)
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
+    again = rerun(report, image, model)
+    assert again.report.rerun["identical"]
+    assert taken.count(image.nbytes) == 1
+
+
 def test_a_record_of_another_version_is_a_warning(folder):
     record = changed(folder, versions={"napari-microenhance": "0.0.1", "python": "3.2"})
     record["options"]["glitter"] = 7

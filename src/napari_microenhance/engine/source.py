@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.reports.report import fingerprint
 from napari_microenhance.errors import AxesError, ImageError
 from napari_microenhance.types import Box
 
@@ -73,6 +75,26 @@ class Source:
         self.channel_axis = self.axes.find("C")
         self.plane_axes = tuple(i for i, a in enumerate(self.axes) if a not in "C" + spatial)
         self.plane_shape = tuple(self.shape[i] for i in self.plane_axes)
+
+    def seen_as(self, spatial: str) -> "Source":
+        """Return the same image for a network that sees planes ("YX") or volumes ("ZYX").
+
+        Raises
+        ------
+        AxesError
+            If it has no volumes.
+        """
+        if spatial == self.spatial:
+            return self
+        other = Source(self.data, self.axes, spatial)
+        if "sha256" in self.__dict__:
+            other.__dict__["sha256"] = self.sha256
+        return other
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Fingerprint of the pixels, taken once; None for lazy or very large images."""
+        return fingerprint(self.data)
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:

@@ -86,7 +86,7 @@ def make_report(
             shape=source.shape,
             axes=source.axes,
             dtype=str(source.dtype),
-            sha256=fingerprint(source.data) if plan.window is None else None,
+            sha256=source.sha256 if plan.window is None else None,
         ),
         roi={**selection.to_dict(), "pixels": plan.selection.pixels},
         options=options.to_dict(),

@@ -1,11 +1,14 @@
 """The wheel, the sdist, the editable install and the napari manifest."""
 
+import ast
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -141,6 +144,39 @@ def test_wheel_metadata(wheel: Path) -> None:
     assert [line for line in needed if "napari[all]" in line] == [
         "Requires-Dist: napari[all]; extra == 'all'"
     ]
+
+
+def test_every_package_that_is_imported_is_declared(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"]["optional-dependencies"].values()
+    lists = (project["project"]["dependencies"], *extras, project["dependency-groups"]["evaluate"])
+    declared = {
+        re.split(r"[^\w.-]", requirement)[0].lower() for names in lists for requirement in names
+    }
+    # The name to import is seldom another than that to install.
+    known = {"pil": "pillow", "skimage": "scikit-image", "google": "protobuf", "pywt": "pywavelets"}
+    known |= {"yaml": "pyyaml", "bioimageio": "bioimageio.spec"}
+    # What bioimageio.spec itself reads YAML with; there where that is.
+    known |= {"ruyaml": "bioimageio.spec"}
+    imported = {
+        name.partition(".")[0]: path.name
+        for path in (root / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    missing = {
+        name: file
+        for name, file in imported.items()
+        if name not in {*sys.stdlib_module_names, PACKAGE}
+        and not declared & {name.replace("_", "-").lower(), known.get(name.lower(), "")}
+    }
+    assert missing == {}
 
 
 def test_sdist_carries_the_tests_and_the_manifest(sdist: Path) -> None:

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from napari_microenhance.errors import (
     MicroEnhanceError,
     OutputError,
 )
+from napari_microenhance.unfinished import name_aside, name_beside, noted
 
 __all__ = [
     "LARGEST_ROI",
@@ -207,8 +207,9 @@ def check_target(path: Path, *, folder: bool = False) -> None:
     # Asking the permission bits would be wrong on network drives and read-only
     # mounts; trying is the only answer that holds.
     handle, temporary = _open_beside(path, target)
-    handle.close()
-    temporary.unlink()
+    with noted(temporary, target):
+        handle.close()
+        temporary.unlink()
 
 
 def folds_case(folder: Path) -> bool:
@@ -224,7 +225,7 @@ def folds_case(folder: Path) -> bool:
         False also where nothing can be written.
     """
     # It is the folder's own property, not the system's, so a file in it is what tells.
-    probe = _name_beside(folder / "case", "part")
+    probe = name_beside(folder / "case")
     try:
         probe.touch(exist_ok=False)
     except OSError:
@@ -259,11 +260,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     target = _real(path)
     handle, temporary = _open_beside(path, target)
     try:
-        with handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(target)
+        with noted(temporary, target):
+            with handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(target)
     except BaseException as problem:
         temporary.unlink(missing_ok=True)
         if isinstance(problem, OSError) and not isinstance(problem, MicroEnhanceError):
@@ -294,13 +296,16 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     check_target(path, folder=True)
     target = _real(path)
-    temporary, old = _name_beside(target, "part"), _name_beside(target, "old")
+    temporary = name_beside(target)
+    old = name_aside(temporary)
     try:
         temporary.mkdir()
-        yield temporary
-        if target.exists():
-            target.rename(old)
-        temporary.rename(target)
+        with noted(temporary, target):
+            yield temporary
+            if target.exists():
+                target.rename(old)
+            temporary.rename(target)
+            shutil.rmtree(old, ignore_errors=True)
     except BaseException as problem:
         if old.exists() and not target.exists():
             old.rename(target)
@@ -308,22 +313,16 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         if isinstance(problem, OSError) and not isinstance(problem, MicroEnhanceError):
             raise OutputError(f"{path} cannot be written: {reason(problem)}.") from problem
         raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _open_beside(path: Path, target: Path) -> tuple[BinaryIO, Path]:
     """Create an empty file with a name of its own next to the target."""
     # Not `tempfile`: its files are private to their owner, and the mode would stay.
-    temporary = _name_beside(target, "part")
+    temporary = name_beside(target)
     try:
         return temporary.open("xb"), temporary
     except OSError as problem:
         raise OutputError(f"{path} cannot be written: {reason(problem)}.") from problem
-
-
-def _name_beside(target: Path, ending: str) -> Path:
-    """Return a hidden name of its own in the same folder."""
-    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.{ending}")
 
 
 def _real(path: Path) -> Path:

@@ -19,6 +19,7 @@ import pydantic
 
 from napari_microenhance.engine.probing.probe import EDITION
 from napari_microenhance.engine.runtime.session import runtime_version
+from napari_microenhance.unfinished import noted
 
 __all__ = ["fetch", "keep", "key_of"]
 
@@ -123,7 +124,7 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - JSON
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with noted(Path(partial), path), os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2)
             file.write("\n")
         os.replace(partial, path)

@@ -17,6 +17,7 @@ from typing import IO, Final
 import platformdirs
 
 from napari_microenhance.errors import FileMissingError, ModelError
+from napari_microenhance.unfinished import noted
 
 __all__ = ["Package", "open_package", "safe_extract", "sha256_of"]
 
@@ -170,6 +171,7 @@ class Package:
             handle, partial = tempfile.mkstemp(dir=target.parent, prefix=".unpacking-")
             try:
                 with (
+                    noted(Path(partial), target),
                     os.fdopen(handle, "wb") as copy,
                     zipfile.ZipFile(self.path) as archive,
                     archive.open(member) as packed,

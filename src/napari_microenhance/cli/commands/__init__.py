@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from napari_microenhance.cli.commands.clean import clean_up
 from napari_microenhance.cli.commands.compare import compare_files
 from napari_microenhance.cli.commands.demo import show_demo
 from napari_microenhance.cli.commands.enhance import enhance_file
@@ -24,6 +25,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "compare": compare_files,
     "inspect": inspect_model,
     "models": show_models,
+    "clean": clean_up,
     "demo": show_demo,
     "export-package": export_package_file,
     "verify": verify_package,

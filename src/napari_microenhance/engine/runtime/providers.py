@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ from typing import Any, Final
 from napari_microenhance.engine.runtime.session import Session, available_providers
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import ModelError
+from napari_microenhance.unfinished import scratch_folder
 
 __all__ = ["Choice", "Parity", "choose", "double_install", "try_provider"]
 
@@ -177,8 +177,8 @@ def try_provider(
     """
     command = command or (sys.executable, "-m", "napari_microenhance.engine.runtime.parity")
     question = {"model": os.fspath(model.resolve()), "provider": provider, "spec": spec.to_dict()}
-    with tempfile.TemporaryDirectory(prefix="microenhance-") as folder:
-        asking, answer = Path(folder) / "question.json", Path(folder) / "answer.json"
+    with scratch_folder() as folder:
+        asking, answer = folder / "question.json", folder / "answer.json"
         asking.write_text(json.dumps(question), encoding="utf-8")
         # The process must find this very package, however it was made importable.
         paths = os.pathsep.join(p for p in sys.path if p)

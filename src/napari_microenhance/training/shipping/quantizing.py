@@ -12,7 +12,6 @@ References
 
 import dataclasses
 import math
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,6 +35,7 @@ from napari_microenhance.models.measuring import PREFIX
 from napari_microenhance.training.shipping.calibration import calibration_images
 from napari_microenhance.training.shipping.measured import probe_apart
 from napari_microenhance.training.shipping.metadata import DESCRIBING, metadata
+from napari_microenhance.unfinished import scratch_folder
 
 __all__ = ["Quantised", "quantise"]
 
@@ -137,7 +137,7 @@ def quantise(model: Model, target: Path, calibration: Sequence[Path] = ()) -> Qu
     held_out = images[::HELD_OUT]
     used = [image for k, image in enumerate(images) if k % HELD_OUT]
     session = Session(model.path, name=model.name)
-    with tempfile.TemporaryDirectory(prefix="microenhance-") as folder:
+    with scratch_folder() as folder:
         twin = _twin(
             model, _CalibrationReader(used, spec, [t.name for t in session.inputs]), Path(folder)
         )

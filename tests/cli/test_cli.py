@@ -16,7 +16,6 @@ import pytest
 import tifffile
 from PIL import Image
 
-import toys
 from napari_microenhance import api
 from napari_microenhance.cli import run
 from napari_microenhance.cli.options import options_from
@@ -440,21 +439,3 @@ def test_help_is_light_and_the_module_runs(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == ("Error: none.tif does not exist; check the name and the folder.\n")
-
-
-def test_ctrl_c_ends_the_process_with_130(tmp_path, rng):
-    """Interrupt a real run from outside, once its bar shows that it runs."""
-    write_image(tmp_path / "in.tif", rng.random((1500, 1500), np.float32), "YX")
-    toys.plain(tmp_path / "slow.onnx", convs=6, width=64)
-    seen, terminal = os.openpty()
-    command = [sys.executable, "-m", "napari_microenhance", "enhance", "in.tif", "out.tif"]
-    command += ["--model", "slow.onnx", "--report", "report.json"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=terminal, stdout=-1) as process:
-        os.close(terminal)
-        shown = b""
-        while b"tiles" not in shown:
-            shown += os.read(seen, 1000)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
-    os.close(seen)
-    assert {p.name for p in tmp_path.iterdir()} == {"in.tif", "slow.onnx"}

@@ -11,6 +11,8 @@ from typing import Final
 
 import typer
 
+from napari_microenhance.cli.terminal import one_line
+
 __all__ = [
     "EXIT_CANCELLED",
     "EXIT_MENDABLE",
@@ -41,7 +43,7 @@ def fail(message: str, status: int = EXIT_MENDABLE) -> int:
         The status, for the process to leave with.
     """
     with contextlib.suppress(OSError):  # stderr may be a full disk; the status still tells
-        typer.echo(" ".join(message.split()), err=True)
+        typer.echo(one_line(message), err=True)
     return status
 
 

@@ -16,12 +16,40 @@ import typer
 from napari_microenhance.errors import Cancelled, OutputError
 from napari_microenhance.files import reason
 
-__all__ = ["Bar", "interruptible", "say", "stdout_error", "stopping", "terminable", "warn"]
+__all__ = [
+    "Bar",
+    "interruptible",
+    "one_line",
+    "say",
+    "show",
+    "stdout_error",
+    "stopping",
+    "terminable",
+    "warn",
+]
 
 _ENDING: Final = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 """Signals that ask a process to end: of a batch system, of a terminal that is closed."""
+
+
+def one_line(text: str) -> str:
+    """Return a text as it can stand on one line of any terminal.
+
+    Parameters
+    ----------
+    text : str
+        A file's name in it may hold line breaks, control characters and bytes that are no text.
+
+    Returns
+    -------
+    str
+    """
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def say(text: str) -> None:
@@ -30,11 +58,27 @@ def say(text: str) -> None:
     Parameters
     ----------
     text : str
+        Of one line, whatever names are in it.
 
     Raises
     ------
     OutputError
         If it cannot be written; a reader that has seen enough is no reason.
+    """
+    show(one_line(text))
+
+
+def show(text: str) -> None:
+    """Write lines to stdout as they are.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written; a reader that has seen enough is no reason.
     """
     try:
         typer.echo(text)
@@ -61,7 +105,7 @@ def _write_to_nowhere() -> None:
 def warn(sentences: Iterable[object]) -> None:
     """Say what the user should know, one line of stderr each."""
     for sentence in sentences:
-        typer.echo(" ".join(["Warning:", *str(sentence).split()]), err=True)
+        typer.echo(one_line(f"Warning: {sentence}"), err=True)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import hashlib
 import math
+import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -274,5 +275,5 @@ def _plain(edits: Mapping[str, Any]) -> dict[str, Any]:
 def _elsewhere(path: Path) -> Path:
     """Return the file of edits in the user's own folder, for networks in folders of others."""
     folder = Path(platformdirs.user_data_dir("napari-microenhance", appauthor=False)) / "edits"
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
     return folder / f"{path.name}-{digest[:16]}.json"

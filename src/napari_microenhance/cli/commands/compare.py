@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_microenhance.cli.options import OVERWRITE
-from napari_microenhance.cli.terminal import say, stopping, warn
+from napari_microenhance.cli.terminal import show, stopping, warn
 from napari_microenhance.engine.option_text import parse
 from napari_microenhance.errors import OptionsError, OutputError
 from napari_microenhance.outputs import guard_output
@@ -83,10 +83,10 @@ def compare_files(
     if as_json:
         facts = {**found.to_dict(), "profile": profile and profile.to_dict()}
         facts["notes"] = [str(note) for note in pair.notes]
-        say(json.dumps(facts, indent=2))
+        show(json.dumps(facts, indent=2))
         return
     for text in _lines(found):
-        say(text)
+        show(text)
 
 
 def _check_plot(plot: Path, inputs: Mapping[str, Path | None], *, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_microenhance.cli.terminal import say
+from napari_microenhance.cli.terminal import one_line, say, show
 from napari_microenhance.engine.options import CHOICES
 from napari_microenhance.errors import OptionsError
 
@@ -46,11 +46,11 @@ def inspect_model(
             for word, kinds in network.assignment(facts["provider"]["got"]).items()
         }
     if as_json:
-        say(json.dumps(facts, indent=2))
+        show(json.dumps(facts, indent=2))
         return
     say(f"{facts['name']} ({facts['source']})")
     for label, text in _lines(facts):
-        say(f"{label:<{LABEL_WIDTH}} {text}")
+        show(f"{label:<{LABEL_WIDTH}} {one_line(text)}")
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_microenhance.cli.terminal import say
+from napari_microenhance.cli.terminal import say, show
 
 __all__ = ["show_models"]
 
@@ -20,7 +20,7 @@ def show_models(
     found = list_models()
     if as_json:
         rows = [{**dataclasses.asdict(info), "path": str(info.path)} for info in found]
-        say(json.dumps(rows, indent=2))
+        show(json.dumps(rows, indent=2))
         return
     for info in found:
         words = [word for word in ("default", "int8") if getattr(info, word)]

@@ -89,6 +89,15 @@ class Tensor:
     type: str
 
 
+def _named(path: Path) -> str | bytes:
+    """Return a path as onnxruntime takes it; the file itself where its name is no text."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return os.fspath(path)
+
+
 class Session:
     """A network loaded for one execution provider.
 
@@ -138,7 +147,7 @@ class Session:
         options.intra_op_num_threads = cpu_count() if threads == "auto" else int(threads)
         if assignment:
             options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-        content: str | bytes = model if isinstance(model, bytes) else os.fspath(model)
+        content: str | bytes = model if isinstance(model, bytes) else _named(model)
         if freed:
             content = with_free_lengths(model)
             if not isinstance(model, bytes):

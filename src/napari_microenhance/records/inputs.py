@@ -20,6 +20,7 @@ from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordedPatch
 from napari_microenhance.rois.placing import Placement, checked_mask, pieces, place
 from napari_microenhance.rois.region_of_interest import Roi
+from napari_microenhance.rois.roi_file import RoiFile
 
 __all__ = ["ComparedPair", "open_image", "open_pair", "parts_of", "selection_of"]
 
@@ -127,7 +128,8 @@ def selection_of(roi: Any, source: Source) -> tuple[Selection, tuple[Caution, ..
     Parameters
     ----------
     roi : None, array_like, Roi, sequence of array_like or Roi, str or path
-        As for `api.enhance`; also a Region or Selection of the image.
+        As for `api.enhance`; also a Region or Selection of the image, or a RoiFile, whose
+        notes are remarks too.
     source : Source
 
     Raises
@@ -144,6 +146,8 @@ def selection_of(roi: Any, source: Source) -> tuple[Selection, tuple[Caution, ..
         return whole, ()
     if isinstance(roi, Sequence) and not isinstance(roi, str) and not len(roi):
         return whole, (Caution("roi-empty", "The ROI is empty; the whole image is enhanced."),)
+    if isinstance(roi, RoiFile) and not roi.rois:
+        return whole, roi.notes
     placement = _placement(roi, source)
     return placement.selection, placement.cautions
 
@@ -154,9 +158,10 @@ def _placement(roi: Any, source: Source) -> Placement:  # noqa: ANN401 - several
         from napari_microenhance.rois.roi_formats import read_roi
 
         height, width = source.spatial_shape[-2:]
-        found = read_roi(Path(roi), image_shape=(height, width))
-        placement = place(found.rois, source, stack_notes=found.stack_notes)
-        return dataclasses.replace(placement, cautions=(*found.notes, *placement.cautions))
+        roi = read_roi(Path(roi), image_shape=(height, width))
+    if isinstance(roi, RoiFile):
+        placement = place(roi.rois, source, stack_notes=roi.stack_notes)
+        return dataclasses.replace(placement, cautions=(*roi.notes, *placement.cautions))
     if isinstance(roi, Roi):
         roi = [roi]
     elif not isinstance(roi, Sequence):

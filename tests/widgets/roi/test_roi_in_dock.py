@@ -14,6 +14,7 @@ import dock
 from napari_microenhance.api import Options, enhance
 from napari_microenhance.engine.region import Region, fill_polygon
 from napari_microenhance.errors import Cancelled, ImageError, OutputError, RoiError
+from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_formats import read_shapes, write_shapes
 from napari_microenhance.rois.shapes import Shape
 from napari_microenhance.widgets.roi.drawn_roi import DrawnRoi, LabelsRoi
@@ -281,7 +282,7 @@ def test_the_outline_encloses_just_the_pixels_that_a_run_touches(mask, dilate, f
 def test_a_round_outline_has_few_corners():
     t = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     circle = 400 + 300 * np.stack([np.sin(t), np.cos(t)], axis=1)
-    traced = trace(DrawnRoi(polygons=(circle,)), (800, 800), dilate=5, feather=0)
+    traced = trace(DrawnRoi((Roi(circle),)), (800, 800), dilate=5, feather=0)
     (ring,) = traced.grown
     sides = whole(Region.from_polygons([circle], (800, 800)).dilated(5))
     steps = np.count_nonzero(sides[1:] != sides[:-1]) + np.count_nonzero(
@@ -371,3 +372,54 @@ def test_a_result_can_be_inspected(qtbot, widget, viewer, image, monkeypatch):
     assert shown == [(viewer, layer)]
     viewer.layers.remove(layer)
     assert not widget.inspect.enabled
+
+
+# Planes
+
+
+def on_plane(z, corners):
+    return np.insert(np.asarray(corners, float), 0, z, axis=1)
+
+
+def test_a_run_changes_the_planes_that_shapes_are_drawn_on_and_no_other(qtbot, widget, viewer, rng):
+    data = rng.integers(20, 200, (5, 64, 72), dtype=np.uint8)
+    viewer.add_image(data, name="stack", scale=(4, 1, 1))
+    first, second = SQUARE - 15, SQUARE - 8
+    viewer.add_shapes(
+        [on_plane(1, first), on_plane(3, second)], shape_type="polygon", scale=(4, 1, 1)
+    )
+    layer = dock.run(qtbot, widget)
+    regions = [Roi(first, {"Z": 1}), Roi(second, {"Z": 3})]
+    expected = enhance(data, NETWORK, regions, "ZYX").pixels
+    np.testing.assert_array_equal(layer.data, expected)
+    changed = (layer.data != data).any(axis=(1, 2))
+    assert changed.tolist() == [False, True, False, True, False]
+
+
+def test_the_outline_is_that_of_the_plane_in_sight(qtbot, widget, viewer, rng):
+    viewer.add_image(rng.integers(0, 9, (5, 64, 72), dtype=np.uint8), name="stack")
+    viewer.add_shapes([on_plane(1, SQUARE - 15), on_plane(3, SQUARE - 10)], shape_type="polygon")
+    viewer.dims.set_point(0, 1)
+    follows(qtbot, widget, lambda: setattr(widget.dilate, "value", 2))
+    (low,) = outline_of(viewer).data
+    follows(qtbot, widget, lambda: viewer.dims.set_point(0, 3))
+    (high,) = outline_of(viewer).data
+    np.testing.assert_allclose(high[:, -2:].min(axis=0) - low[:, -2:].min(axis=0), 5)
+    follows(qtbot, widget, lambda: viewer.dims.set_point(0, 2))
+    assert outline_of(viewer) is None
+
+
+def test_labels_of_the_roi_are_chosen_where_it_has_labels(qtbot, widget, viewer, image):
+    labels = np.zeros(image.data.shape, np.uint8)
+    labels[10:30, 10:30], labels[40:60, 40:60] = 1, 2
+    assert not widget.roi_label.visible
+    layer = viewer.add_labels(labels)
+    widget.roi.value = layer
+    assert not widget.roi_label.native.isHidden()
+    widget.roi_label.value = "2"
+    result = dock.run(qtbot, widget)
+    expected = enhance(image.data, NETWORK, labels == 2).pixels
+    np.testing.assert_array_equal(result.data, expected)
+    widget.roi_label.value = "two"
+    error = dock.click(qtbot, widget, "run", "failed")
+    assert "ROI labels are whole numbers" in str(error)

@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from napari.components import ViewerModel
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Shapes
 
-from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import AxesError, RoiError
-from napari_microenhance.widgets.roi.drawn_roi import read_labels, read_shapes
 from napari_microenhance.widgets.viewer.layers import (
     axes_of,
     mixes,
@@ -22,43 +19,7 @@ from napari_microenhance.widgets.viewer.layers import (
 )
 from napari_microenhance.widgets.viewer.live import EDGE_PX, LiveTiles
 from napari_microenhance.widgets.viewer.view import map_points, read_view, unit_factors
-
-TURNED = {
-    "plain": {},
-    "scaled": {"scale": (0.5, 2.0)},
-    "moved": {"translate": (-31.0, 12.5)},
-    "rotated": {"rotate": 30.0},
-    "sheared": {"shear": (0.4,)},
-    "sheared the other way": {"shear": np.array([[1.0, 0.0], [0.3, 1.0]])},
-    "mirrored": {"scale": (-1.0, 1.5)},
-    "affine": {"affine": np.array([[1.1, 0.2, 5.0], [-0.3, 0.9, -7.0], [0, 0, 1]])},
-    "all": {
-        "scale": (0.65, 0.7),
-        "translate": (100.0, -40.0),
-        "rotate": -21.0,
-        "shear": (0.15,),
-        "affine": np.array([[0.0, -1.0, 3.0], [1.0, 0.0, 8.0], [0, 0, 1]]),
-        "units": ("um", "um"),
-        "axis_labels": ("y", "x"),
-    },
-}
-every_turn = pytest.mark.parametrize("turn", TURNED.values(), ids=TURNED.keys())
-POLYGON = np.array([(10.2, 8.0), (12.0, 31.5), (30.7, 26.0), (22.0, 15.0), (33.3, 9.1)])
-
-
-def to_world(layer, points):
-    return np.array([layer.data_to_world(p) for p in points])
-
-
-def to_data(layer, points):
-    return np.array([layer.world_to_data(p) for p in points])
-
-
-def seen_by(*layers):
-    viewer = ViewerModel()
-    for layer in layers:
-        viewer.add_layer(layer)
-    return viewer, read_view(viewer)
+from placed import POLYGON, TURNED, every_turn, seen_by, to_data, to_world
 
 
 @pytest.mark.parametrize(
@@ -153,179 +114,10 @@ def test_points_go_through_world_space(turn, shapes_turn):
     np.testing.assert_allclose(map_points(POLYGON, shapes, image, view), expected, atol=1e-9)
 
 
-def test_units_of_one_kind_are_converted():
-    image = Image(np.zeros((40, 30)), scale=(500, 500), units=("nm", "nm"))
-    shapes = Shapes([POLYGON * 0.0005], shape_type="polygon", units=("mm", "mm"))
-    _, view = seen_by(image, shapes)
-    roi = read_shapes(shapes, image, view)
-    np.testing.assert_allclose(roi.polygons[0], POLYGON, atol=1e-4)
-
-
-def test_units_count_for_nothing_where_napari_ignores_them(recwarn):
-    image = Image(np.zeros((40, 30)), units=("um", "um"))
-    shapes = Shapes([POLYGON], shape_type="polygon", units=("mm", "mm"))
-    pixels = Image(np.zeros((4, 4)))
-    _, view = seen_by(image, shapes, pixels)
-    assert view.units is None
-    np.testing.assert_allclose(read_shapes(shapes, image, view).polygons[0], POLYGON, atol=1e-4)
-    recwarn.clear()
-
-
 def test_unit_factors_align_at_the_end():
     image = Image(np.zeros((2, 3, 3)), units=("s", "um", "nm"))
     other = Image(np.zeros((3, 3)), units=("mm", "mm"))
     assert unit_factors(other.units, image.units).tolist() == pytest.approx([1, 1e3, 1e6])
-
-
-@every_turn
-def test_a_polygon_selects_the_pixels_that_it_covers_on_screen(turn):
-    image = Image(np.zeros((40, 36)), **turn)
-    corners = to_world(image, POLYGON)
-    # napari draws a layer that knows nothing of the image's transforms.
-    shapes = Shapes([corners], shape_type="polygon", units=image.units)
-    _, view = seen_by(image, shapes)
-    roi = read_shapes(shapes, image, view)
-    got = Region.from_polygons(roi.polygons, (40, 36)).crop(((0, 40), (0, 36)))
-    expected = Region.from_polygons([POLYGON], (40, 36)).crop(((0, 40), (0, 36)))
-    np.testing.assert_array_equal(got, expected)
-
-
-def test_an_ellipse_is_round_and_a_rectangle_is_not():
-    box = np.array([(10.0, 20.0), (10.0, 60.0), (50.0, 60.0), (50.0, 20.0)])
-    image = Image(np.zeros((80, 80)))
-    shapes = Shapes([box, box], shape_type=["ellipse", "rectangle"])
-    _, view = seen_by(image, shapes)
-    round_one, square = read_shapes(shapes, image, view).polygons
-    radii = np.hypot(*((round_one - (30, 40)) / (20, 20)).T)
-    np.testing.assert_allclose(radii, 1, atol=1e-9)
-    np.testing.assert_allclose(np.sort(square, axis=0), np.sort(box, axis=0))
-    area = Region.from_polygons([round_one], (80, 80)).pixels
-    assert area == pytest.approx(np.pi * 400, rel=0.01)
-
-
-def test_lines_and_paths_are_skipped_aloud():
-    shapes = Shapes(
-        [POLYGON[:2], POLYGON, POLYGON], shape_type=["line", "path", "polygon"], name="drawn"
-    )
-    image = Image(np.zeros((40, 40)))
-    _, view = seen_by(image, shapes)
-    roi = read_shapes(shapes, image, view)
-    assert len(roi.polygons) == 1
-    assert roi.remarks == ("Skipped 2 line(s) or path(s): they have no area.",)
-    only_lines = Shapes([POLYGON[:2]], shape_type="line", name="lines")
-    with pytest.raises(RoiError, match="'lines' holds no shape with an area"):
-        read_shapes(only_lines, image, view)
-
-
-def test_an_empty_layer_means_the_whole_image_aloud():
-    image, shapes = Image(np.zeros((40, 40))), Shapes(name="nothing")
-    _, view = seen_by(image, shapes)
-    roi = read_shapes(shapes, image, view)
-    assert roi.is_whole
-    assert "'nothing' is empty: the whole image" in roi.remarks[0]
-
-
-def on_plane(z, corners):
-    return np.insert(corners, 0, z, axis=1)
-
-
-def test_shapes_of_a_stack_apply_to_every_plane_and_say_so():
-    image = Image(np.zeros((5, 40, 40)), scale=(3, 1, 1))
-    shapes = Shapes(
-        [on_plane(2, POLYGON), on_plane(4, POLYGON + 2)], shape_type="polygon", scale=(3, 1, 1)
-    )
-    _, view = seen_by(image, shapes)
-    roi = read_shapes(shapes, image, view)
-    assert len(roi.polygons) == 2
-    assert roi.remarks == ("The ROI drawn on planes 2; 4 is used for every plane.",)
-
-
-def test_a_single_plane_takes_the_shapes_drawn_on_it():
-    image = Image(np.zeros((5, 40, 40)))
-    shapes = Shapes([on_plane(2, POLYGON), on_plane(4, POLYGON + 2)], shape_type="polygon")
-    _, view = seen_by(image, shapes)
-    roi = read_shapes(shapes, image, view, plane=(4,))
-    np.testing.assert_allclose(roi.polygons, [POLYGON + 2], atol=1e-4)
-    assert not roi.remarks
-    elsewhere = read_shapes(shapes, image, view, plane=(0,))
-    assert len(elsewhere.polygons) == 2
-    assert elsewhere.remarks
-
-
-def test_shapes_of_another_view_are_skipped_aloud():
-    image = Image(np.zeros((30, 40, 40)))
-    standing = np.insert(POLYGON[:, ::-1], 1, 6.0, axis=1)
-    shapes = Shapes([standing, on_plane(1, POLYGON)], shape_type="polygon")
-    _, view = seen_by(image, shapes)
-    roi = read_shapes(shapes, image, view)
-    assert len(roi.polygons) == 1
-    assert "not drawn in the y-x plane" in roi.remarks[0]
-
-
-def test_flat_shapes_over_a_stack_need_no_remark():
-    image, shapes = Image(np.zeros((5, 40, 40))), Shapes([POLYGON], shape_type="polygon")
-    _, view = seen_by(image, shapes)
-    roi = read_shapes(shapes, image, view)
-    np.testing.assert_allclose(roi.polygons, [POLYGON], atol=1e-4)
-    assert not roi.remarks
-
-
-def naive_mask(labels, image, shape):
-    """Ask napari for the label under the centre of every image pixel."""
-    found = np.zeros(shape, bool)
-    for pixel in itertools.product(*map(range, shape)):
-        at = np.floor(labels.world_to_data(image.data_to_world(pixel)) + 0.5).astype(int)
-        if (at >= 0).all() and (at < labels.data.shape).all():
-            found[pixel] = labels.data[tuple(at)] != 0
-    return found
-
-
-@every_turn
-def test_labels_on_another_grid_mark_what_they_cover(turn, rng):
-    image = Image(np.zeros((24, 20)), **turn)
-    data = (rng.random((15, 17)) > 0.6).astype(np.uint8)
-    # An odd angle and size: no pixel centre falls on a border between labels.
-    labels = Labels(
-        data,
-        scale=(1.37, 1.21),
-        rotate=13.3,
-        translate=image.data_to_world((3.1, 2.2)),
-        units=image.units,
-    )
-    _, view = seen_by(image, labels)
-    roi = read_labels(labels, image, view, (24, 20))
-    expected = naive_mask(labels, image, (24, 20))
-    assert expected.any()
-    np.testing.assert_array_equal(roi.labels.mask(), expected)
-
-
-def test_labels_on_the_same_grid_are_taken_as_they_are(rng):
-    data = rng.integers(0, 3, (24, 20))
-    image, labels = Image(np.zeros((24, 20)), scale=(2, 2)), Labels(data, scale=(2, 2))
-    _, view = seen_by(image, labels)
-    np.testing.assert_array_equal(
-        read_labels(labels, image, view, (24, 20)).labels.mask(), data != 0
-    )
-
-
-def test_labels_of_a_stack_are_those_on_screen(rng):
-    data = rng.integers(0, 2, (4, 24, 20))
-    image, labels = Image(np.zeros((4, 24, 20)), scale=(5, 1, 1)), Labels(data, scale=(5, 1, 1))
-    viewer, _ = seen_by(image, labels)
-    viewer.dims.set_point(0, 15)
-    roi = read_labels(labels, image, read_view(viewer), (24, 20))
-    np.testing.assert_array_equal(roi.labels.mask(), data[3] != 0)
-    assert "The labels of plane 3 are used for every plane." in roi.remarks
-
-
-def test_labels_elsewhere_or_empty():
-    image = Image(np.zeros((24, 20)))
-    away = Labels(np.ones((5, 5), np.uint8), translate=(100, 100))
-    _, view = seen_by(image, away)
-    with pytest.raises(RoiError, match="outside the image"):
-        read_labels(away, image, view, (24, 20)).labels.mask()
-    empty = Labels(np.zeros((24, 20), np.uint8))
-    assert read_labels(empty, image, view, (24, 20)).labels.mask() is None
 
 
 def test_the_current_plane_follows_the_sliders():

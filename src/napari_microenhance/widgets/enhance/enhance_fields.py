@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Label, ProgressBar, PushButton, Widget
+from magicgui.widgets import CheckBox, ComboBox, Label, LineEdit, ProgressBar, PushButton, Widget
 
 from napari_microenhance.widgets.compare.buttons import ModeButton, mode_buttons
 from napari_microenhance.widgets.fields.layer_box import LayerBox
@@ -33,6 +33,7 @@ class EnhanceFields:
     roi: LayerBox
     draw_roi: PushButton
     more_roi: PushButton
+    roi_label: LineEdit
     each_shape: CheckBox
     model: ComboBox
     open_file: PushButton
@@ -88,6 +89,11 @@ def make_fields(
             "draw_roi", "Draw ROI", "Add a layer over the image and draw a polygon on it."
         ),
         more_roi=button("more_roi", "", "Other shapes, the foreground network, ROI files."),
+        roi_label=LineEdit(
+            name="roi_label",
+            label="ROI labels",
+            tooltip="Which labels of the layer are the ROI, such as 1, 3; empty: all but 0.",
+        ),
         each_shape=CheckBox(
             name="each_shape",
             text="Each shape on its own",
@@ -130,4 +136,6 @@ def make_fields(
         let_shrink(chooser)
     native: Any = fields.model.native
     native.setMinimumContentsLength(4)
+    native = fields.roi_label.native
+    native.setPlaceholderText("All labels; or some, such as 1, 3")
     return fields

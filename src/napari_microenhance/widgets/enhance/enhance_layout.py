@@ -31,6 +31,7 @@ def lay_out(dock: Container[Any], fields: EnhanceFields, card: QWidget) -> None:
     upper = form()
     upper.addRow(fields.image.label, fields.image.native)
     upper.addRow(fields.roi.label, beside(fields.roi, fields.draw_roi, fields.more_roi))
+    upper.addRow(fields.roi_label.native)
     upper.addRow(fields.each_shape.native)
     upper.addRow(fields.model.label, beside(fields.model, fields.open_file, fields.open_recent))
     upper.addRow(fields.about.native)

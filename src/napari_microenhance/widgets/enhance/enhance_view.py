@@ -12,6 +12,7 @@ from napari_microenhance.widgets.enhance.request import EnhanceRequest
 from napari_microenhance.widgets.enhance.telling import text_of
 from napari_microenhance.widgets.fields.options_form import CURRENT_PLANE, read_options
 from napari_microenhance.widgets.models.card import CAUTION
+from napari_microenhance.widgets.roi.drawn_roi import parse_labels
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -57,6 +58,7 @@ class EnhanceView:
             model=None if key is None else self._networks[key],
             options=read_options(fields.options),
             only_current=fields.options["planes"].value == CURRENT_PLANE,
+            classes=parse_labels(fields.roi_label.value),
             each_shape=bool(fields.each_shape.value),
         )
 

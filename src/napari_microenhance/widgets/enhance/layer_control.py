@@ -52,11 +52,11 @@ class LayerControl:
         self.image_watch, self.roi_watch = LayerWatch(), LayerWatch()
         fields.image.changed.connect(self.image_watch.follow)
         fields.roi.changed.connect(self.roi_watch.follow)
-        self.roi_watch.changed.connect(self._show_each_shape)
+        self.roi_watch.changed.connect(self._show_parts)
         fields.image.changed.connect(self._on_image)
         fields.roi.changed.connect(self._on_roi)
         fields.use_as_roi.changed.connect(self._on_use_as_roi)
-        fields.each_shape.visible = False
+        fields.each_shape.visible = fields.roi_label.visible = False
         layers = viewer.layers
         layers.events.inserted.connect(self._on_inserted)
         layers.events.removed.connect(self._on_removed)
@@ -158,9 +158,10 @@ class LayerControl:
         image = self._fields.image.value
         self._fields.options["planes"].enabled = image is not None and image.ndim > 2
 
-    def _show_each_shape(self) -> None:
-        """Offer a run per shape where there are several."""
+    def _show_parts(self) -> None:
+        """Offer a run per shape where there are several, and a choice of labels."""
         roi = self._fields.roi.value
+        self._fields.roi_label.visible = isinstance(roi, Labels)
         self._fields.each_shape.visible = isinstance(roi, Shapes) and len(roi.data) > 1
 
     def _show_offers(self) -> None:

@@ -10,11 +10,15 @@ from psygnal import Signal
 
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.widgets.background.background_job import BackgroundJob
-from napari_microenhance.widgets.fields.options_form import CURRENT_PLANE
-from napari_microenhance.widgets.roi.drawn_roi import read_roi
+from napari_microenhance.widgets.roi.drawn_roi import parse_labels, read_roi
 from napari_microenhance.widgets.roi.roi_files import drawing_look, drawing_placement
 from napari_microenhance.widgets.roi.tracing import Ring, Traced, trace
-from napari_microenhance.widgets.viewer.layers import level_zero, place_in, restore_selection
+from napari_microenhance.widgets.viewer.layers import (
+    axes_of,
+    level_zero,
+    place_in,
+    restore_selection,
+)
 from napari_microenhance.widgets.viewer.live import LIVE_KEY
 from napari_microenhance.widgets.viewer.view import read_view
 
@@ -66,7 +70,8 @@ class OutlineControl:
         # Tracing cannot be stopped: a request waits for the one that goes on.
         self._job = BackgroundJob(parent, delay_ms=_DELAY_MS, waits=True)
         self._job.failed.connect(self._on_failed)
-        for field in (fields.image, fields.options["dilate"], fields.options["feather"]):
+        options = fields.options
+        for field in (fields.image, fields.roi_label, options["dilate"], options["feather"]):
             field.changed.connect(self._on_changed)
         layers.roi_watch.changed.connect(self._on_changed)
         viewer.dims.events.current_step.connect(self._on_changed)
@@ -103,10 +108,11 @@ class OutlineControl:
         view = read_view(self._viewer)
         shape = level_zero(image).shape
         height, width = shape[image.ndim - 2 : image.ndim]
-        is_alone = options["planes"].value == CURRENT_PLANE
-        plane = view.plane_of(image, shape) if is_alone else None
+        plane = view.plane_of(image, shape)
         try:
-            roi = read_roi(fields.roi.value, image, view, plane=plane)
+            classes = parse_labels(fields.roi_label.value)
+            roi = read_roi(fields.roi.value, image, view, classes=classes)
+            roi = roi.on_plane(dict(zip(axes_of(image), plane, strict=False)), plane)
         except MicroEnhanceError:
             return None
         dilate, feather = options["dilate"].value, options["feather"].value

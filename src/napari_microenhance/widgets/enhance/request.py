@@ -48,6 +48,8 @@ class EnhanceRequest:
         All planes; `only_current` says whether it is to be one.
     only_current : bool
         Whether only the plane in sight is to be processed.
+    classes : tuple of int
+        Labels of the ROI that count; none named: all but 0.
     each_shape : bool
         Whether each shape of the ROI gets a result of its own.
     """
@@ -58,6 +60,7 @@ class EnhanceRequest:
     model: Model | str | None = None
     options: Options = dataclasses.field(default_factory=Options)
     only_current: bool = False
+    classes: tuple[int, ...] = ()
     each_shape: bool = False
 
 
@@ -107,7 +110,7 @@ def resolve(request: EnhanceRequest, view: "View", *, preview: bool = False) -> 
     return Task(
         source=source,
         model=request.model,
-        roi=read_roi(request.roi, image, view, plane=plane if options.planes != "all" else None),
+        roi=read_roi(request.roi, image, view, classes=request.classes),
         options=options,
         preview=preview,
         window=view.window_of(image, source.spatial_shape) if preview else None,

@@ -187,7 +187,7 @@ class RunControl:
         if run.task is None:
             self._on_failed(run.error or ImageError(f"{run.image.name} cannot be read."))
             return
-        self._view.say("Preparing…", run.task.roi.remarks)
+        self._view.say("Preparing…", map(str, run.task.roi.remarks))
         self._runner.start(run.task, self._lid(run.image))
 
     def _lid(self, image: "Image") -> "Layer | None":

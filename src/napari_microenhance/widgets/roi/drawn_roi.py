@@ -1,16 +1,20 @@
 """The ROI that a Shapes or Labels layer draws, in the pixels of an image layer."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Labels
 
-from napari_microenhance.errors import RoiError
+from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.errors import OptionsError, RoiError
 from napari_microenhance.rois.outlines import ellipse_in_box
-from napari_microenhance.widgets.viewer.layers import level_zero
+from napari_microenhance.rois.region_of_interest import Roi
+from napari_microenhance.rois.roi_file import RoiFile
+from napari_microenhance.widgets.viewer.layers import axes_of, level_zero
 from napari_microenhance.widgets.viewer.view import View, map_points
 
 if TYPE_CHECKING:
@@ -18,9 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXACT_KEY",
+    "SHAPES",
     "DrawnRoi",
     "LabelsRoi",
     "exact_data",
+    "parse_labels",
     "read_labels",
     "read_roi",
     "read_shapes",
@@ -32,6 +38,9 @@ EXACT_KEY = "microenhance-vertices"
 _PIXELS_AT_ONCE = 1 << 22
 _FLATNESS = 0.5
 _SNAP_PX = 1e-3
+_LEAST_AREA_PX = 0.5
+SHAPES = "roi-layer"
+"""Name of the cautions about a layer that is the ROI."""
 
 FloatArray = npt.NDArray[np.float64]
 Plane = tuple[int, ...]
@@ -45,43 +54,71 @@ class LabelsRoi:
     ----------
     data : array-like
         The whole label array; not read yet.
-    plane : tuple of int
-        Index along each of its axes before y and x.
+    plane : tuple of int or None
+        Index along each of its axes before y and x; None: each plane counts for that of the
+        image with the same index.
     matrix, offset : ndarray, shape (2, 2) and (2,), float64
         Image (y, x) to label (y, x), px.
     shape : tuple of int
         (Y, X) of the image, px.
+    classes : tuple of int
+        Labels that count; none named: all but 0.
     """
 
     data: Any
-    plane: Plane
+    plane: Plane | None
     matrix: FloatArray
     offset: FloatArray
     shape: tuple[int, int]
+    classes: tuple[int, ...] = ()
 
     def mask(self) -> npt.NDArray[np.bool_] | None:
         """Read the labels and return which image pixels they mark.
 
         Returns
         -------
-        ndarray of bool, shape (Y, X) of the image, or None
-            None where the plane holds no label at all.
+        ndarray of bool, shape (Y, X) of the image, its axes of planes before them where each
+        plane has labels of its own; or None
+            None where there is no label at all.
 
         Raises
         ------
         RoiError
-            If there are labels, but none over the image.
+            If there are labels, but none over the image, or none of the classes.
         """
-        marked = np.asarray(self.data[(*self.plane, slice(None), slice(None))]) != 0
+        if self.plane is not None:
+            return self._checked(self._marked(self.plane))
+        lead = self.data.shape[:-2]
+        stack = np.stack([self._marked(plane) for plane in np.ndindex(*lead)])
+        return self._checked(stack)
+
+    def on_plane(self, plane: Plane) -> "LabelsRoi":
+        """Return the labels that count for one plane of the image."""
+        return self if self.plane is not None else dataclasses.replace(self, plane=plane)
+
+    def _checked(self, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
+        """Return marked pixels of labels as those of the image."""
         if not marked.any():
+            if self.classes:
+                named = ", ".join(map(str, self.classes))
+                raise RoiError(f"No pixel of the ROI layer has label {named}; name others.")
             return None
         same = np.allclose(self.matrix, np.eye(2), atol=1e-9)
-        if same and np.allclose(self.offset, 0, atol=1e-6) and marked.shape == self.shape:
-            return np.asarray(marked)
-        inside = self._resample(marked)
-        if not inside.any():
+        if same and np.allclose(self.offset, 0, atol=1e-6) and marked.shape[-2:] == self.shape:
+            planes = marked
+        elif marked.ndim == 2:
+            planes = self._resample(marked)
+        else:
+            planes = np.stack([self._resample(plane) for plane in marked])
+        if not planes.any():
             raise RoiError("The labels of the ROI layer lie outside the image; draw them over it.")
-        return inside
+        lead = self.data.shape[:-2] if self.plane is None else ()
+        return np.reshape(planes, (*lead, *self.shape))
+
+    def _marked(self, plane: Plane) -> npt.NDArray[np.bool_]:
+        """Return which labels of a plane count."""
+        labels = np.asarray(self.data[(*plane, slice(None), slice(None))])
+        return np.asarray(np.isin(labels, self.classes) if self.classes else labels != 0)
 
     def _resample(self, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Return the nearest label pixel's mark for every image pixel in reach."""
@@ -118,35 +155,81 @@ class DrawnRoi:
 
     Parameters
     ----------
-    polygons : tuple of ndarray, shape (N, 2), float64, or None
-        (y, x) vertices in image px.
+    shapes : tuple of Roi or None
+        Polygons in image px, each with the planes that it counts for.
     labels : LabelsRoi or None
         Both None: the whole image.
-    remarks : tuple of str
+    remarks : tuple of Caution
         Sentences for the user.
     """
 
-    polygons: tuple[FloatArray, ...] | None = None
+    shapes: tuple[Roi, ...] | None = None
     labels: LabelsRoi | None = None
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Caution, ...] = ()
 
     @property
     def is_whole(self) -> bool:
         """Whether no ROI restricts the run."""
-        return self.polygons is None and self.labels is None
+        return self.shapes is None and self.labels is None
+
+    @property
+    def polygons(self) -> tuple[FloatArray, ...] | None:
+        """(y, x) vertices of all shapes, image px."""
+        return None if self.shapes is None else tuple(np.asarray(s.shape) for s in self.shapes)
+
+    def on_plane(self, place: Mapping[str, int], plane: Plane) -> "DrawnRoi":
+        """Return what counts for one plane; empty `shapes` where none of them does.
+
+        Parameters
+        ----------
+        place : mapping of str to int
+            Axis letter -> index.
+        plane : tuple of int
+            The same along each axis before y and x.
+        """
+        if self.labels is not None:
+            return dataclasses.replace(self, labels=self.labels.on_plane(plane))
+        if self.shapes is None:
+            return self
+        here = tuple(
+            shape
+            for shape in self.shapes
+            if all(place.get(axis) in (None, *indices) for axis, indices in shape.planes.items())
+        )
+        return dataclasses.replace(self, shapes=here)
+
+    def read(self) -> RoiFile:
+        """Return the same as an ROI file would say it; reads labels, any thread.
+
+        Raises
+        ------
+        RoiError
+            As `LabelsRoi.mask`.
+        """
+        if self.labels is None:
+            return RoiFile(rois=self.shapes or (), notes=self.remarks)
+        mask = self.labels.mask()
+        if mask is None:
+            text = "The ROI layer holds no label: the whole image is processed."
+            return RoiFile(notes=(*self.remarks, Caution(SHAPES, text)))
+        return RoiFile(rois=(Roi(mask),), notes=self.remarks)
 
     def split(self) -> tuple["DrawnRoi", ...]:
         """Return each shape as an ROI of its own, the remarks with the first."""
-        if self.polygons is None or len(self.polygons) < 2:
+        if self.shapes is None or len(self.shapes) < 2:
             return (self,)
         return tuple(
-            DrawnRoi(polygons=(one,), remarks=self.remarks if i == 0 else ())
-            for i, one in enumerate(self.polygons)
+            DrawnRoi(shapes=(one,), remarks=self.remarks if i == 0 else ())
+            for i, one in enumerate(self.shapes)
         )
 
 
 def read_roi(
-    layer: "Shapes | Labels | None", image: "Image", view: View, *, plane: Plane | None = None
+    layer: "Shapes | Labels | None",
+    image: "Image",
+    view: View,
+    *,
+    classes: tuple[int, ...] = (),
 ) -> DrawnRoi:
     """Return what an ROI layer of any kind says about an image; main thread only.
 
@@ -154,8 +237,10 @@ def read_roi(
     ----------
     layer : napari.layers.Shapes, napari.layers.Labels or None
         None: the whole image.
-    image, view, plane
+    image, view
         As for `read_shapes`.
+    classes : tuple of int
+        Labels that count; none named: all but 0.
 
     Raises
     ------
@@ -165,9 +250,22 @@ def read_roi(
     if layer is None:
         return DrawnRoi()
     if not isinstance(layer, Labels):
-        return read_shapes(layer, image, view, plane=plane)
-    height, width = level_zero(image).shape[image.ndim - 2 : image.ndim]
-    return read_labels(layer, image, view, (int(height), int(width)))
+        return read_shapes(layer, image, view)
+    return read_labels(layer, image, view, classes=classes)
+
+
+def parse_labels(text: str) -> tuple[int, ...]:
+    """Return the labels that a text names, such as "1, 3"; none for an empty text.
+
+    Raises
+    ------
+    OptionsError
+        If it names something else.
+    """
+    words = text.replace(",", " ").split()
+    if not all(word.removeprefix("-").isdecimal() for word in words):
+        raise OptionsError(f"ROI labels are whole numbers such as 1, 3, not {text!r}.")
+    return tuple(dict.fromkeys(int(word) for word in words))
 
 
 def exact_data(shapes: "Shapes") -> list[FloatArray]:
@@ -182,19 +280,17 @@ def exact_data(shapes: "Shapes") -> list[FloatArray]:
     ]
 
 
-def read_shapes(
-    shapes: "Shapes", image: "Image", view: View, *, plane: Plane | None = None
-) -> DrawnRoi:
+def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
     """Turn drawn shapes into polygons in image pixels; main thread only.
+
+    A shape of a layer with axes of planes counts for the plane that it was drawn on, or for
+    all those that it spans; a shape of y and x alone counts for every plane.
 
     Parameters
     ----------
     shapes : napari.layers.Shapes
     image : napari.layers.Image
     view : View
-    plane : tuple of int, optional
-        Only this plane is to be processed: shapes that were drawn on it count alone,
-        where there are any. Default: every shape counts for every plane.
 
     Returns
     -------
@@ -206,52 +302,66 @@ def read_shapes(
         If shapes are there, but none that has an area.
     """
     if len(shapes.data) == 0:
-        return DrawnRoi(
-            remarks=(f"ROI layer {shapes.name!r} is empty: the whole image is processed.",)
+        return _whole(f"ROI layer {shapes.name!r} is empty: the whole image is processed.")
+    letters = axes_of(image)[: image.ndim - 2] if min(image.ndim, shapes.ndim) > 2 else ""
+    read = [
+        _read_shape(str(kind), _snap(map_points(vertices, shapes, image, view)), letters)
+        for vertices, kind in zip(exact_data(shapes), shapes.shape_type, strict=True)
+    ]
+    drawn = tuple(one for one in read if isinstance(one, Roi))
+    left_out = Counter(one for one in read if isinstance(one, str))
+    remarks = [f"Skipped {count} {why}" for why, count in left_out.items()]
+    spanning = sum(any(len(i) > 1 for i in one.planes.values()) for one in drawn)
+    if spanning:
+        remarks.append(
+            f"{spanning} of {len(read)} shapes span several planes and count for each of them."
         )
-    drawn: list[tuple[Plane, FloatArray]] = []
-    open_shapes = turned = 0
-    for vertices, kind in zip(exact_data(shapes), shapes.shape_type, strict=True):
-        if str(kind) in {"line", "path"}:
-            open_shapes += 1
-            continue
-        corners = _snap(map_points(vertices, shapes, image, view))
-        lead = corners[:, :-2]
-        if np.ptp(lead, axis=0).max(initial=0) > _FLATNESS:
-            turned += 1
-            continue
-        outline = _outline(str(kind), corners[:, -2:])
-        drawn.append((tuple(np.rint(lead.mean(axis=0)).astype(int).tolist()), outline))
-    remarks = []
-    if open_shapes:
-        remarks.append(f"Skipped {open_shapes} line(s) or path(s): they have no area.")
-    if turned:
-        remarks.append(f"Skipped {turned} shape(s) that were not drawn in the y-x plane.")
     if not drawn:
         raise RoiError(
             f"ROI layer {shapes.name!r} holds no shape with an area in the y-x plane; "
             "draw a polygon, a rectangle or an ellipse."
         )
-    stacked = image.ndim > 2 and shapes.ndim > 2
-    if stacked and plane is not None and any(p == plane for p, _ in drawn):
-        drawn = [(p, outline) for p, outline in drawn if p == plane]
-    elif stacked:
-        planes = sorted({p for p, _ in drawn})
-        remarks.append(f"The ROI drawn on {_name_planes(planes)} is used for every plane.")
-    return DrawnRoi(polygons=tuple(outline for _, outline in drawn), remarks=tuple(remarks))
+    return DrawnRoi(drawn, remarks=tuple(Caution(SHAPES, text) for text in remarks))
 
 
-def read_labels(labels: "Labels", image: "Image", view: View, shape: tuple[int, int]) -> DrawnRoi:
+def _read_shape(kind: str, corners: FloatArray, letters: str) -> Roi | str:
+    """Return one shape with its planes, or why it is left out.
+
+    Parameters
+    ----------
+    kind : str
+        As napari names it.
+    corners : ndarray, shape (N, axes of planes + 2), float64
+        Image px.
+    letters : str
+        Of the axes of planes; empty where they do not say a plane.
+    """
+    if kind in {"line", "path"}:
+        return "line(s) or path(s): they have no area."
+    outline = _outline(kind, corners[:, -2:])
+    planes = _planes_of(corners[:, :-2], letters)
+    if corners.shape[1] > 2 and _area(outline) < _LEAST_AREA_PX:
+        return "shape(s) that were not drawn in the y-x plane."
+    if any(indices.start < 0 for indices in planes.values()):
+        return "shape(s) that lie before the first plane of the image."
+    return Roi(outline, {axis: tuple(indices) for axis, indices in planes.items()})
+
+
+def read_labels(
+    labels: "Labels", image: "Image", view: View, *, classes: tuple[int, ...] = ()
+) -> DrawnRoi:
     """Describe a Labels layer as an ROI; main thread only, no pixel is read.
+
+    Where its planes lie on those of the image, each counts for its own; else the plane that the
+    viewer shows counts for all.
 
     Parameters
     ----------
     labels : napari.layers.Labels
-        The plane that the viewer shows counts.
     image : napari.layers.Image
     view : View
-    shape : tuple of int
-        (Y, X) of the image, px.
+    classes : tuple of int
+        Labels that count; none named: all but 0.
 
     Returns
     -------
@@ -263,6 +373,7 @@ def read_labels(labels: "Labels", image: "Image", view: View, shape: tuple[int, 
         If the labels stand on edge over the image.
     """
     data = level_zero(labels)
+    shape = tuple(int(n) for n in level_zero(image).shape[: image.ndim])
     here = view.coordinates_in(image)
     probes = np.repeat(here[None], 3, axis=0)
     probes[:, -2:] = (0, 0), (1, 0), (0, 1)
@@ -270,12 +381,56 @@ def read_labels(labels: "Labels", image: "Image", view: View, shape: tuple[int, 
     matrix = np.stack([down - origin, right - origin], axis=1)
     if abs(np.linalg.det(matrix)) < 1e-12:
         raise RoiError(f"ROI layer {labels.name!r} does not lie in the plane of the image.")
-    remarks: tuple[str, ...] = ()
-    plane = view.plane_of(labels, data.shape)
-    if labels.ndim > 2 and image.ndim > 2:
-        remarks = (f"The labels of {_name_planes([plane])} are used for every plane.",)
-    roi = LabelsRoi(data, plane, matrix, origin, shape)
+    remarks: tuple[Caution, ...] = ()
+    in_sight = view.plane_of(labels, data.shape)
+    plane: Plane | None = in_sight
+    if min(labels.ndim, image.ndim) > 2:
+        if tuple(data.shape[:-2]) == shape[:-2] and _planes_agree(labels, image, view):
+            plane = None
+        else:
+            text = f"The labels of {_name_planes([in_sight])} are used for every plane."
+            remarks = (Caution(SHAPES, text),)
+    roi = LabelsRoi(data, plane, matrix, origin, (shape[-2], shape[-1]), classes)
     return DrawnRoi(labels=roi, remarks=remarks)
+
+
+def _whole(text: str) -> DrawnRoi:
+    """Return the whole image, and why."""
+    return DrawnRoi(remarks=(Caution(SHAPES, text),))
+
+
+def _planes_of(lead: FloatArray, letters: str) -> dict[str, range]:
+    """Return the planes that vertices lie on, by axis.
+
+    Parameters
+    ----------
+    lead : ndarray, shape (N, axes of planes), float64
+        Along the axes before y and x, px.
+    letters : str
+        Of these axes; empty where they do not say a plane.
+    """
+    if not letters:
+        return {}
+    low, high = np.rint(lead.min(axis=0)), np.rint(lead.max(axis=0))
+    # A plane that is turned a little is one plane still.
+    flat = np.ptp(lead, axis=0) <= _FLATNESS
+    middle = np.rint(lead.mean(axis=0))
+    low, high = np.where(flat, middle, low), np.where(flat, middle, high)
+    return {axis: range(int(a), int(b) + 1) for axis, a, b in zip(letters, low, high, strict=True)}
+
+
+def _planes_agree(labels: "Labels", image: "Image", view: View) -> bool:
+    """Return whether equal indices before y and x mean equal planes, everywhere."""
+    corners = np.zeros((image.ndim + 1, image.ndim))
+    corners[1:] = np.eye(image.ndim)
+    there = map_points(corners, image, labels, view)[:, :-2]
+    return bool(np.allclose(there, corners[:, :-2], atol=_SNAP_PX))
+
+
+def _area(outline: FloatArray) -> float:
+    """Return the area that a polygon encloses, px."""
+    y, x = outline[:, 0], outline[:, 1]
+    return float(abs(np.dot(y, np.roll(x, 1)) - np.dot(x, np.roll(y, 1))) / 2)
 
 
 def _snap(points: FloatArray) -> FloatArray:

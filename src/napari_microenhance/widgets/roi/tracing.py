@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from skimage.measure import approximate_polygon
 
 from napari_microenhance.engine.region import Region
 from napari_microenhance.rois.outlines import edge_loops
@@ -52,6 +51,7 @@ def trace(roi: "DrawnRoi", shape: tuple[int, int], *, dilate: int, feather: int)
     Parameters
     ----------
     roi : DrawnRoi
+        Of one plane.
     shape : tuple of int
         (Y, X) of the image, px.
     dilate, feather : int
@@ -60,13 +60,15 @@ def trace(roi: "DrawnRoi", shape: tuple[int, int], *, dilate: int, feather: int)
     Returns
     -------
     Traced or None
-        None where all pixels of the image are touched, or in too many pieces to draw.
+        None where all pixels of the plane are touched, or none, or in too many pieces to draw.
 
     Raises
     ------
     RoiError
         If the ROI selects nothing.
     """
+    if roi.polygons == ():
+        return None
     if roi.polygons is not None:
         region = Region.from_polygons(roi.polygons, shape)
     else:
@@ -96,6 +98,9 @@ def _sides(mask: npt.NDArray[np.bool_]) -> int:
 
 def _rings(mask: npt.NDArray[np.bool_], origin: tuple[int, int]) -> tuple[Ring, ...]:
     """Return few-cornered closed rings around just the pixels of a mask."""
+    # Its import of scipy.signal and scipy.stats takes a second: not when the dock opens.
+    from skimage.measure import approximate_polygon
+
     rings = []
     for loop in edge_loops(mask):
         corners = np.asarray(loop, float) - 0.5 + origin

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from napari_microenhance.api import Model, enhance, load_model
 from napari_microenhance.engine.region import resample, scaled
+from napari_microenhance.rois.region_of_interest import Roi
+from napari_microenhance.rois.roi_file import RoiFile
+from napari_microenhance.types import BoolArray, Float64Array
 from napari_microenhance.widgets.running.task import Outcome, Task
 from napari_microenhance.widgets.viewer.live import LiveTiles
 from napari_microenhance.widgets.viewer.results import plan_layer
@@ -53,7 +56,7 @@ class EngineCall:
         """Open the network, run the engine, lay out the result; worker thread."""
         task = self._task
         model = load_model(task.model)
-        roi, box, remarks = _resolve(task)
+        roi, box = _resolve(task)
         result = enhance(
             task.source.data,
             model,
@@ -68,7 +71,7 @@ class EngineCall:
             plan=plan_layer(task.source, result, model, preview=task.preview, part=task.part),
             model=model,
             summary=result.report.summary(),
-            remarks=(*remarks, *result.report.warnings),
+            remarks=tuple(result.report.warnings),
             provider=result.report.provider,
         )
 
@@ -122,28 +125,31 @@ def _in_colour(box: Box, pixels: npt.NDArray[Any]) -> tuple[Box, npt.NDArray[Any
     return (*box, (0, 3)), np.repeat(pixels[..., None], 3, axis=-1)
 
 
-def _resolve(task: Task) -> tuple[Any, Box, tuple[str, ...]]:
-    """Return the ROI for the engine, the box it lies in, and remarks; reads a Labels ROI."""
+def _resolve(task: Task) -> tuple[RoiFile, Box]:
+    """Return the ROI for the engine and the box it lies in; reads a Labels ROI."""
     source, roi = task.source, task.roi
     lead: Box = tuple((0, int(n)) for n in source.data.shape[: source.ndim - 2])
     height, width = source.spatial_shape
     whole: Box = (*lead, (0, height), (0, width))
-    if roi.polygons is not None:
-        vertices = np.concatenate(roi.polygons)
-        low, high = vertices.min(axis=0), vertices.max(axis=0)
-    elif roi.labels is not None:
-        mask = roi.labels.mask()
-        if mask is None:
-            remark = "The ROI layer holds no label: the whole image is processed."
-            return None, whole, (*roi.remarks, remark)
-        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-        low, high = np.array([rows[0], columns[0]]), np.array([rows[-1], columns[-1]])
-    else:
-        return None, whole, roi.remarks
+    read = roi.read()
+    low_high = [_bounds(one) for one in read.rois]
+    if not low_high:
+        return read, whole
+    low = np.min([low for low, _ in low_high], axis=0)
+    high = np.max([high for _, high in low_high], axis=0)
     grow = task.options.dilate
     spatial = tuple(
         (max(0, math.floor(a) - grow), min(n, math.ceil(b) + 1 + grow))
         for a, b, n in zip(low.tolist(), high.tolist(), (height, width), strict=True)
     )
-    chosen = list(roi.polygons) if roi.polygons is not None else mask
-    return chosen, (*lead, *spatial), roi.remarks
+    return read, (*lead, *spatial)
+
+
+def _bounds(roi: Roi) -> tuple[Float64Array, Float64Array]:
+    """Return the least and the largest (y, x) of an ROI, px."""
+    if roi.vertices is not None:
+        return roi.vertices.min(axis=0), roi.vertices.max(axis=0)
+    planes: BoolArray = np.asarray(roi.shape, bool)
+    flat = np.any(planes, axis=tuple(range(planes.ndim - 2)))
+    rows, columns = np.flatnonzero(flat.any(axis=1)), np.flatnonzero(flat.any(axis=0))
+    return np.array([rows[0], columns[0]], float), np.array([rows[-1], columns[-1]], float)

@@ -14,7 +14,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QThreadPool
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 
 import toys
 from napari_microenhance.api import (
@@ -32,9 +32,9 @@ from napari_microenhance.images.image_formats import read_changed, read_image, r
 from napari_microenhance.measure.profiles import line_profile
 from napari_microenhance.records import RecordMismatchError
 from napari_microenhance.widgets import InspectWidget
-from napari_microenhance.widgets.inspect.figures import ROWS
 from napari_microenhance.widgets.inspect.maps import MAP_KEY
-from napari_microenhance.widgets.inspect.plots import MISSING
+from napari_microenhance.widgets.inspect.sections.comparison_table import ROWS
+from napari_microenhance.widgets.inspect.sections.plots import MISSING
 from napari_microenhance.widgets.viewer.layers import RECORD_KEY
 from napari_microenhance.widgets.viewer.layers import read_image as read_layer
 from napari_microenhance.widgets.viewer.results import plan_layer
@@ -110,6 +110,11 @@ def table_of(widget):
     }
 
 
+def offered(chooser):
+    """Return the texts that a chooser offers."""
+    return [chooser.native.itemText(i) for i in range(chooser.native.count())]
+
+
 def choose_file(monkeypatch, path, *, to_open=False):
     """Answer the next question for a file."""
     name = "getOpenFileName" if to_open else "getSaveFileName"
@@ -134,7 +139,7 @@ def test_it_follows_the_selected_result_and_finds_its_original(widget, viewer, d
     viewer.layers.selection.active = image
     assert widget.result.value == first
     image.name = "renamed"
-    assert "renamed" in [text for text, _ in widget._original_choices(None)]
+    assert "renamed" in offered(widget.original)
     viewer.layers.remove(first)
     assert widget.result.value == second
 
@@ -346,11 +351,7 @@ def test_without_the_extra_a_sentence_stands_in_for_the_plot(
     image = viewer.add_image(data, name="cells")
     run(viewer, image, "detail-classic", [SQUARE])
     ended(qtbot, widget, widget.changes.compare.click, "compared")
-    (label,) = [
-        child
-        for child in widget.changes.histogram.findChildren(type(widget.changes._heads[0]))
-        if child.text()
-    ]
+    (label,) = [child for child in widget.changes.histogram.findChildren(QLabel) if child.text()]
     assert label.text() == MISSING
     assert '"napari-microenhance[plot]"' in MISSING
 
@@ -400,8 +401,8 @@ def test_tile_mismatch_lies_over_the_image(widget, viewer, rng, qtbot, tmp_path,
     assert viewer.layers.selection.active == layer
     assert widget.result.value == layer
     # A map is neither an original nor a result.
-    assert shown not in [one for _, one in widget._original_choices(None)]
-    assert shown not in [one for _, one in widget._result_choices(None)]
+    assert shown not in widget.original.choices
+    assert shown not in widget.result.choices
 
 
 def test_variability_and_consistency_of_a_finer_result(
@@ -505,7 +506,7 @@ def test_every_error_is_told_and_frees_the_buttons(
     def broken(*_, **__):
         raise kind("it broke")
 
-    monkeypatch.setattr("napari_microenhance.widgets.inspect.dock.compare", broken)
+    monkeypatch.setattr("napari_microenhance.widgets.inspect.comparison_control.compare", broken)
     (error,) = ended(qtbot, widget, widget.changes.compare.click, "failed")
     assert type(error) is kind
     assert notes() == [f"{kind.__name__}: it broke"]
@@ -706,7 +707,7 @@ def test_closing_ends_a_job(qtbot, viewer, data, monkeypatch):
         over.set()
         raise Cancelled
 
-    monkeypatch.setattr("napari_microenhance.widgets.inspect.dock.compare", endless)
+    monkeypatch.setattr("napari_microenhance.widgets.inspect.comparison_control.compare", endless)
     widget = InspectWidget(viewer)
     qtbot.addWidget(widget)
     widget.changes.compare.click()

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microenhance.api import Record, repeat
-from napari_microenhance.widgets.inspect.maps import Network, recorded_run
-from napari_microenhance.widgets.inspect.subject import Subject
+from napari_microenhance.widgets.inspect.inspected_result import InspectedResult
+from napari_microenhance.widgets.inspect.maps import NetworkSearch, recorded_run
 from napari_microenhance.widgets.viewer.layers import RECORD_KEY
 from napari_microenhance.widgets.viewer.results import LayerPlan, plan_layer
 
 if TYPE_CHECKING:
-    from napari_microenhance.widgets.inspect.errand import Hooks
+    from napari_microenhance.widgets.background.hooks import JobHooks
 
 __all__ = ["Again", "run_again"]
 
@@ -35,15 +35,19 @@ class Again:
 
 
 def run_again(
-    subject: Subject, network: Network, hooks: "Hooks", *, allow_other: bool = False
+    inspected: InspectedResult,
+    network: NetworkSearch,
+    hooks: "JobHooks",
+    *,
+    allow_other: bool = False,
 ) -> Again:
     """Repeat the recorded run on the image layer's pixels.
 
     Parameters
     ----------
-    subject : Subject
-    network : Network
-    hooks : Hooks
+    inspected : InspectedResult
+    network : NetworkSearch
+    hooks : JobHooks
     allow_other : bool
         Run even if image or network is not the recorded one.
 
@@ -54,17 +58,17 @@ def run_again(
     MicroEnhanceError
         If the run is not possible.
     """
-    again = recorded_run(subject, network, allow_other=allow_other)
+    again = recorded_run(inspected, network, allow_other=allow_other)
     result = repeat(again, hooks.show, hooks.should_stop)
     # A layer that showed the patch alone does so again.
-    alone = subject.record.patch_under(subject.pixels.shape) is not None
-    plan = plan_layer(subject.image, result, again.model, preview=alone)
-    record = Record.of(result.report).with_image_name(subject.record.image_name)
-    plan.meta.update(name=f"{subject.name} (again)", metadata={RECORD_KEY: record.to_dict()})
+    alone = inspected.record.patch_under(inspected.pixels.shape) is not None
+    plan = plan_layer(inspected.image, result, again.model, preview=alone)
+    record = Record.of(result.report).with_image_name(inspected.record.image_name)
+    plan.meta.update(name=f"{inspected.name} (again)", metadata={RECORD_KEY: record.to_dict()})
     pixels = plan.data[0] if isinstance(plan.data, list) else plan.data
     repetition = record.report.rerun
     identical = repetition.identical if repetition else None
-    outcome = _outcome(identical, subject.pixels, pixels)
+    outcome = _outcome(identical, inspected.pixels, pixels)
     return Again(plan, outcome, record.report.warnings)
 
 

@@ -16,20 +16,20 @@ from napari_microenhance.api import (
     variability,
 )
 from napari_microenhance.records.repeating import Repetition, find_model, prepare
-from napari_microenhance.widgets.inspect.subject import Subject, kept_axes
+from napari_microenhance.widgets.inspect.inspected_result import InspectedResult, kept_axes
 from napari_microenhance.widgets.viewer.layers import mixes, part_of, place
 from napari_microenhance.widgets.viewer.results import LayerPlan
 
 if TYPE_CHECKING:
     from napari_microenhance.api import TrustMap
     from napari_microenhance.records.recorded import RecordedMap
-    from napari_microenhance.widgets.inspect.errand import Hooks
+    from napari_microenhance.widgets.background.hooks import JobHooks
 
 __all__ = [
     "MAPS",
     "MAP_KEY",
     "MapOutcome",
-    "Network",
+    "NetworkSearch",
     "make_map",
     "recorded_run",
     "sentence",
@@ -46,7 +46,7 @@ _HIGH: Final = 99.9
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class NetworkSearch:
     """Where the network of a record may be.
 
     Parameters
@@ -71,16 +71,21 @@ class MapOutcome:
 
 
 def make_map(
-    name: str, subject: Subject, network: Network, hooks: "Hooks", *, allow_other: bool = False
+    name: str,
+    inspected: InspectedResult,
+    network: NetworkSearch,
+    hooks: "JobHooks",
+    *,
+    allow_other: bool = False,
 ) -> MapOutcome:
     """Make one of `MAPS`.
 
     Parameters
     ----------
     name : str
-    subject : Subject
-    network : Network
-    hooks : Hooks
+    inspected : InspectedResult
+    network : NetworkSearch
+    hooks : JobHooks
     allow_other : bool
         Run even if image or network is not the recorded one.
 
@@ -92,8 +97,8 @@ def make_map(
         If the map cannot be made.
     """
     if name == "raw consistency":
-        return _consistency(subject, hooks)
-    again = recorded_run(subject, network, allow_other=allow_other)
+        return _consistency(inspected, hooks)
+    again = recorded_run(inspected, network, allow_other=allow_other)
     if name == "variability":
         found = variability(
             again.source.data,
@@ -105,17 +110,19 @@ def make_map(
             hooks.should_stop,
             window=again.record.window,
         )
-        return MapOutcome(found, _plan(subject, found), again.remarks)
+        return MapOutcome(found, _plan(inspected, found), again.remarks)
     result = repeat(again, hooks.show, hooks.should_stop)
     found = mismatch_map(result)
     remarks = [] if result.seams else ["The run has no seams: one tile, or tiles that never meet."]
     repetition = Record.of(result.report).report.rerun
     if repetition is not None and repetition.identical is False:
         remarks.append("The repeated run gave other pixels than the recorded one.")
-    return MapOutcome(found, _plan(subject, found), (*again.remarks, *remarks))
+    return MapOutcome(found, _plan(inspected, found), (*again.remarks, *remarks))
 
 
-def recorded_run(subject: Subject, network: Network, *, allow_other: bool) -> Repetition:
+def recorded_run(
+    inspected: InspectedResult, network: NetworkSearch, *, allow_other: bool
+) -> Repetition:
     """Return the recorded run, ready to be run again on the layer's pixels.
 
     Raises
@@ -126,8 +133,8 @@ def recorded_run(subject: Subject, network: Network, *, allow_other: bool) -> Re
         If one of them cannot be used.
     """
     own = tuple(info.path for info in list_models() if info.source == "user")
-    model = network.chosen or find_model(subject.record, (*network.known, *own))
-    return prepare(subject.record, subject.image.data, model, allow_other=allow_other)
+    model = network.chosen or find_model(inspected.record, (*network.known, *own))
+    return prepare(inspected.record, inspected.image.data, model, allow_other=allow_other)
 
 
 def sentence(found: "TrustMap | RecordedMap") -> str:
@@ -137,9 +144,9 @@ def sentence(found: "TrustMap | RecordedMap") -> str:
     return f"{number} {found.reading}".strip()
 
 
-def _consistency(subject: Subject, hooks: "Hooks") -> MapOutcome:
+def _consistency(inspected: InspectedResult, hooks: "JobHooks") -> MapOutcome:
     """Put the result back through a blur."""
-    pair = subject.pair()
+    pair = inspected.pair()
     found = raw_consistency(
         pair.before,
         pair.after,
@@ -149,12 +156,12 @@ def _consistency(subject: Subject, hooks: "Hooks") -> MapOutcome:
     )
     begin = tuple(pair.start[a] + n for a, n in zip(found.axes, found.start, strict=True))
     found = dataclasses.replace(found, start=begin)
-    return MapOutcome(found, _plan(subject, found), pair.notes)
+    return MapOutcome(found, _plan(inspected, found), pair.notes)
 
 
-def _plan(subject: Subject, found: "TrustMap") -> LayerPlan:
+def _plan(inspected: InspectedResult, found: "TrustMap") -> LayerPlan:
     """Lay a map over the image that it is about."""
-    source = subject.image
+    source = inspected.image
     values, axes, start = found.values, found.axes, found.start
     if axes.endswith("YXC"):
         # Colours change together; the layer has one value per pixel.
@@ -165,14 +172,14 @@ def _plan(subject: Subject, found: "TrustMap") -> LayerPlan:
         lead = lead[: source.ndim - len(kept)]
         values = np.broadcast_to(values, (*lead, *values.shape))
         start, kept = (0,) * len(lead) + tuple(start), list(range(source.ndim))
-    factor = [found.scale if source.axes[i] in subject.record.spatial else 1.0 for i in kept]
+    factor = [found.scale if source.axes[i] in inspected.record.spatial else 1.0 for i in kept]
     first = [s / f for s, f in zip(start, factor, strict=True)]
     meta: dict[str, Any] = {
         **place(part_of(source.placement, kept), first, factor).to_kwargs(),
-        "name": f"{subject.name} · {found.name}",
-        "metadata": {MAP_KEY: {"name": found.name, "result": subject.name, **found.to_dict()}},
+        "name": f"{inspected.name} · {found.name}",
+        "metadata": {MAP_KEY: {"name": found.name, "result": inspected.name, **found.to_dict()}},
         "colormap": _COLORMAP,
-        "contrast_limits": (0.0, max(_top(values), _least(subject, found))),
+        "contrast_limits": (0.0, max(_top(values), _least(inspected, found))),
         "rgb": False,
         "multiscale": False,
     }
@@ -185,12 +192,12 @@ def _over_colours(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(np.sqrt(mean), np.float32)
 
 
-def _least(subject: Subject, found: "TrustMap") -> float:
+def _least(inspected: InspectedResult, found: "TrustMap") -> float:
     """Return the value below which nobody sees a difference: it is not to look like one."""
     if found.unit == "image units":
-        return 1.0 if np.dtype(subject.image.data.dtype).kind in "iu" else 0.0
+        return 1.0 if np.dtype(inspected.image.data.dtype).kind in "iu" else 0.0
     if found.name == "tile mismatch":
-        low, high = subject.record.report.intensity.network_range
+        low, high = inspected.record.report.intensity.network_range
         return (high - low) / 255
     return 0.0
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from napari_microenhance.measure.alignment import Alignment, Picture
 from napari_microenhance.measure.profiles import Profile, line_profile
-from napari_microenhance.widgets.inspect.subject import Subject
+from napari_microenhance.widgets.inspect.inspected_result import InspectedResult
 
 __all__ = ["profile_under"]
 
@@ -35,13 +35,13 @@ class _Plane:
 
 
 def profile_under(
-    subject: Subject, line: npt.NDArray[np.float64], plane: tuple[int, ...]
+    inspected: InspectedResult, line: npt.NDArray[np.float64], plane: tuple[int, ...]
 ) -> Profile | None:
     """Return the values under a line; None in a plane that the result does not hold.
 
     Parameters
     ----------
-    subject : Subject
+    inspected : InspectedResult
     line : ndarray, shape (N, 2), float64
         (y, x), px of the image.
     plane : tuple of int
@@ -52,9 +52,9 @@ def profile_under(
     MicroEnhanceError
         If image and result do not belong together, or the line has no length.
     """
-    pair = subject.pair()
+    pair = inspected.pair()
     aligned = Alignment(pair.before, pair.after)
-    at = {a: i - pair.start[a] for a, i in zip(subject.image.axes, plane, strict=False)}
+    at = {a: i - pair.start[a] for a, i in zip(inspected.image.axes, plane, strict=False)}
     wanted = tuple(at[pair.before.axes[axis]] for axis in pair.before.plane_axes)
     channel = at.get("C")
     for picture in aligned.pictures:

@@ -12,7 +12,7 @@ from napari_microenhance.measure.changes import changed_pixels
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Comparison
-    from napari_microenhance.widgets.inspect.subject import Subject
+    from napari_microenhance.widgets.inspect.inspected_result import InspectedResult
 
 __all__ = ["RESULT_FILES", "save_figures", "save_result"]
 
@@ -31,33 +31,33 @@ def save_figures(path: str | Path, found: "Comparison") -> None:
         handle.write(found.to_csv().encode())
 
 
-def save_result(path: str | Path, subject: "Subject") -> None:
+def save_result(path: str | Path, inspected: "InspectedResult") -> None:
     """Write a result with its record and the mask of its changed pixels.
 
     Parameters
     ----------
     path : str or Path
         The suffix says the format: .ome.tif, .ome.tiff, .ome.zarr.
-    subject : Subject
+    inspected : InspectedResult
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    axes, pixels = subject.axes, subject.pixels
+    axes, pixels = inspected.axes, inspected.pixels
     check_output(path, pixels.dtype, axes)
     changed = None
-    if not subject.record.holds_labels:
-        pair = subject.pair()
+    if not inspected.record.holds_labels:
+        pair = inspected.pair()
         # Beyond no noise at all: every pixel that differs.
         changed = changed_pixels(pair.before, pair.after, beyond=0.0)
-    where = {"scale": subject.placement.scale, "units": subject.placement.units}
+    where = {"scale": inspected.placement.scale, "units": inspected.placement.units}
     write_image(
         path,
-        np.asarray(pixels) if subject.record.holds_labels else pixels,
+        np.asarray(pixels) if inspected.record.holds_labels else pixels,
         axes,
         pixel_size=layer_pixel_size(axes, where),
-        record=subject.record.to_dict(),
+        record=inspected.record.to_dict(),
         changed=changed,
     )

@@ -1,24 +1,27 @@
 """The look of the dock: choosers, sections, and the lines below them, without behaviour."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from psygnal import Signal
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QProgressBar, QStyle, QVBoxLayout, QWidget
 
+from napari_microenhance.api import Record
+from napari_microenhance.records.overview import overview
 from napari_microenhance.widgets.fields.layer_box import LayerBox
 from napari_microenhance.widgets.fields.layout import FieldArea
 from napari_microenhance.widgets.fields.options_form import let_shrink
-from napari_microenhance.widgets.inspect.changes import Changes
-from napari_microenhance.widgets.inspect.parts import Text, button, row
-from napari_microenhance.widgets.inspect.sections import RecordSection, TrustSection
+from napari_microenhance.widgets.inspect.sections.changes_section import ChangesSection
+from napari_microenhance.widgets.inspect.sections.form_parts import WrappedText, push_button, row
+from napari_microenhance.widgets.inspect.sections.record_section import RecordSection
+from napari_microenhance.widgets.inspect.sections.trust_section import TrustSection
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_microenhance.api import Progress
+    from napari_microenhance.widgets.background.hooks import JobProgress
 
-__all__ = ["Face"]
+__all__ = ["InspectView"]
 
 _BAR = 1000
 """Steps of the bar."""
@@ -30,54 +33,58 @@ class _OriginalBox(LayerBox):
     null_string = "not found"
 
 
-class Face(QWidget):
+class InspectView(QWidget):
     """The widgets of the dock.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
+        Whose theme the plots follow.
 
     Attributes
     ----------
     result, original : LayerBox
-    changes : Changes
+    changes : ChangesSection
     trust : TrustSection
     record : RecordSection
     bar : QProgressBar
     cancel : QPushButton
-    status : Text
+    status : WrappedText
     """
+
+    cancel_asked = Signal()
+    """The user wants the job to end."""
 
     def __init__(self, viewer: "ViewerModel") -> None:
         super().__init__()
         self.result = LayerBox(
             name="result",
             label="Result",
-            choices=self._result_choices,
+            choices=(),
             nullable=False,
             tooltip="A layer with the record of its run; follows the selected layer.",
         )
         self.original = _OriginalBox(
             name="original",
             label="Original",
-            choices=self._original_choices,
+            choices=(),
             nullable=True,
             tooltip="The image that the result was made from; found by the record.",
         )
-        self.changes = Changes(viewer)
+        self.changes = ChangesSection(viewer)
         self.trust = TrustSection()
         self.record = RecordSection()
         self.bar = QProgressBar()
         self.bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.bar.setTextVisible(True)
-        self.cancel = button("Cancel", "Stop; nothing of it is kept.", self._on_cancel)
-        self.status = Text()
+        self.cancel = push_button("Cancel", "Stop; nothing of it is kept.", self.cancel_asked.emit)
+        self.status = WrappedText()
         self._lay_out()
         self.show_idle()
 
     def say(self, *lines: str) -> None:
         """Write below the sections what happened."""
-        # The same remark may come from two rooms.
+        # The same remark may come from the record and from the run.
         self.status.show_lines(list(dict.fromkeys(line for line in lines if line)))
 
     def show_busy(self) -> None:
@@ -86,7 +93,7 @@ class Face(QWidget):
         self.bar.setFormat("")
         self.cancel.setEnabled(True)
 
-    def show_progress(self, progress: "Progress") -> None:
+    def show_progress(self, progress: "JobProgress") -> None:
         """Show how far it is."""
         if progress.total > 0 and progress.done > 0:
             self.bar.setRange(0, _BAR)
@@ -99,6 +106,23 @@ class Face(QWidget):
         self.bar.setValue(0)
         self.bar.setFormat("")
         self.cancel.setEnabled(False)
+
+    def show_record(self, record: Record | None) -> None:
+        """Show what a record says; None: there is no result.
+
+        Raises
+        ------
+        RecordError
+            If it says not even what ran.
+        """
+        rows = () if record is None else overview(record)
+        self.record.show_rows(rows)
+        self.trust.show_maps({} if record is None else record.report.trust or {})
+
+    def show_damage(self, text: str) -> None:
+        """Show why a record cannot be read."""
+        self.record.show_rows((("Damaged", text),))
+        self.trust.show_maps({})
 
     def enable(self, *, record: bool, pair: bool) -> None:
         """Enable what can be asked for.
@@ -116,15 +140,6 @@ class Face(QWidget):
             one.setEnabled(pair)
         for name, one in self.record.buttons.items():
             one.setEnabled(pair if name in ("again", "save") else record)
-
-    def _result_choices(self, _: Any) -> Sequence[Any]:  # noqa: ANN401 - a magicgui callback
-        return []
-
-    def _original_choices(self, _: Any) -> Sequence[Any]:  # noqa: ANN401 - a magicgui callback
-        return []
-
-    def _on_cancel(self) -> None:
-        """Do nothing yet."""
 
     def _lay_out(self) -> None:
         """Put the choosers and sections into an area that scrolls, the rest below it."""

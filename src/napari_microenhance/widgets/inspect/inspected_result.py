@@ -30,13 +30,13 @@ from napari_microenhance.widgets.viewer.layers import (
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-__all__ = ["Pair", "Subject", "kept_axes", "read_subject"]
+__all__ = ["InspectedPair", "InspectedResult", "kept_axes", "read_inspected"]
 
 Shift = Mapping[str, tuple[int, int]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pair:
+class InspectedPair:
     """An image and its result over the same field of view.
 
     Parameters
@@ -64,7 +64,7 @@ class Pair:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
+class InspectedResult:
     """An image layer, the layer of its result, and the record of the run.
 
     Parameters
@@ -94,7 +94,7 @@ class Subject:
     placement: Placement
     apart: bool = False
 
-    def pair(self) -> Pair:
+    def pair(self) -> InspectedPair:
         """Return what is compared; of a result that is a part, the image under it.
 
         Raises
@@ -113,7 +113,7 @@ class Subject:
             before = cut_to(before, spans)
         after = Source(self.pixels, self.axes)
         Alignment(before, after)
-        return Pair(
+        return InspectedPair(
             before=before,
             after=after,
             roi=_shifted(self.record.roi(), spans, whole=patch is None),
@@ -156,7 +156,7 @@ class Subject:
         return tuple(notes)
 
 
-def read_subject(original: "Image", result: "Layer") -> Subject:
+def read_inspected(original: "Image", result: "Layer") -> InspectedResult:
     """Read two layers; main thread only, no pixel is touched.
 
     Raises
@@ -176,7 +176,7 @@ def read_subject(original: "Image", result: "Layer") -> Subject:
     if len(own) != len(pixels.shape):
         own = _axes_like(image.axes, result, len(pixels.shape))
     path = original.source.path
-    subject = Subject(
+    inspected = InspectedResult(
         image=image,
         path=None if path is None else str(path),
         name=str(result.name),
@@ -185,7 +185,7 @@ def read_subject(original: "Image", result: "Layer") -> Subject:
         record=record,
         placement=read_placement(result),
     )
-    return dataclasses.replace(subject, apart=_lies_apart(subject))
+    return dataclasses.replace(inspected, apart=_lies_apart(inspected))
 
 
 def kept_axes(source: ImageSource, axes: str) -> list[int]:
@@ -211,14 +211,14 @@ def _shifted(roi: RecordedRoi, spans: Shift, *, whole: bool) -> RecordedRoi:
     return roi[tuple(slice(*spans[letter]) for letter in "ZYX"[-roi.ndim :])]
 
 
-def _lies_apart(subject: Subject) -> bool:
+def _lies_apart(inspected: InspectedResult) -> bool:
     """Return whether a result is shown elsewhere than its run would have put it."""
-    source, seen = subject.image, subject.placement
-    kept = kept_axes(source, subject.axes)
+    source, seen = inspected.image, inspected.placement
+    kept = kept_axes(source, inspected.axes)
     if len(kept) != len(seen.scale):
         return True
-    record = subject.record
-    patch = record.patch_under(subject.pixels.shape)
+    record = inspected.record
+    patch = record.patch_under(inspected.pixels.shape)
     start = [0] * len(kept) if patch is None else list(patch.start)[: len(kept)]
     factor = [record.scale if source.axes[i] in record.spatial else 1.0 for i in kept]
     wanted = place(part_of(source.placement, kept), start, factor)

@@ -8,12 +8,12 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-__all__ = ["Section", "Text", "button", "row"]
+__all__ = ["FoldedSection", "WrappedText", "push_button", "row"]
 
 _NO_LIMIT_PX = (1 << 24) - 1
 
 
-class Section(QCollapsible):
+class FoldedSection(QCollapsible):
     """A part of the dock that folds.
 
     Parameters
@@ -42,7 +42,7 @@ class Section(QCollapsible):
             self.content().setMaximumHeight(_NO_LIMIT_PX)
 
 
-class Text(QLabel):
+class WrappedText(QLabel):
     """Plain sentences or a table of pairs: wraps, can be copied, is hidden while empty."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Text(QLabel):
         self.setMinimumHeight(max(0, self.heightForWidth(self.width())))
 
 
-def button(text: str, tooltip: str, on_click: Callable[[], object]) -> QPushButton:
+def push_button(text: str, tooltip: str, on_click: Callable[[], object]) -> QPushButton:
     """Return a button."""
     made = QPushButton(text)
     made.setToolTip(tooltip)

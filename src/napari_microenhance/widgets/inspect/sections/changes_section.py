@@ -14,9 +14,18 @@ from qtpy.QtWidgets import (
 )
 
 from napari_microenhance.measure.figures import draw_histogram, draw_profile
-from napari_microenhance.widgets.inspect.figures import cells, remarks, tab_separated
-from napari_microenhance.widgets.inspect.parts import Section, Text, button, row
-from napari_microenhance.widgets.inspect.plots import Plot
+from napari_microenhance.widgets.inspect.sections.comparison_table import (
+    cells,
+    remarks,
+    tab_separated,
+)
+from napari_microenhance.widgets.inspect.sections.form_parts import (
+    FoldedSection,
+    WrappedText,
+    push_button,
+    row,
+)
+from napari_microenhance.widgets.inspect.sections.plots import Plot
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -24,13 +33,13 @@ if TYPE_CHECKING:
     from napari_microenhance.api import Comparison
     from napari_microenhance.measure.profiles import Profile
 
-__all__ = ["Changes"]
+__all__ = ["ChangesSection"]
 
 _USUAL = 3.0
 _LEAST_ROW_PX = 20
 
 
-class Changes(Section):
+class ChangesSection(FoldedSection):
     """Figures of an image and its result, as a table and as plots.
 
     Parameters
@@ -63,14 +72,14 @@ class Changes(Section):
         self.beyond.setPrefix("> ")
         self.beyond.setSuffix(" x noise")
         self.beyond.setToolTip("Changes of more than so many times the noise are counted.")
-        self.compare = button(
+        self.compare = push_button(
             "Compare", "Compute the figures for the whole ROI and each part.", self._on_compare
         )
         self.table = _Table()
-        self.notes = Text()
-        self.copy = button("Copy", "Copy all figures, tab-separated.", self._on_copy)
-        self.save = button("Save CSV…", "Save all figures as a table.", self._on_save)
-        self.draw_line = button(
+        self.notes = WrappedText()
+        self.copy = push_button("Copy", "Copy all figures, tab-separated.", self._on_copy)
+        self.save = push_button("Save CSV…", "Save all figures as a table.", self._on_save)
+        self.draw_line = push_button(
             "Draw a line", "Plot the values under a line drawn on the image.", self._on_draw_line
         )
         self.histogram, self.profile = Plot(viewer), Plot(viewer)

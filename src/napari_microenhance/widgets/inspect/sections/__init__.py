@@ -1,0 +1,1 @@
+"""Sections of the dock "Inspect result": they show, and tell what was asked."""

@@ -1,0 +1,54 @@
+"""The section "Trust maps": what can be made, and what each map says."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from napari_microenhance.widgets.inspect.maps import MAPS, sentence
+from napari_microenhance.widgets.inspect.sections.form_parts import (
+    FoldedSection,
+    WrappedText,
+    push_button,
+    row,
+)
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QPushButton
+
+    from napari_microenhance.records.recorded import RecordedMap
+
+__all__ = ["TrustSection"]
+
+_TIPS = {
+    "tile mismatch": "Repeat the run and show where tiles that overlap differ.",
+    "variability": "Repeat the run with the image turned in eight ways: eight runs.",
+    "raw consistency": "Blur the result back and compare it with the image.",
+}
+
+
+class TrustSection(FoldedSection):
+    """Three maps of where to look twice, and what each says."""
+
+    asked = Signal(str)
+    """The user wants a map of this name."""
+
+    def __init__(self) -> None:
+        super().__init__("Trust maps")
+        self.buttons: dict[str, QPushButton] = {
+            name: push_button(name.capitalize(), _TIPS[name], self._asker(name)) for name in MAPS
+        }
+        self.readings = {name: WrappedText() for name in MAPS}
+        self.column.addWidget(row(*self.buttons.values()))
+        for text in self.readings.values():
+            self.column.addWidget(text)
+
+    def show_maps(self, kept: "Mapping[str, RecordedMap]") -> None:
+        """Show what a record keeps of the maps that were made."""
+        for name, text in self.readings.items():
+            found = kept.get(name)
+            text.show_lines([] if found is None else [f"{name.capitalize()}: {sentence(found)}"])
+
+    def _asker(self, name: str) -> Callable[[], None]:
+        """Return what a button does."""
+        return lambda: self.asked.emit(name)

@@ -32,7 +32,7 @@ from napari_microenhance.records.inputs import open_pair, selection_of
 from napari_microenhance.types import Box
 
 if TYPE_CHECKING:
-    from napari_microenhance.measure.orientation import OrientedArray
+    from napari_microenhance.measure.oriented_array import OrientedArray
     from napari_microenhance.records.repeating import Repetition
 
 __all__ = [

@@ -23,7 +23,6 @@ from PIL import Image, ImageOps
 from napari_microenhance.cli.panel import before_after
 from napari_microenhance.errors import AxesError, FileMissingError, ImageError, OutputError
 from napari_microenhance.files import replacing
-from napari_microenhance.images import image_formats as images
 from napari_microenhance.images.image_formats import (
     check_output,
     read_changed,
@@ -626,7 +625,7 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch, problem
         handle.write(b"half a file")
         raise problem
 
-    monkeypatch.setattr(images, "write_tiff", fail)
+    monkeypatch.setattr(tifffile, "imwrite", fail)
     expected = OutputError if isinstance(problem, OSError) else type(problem)
     with pytest.raises(expected):
         write_image(path, RGB, "YXC")

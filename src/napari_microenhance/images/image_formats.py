@@ -15,21 +15,14 @@ from napari_microenhance.files import (
     replacing_folder,
     unusable,
 )
-from napari_microenhance.images.imagefile import ImageFile, PixelSize
-from napari_microenhance.images.omezarr.zarr_reading import (
-    read_zarr,
-    read_zarr_changed,
-    read_zarr_labels,
-    read_zarr_record,
+from napari_microenhance.images.image_table import (
+    ImageFormat,
+    Reading,
+    format_of_kind,
+    format_of_name,
 )
-from napari_microenhance.images.omezarr.zarr_writing import ZARR_DTYPES, check_zarr, write_zarr
-from napari_microenhance.images.raster import PNG_DTYPES, read_png_record, read_raster, write_png
-from napari_microenhance.images.tiff.tiff_reading import (
-    read_tiff,
-    read_tiff_changed,
-    read_tiff_record,
-)
-from napari_microenhance.images.tiff.tiff_writing import OME_DTYPES, write_ome_tiff, write_tiff
+from napari_microenhance.images.imagefile import ImageFile, ImageToWrite, PixelSize
+from napari_microenhance.images.omezarr.zarr_reading import read_zarr, read_zarr_labels
 
 __all__ = [
     "ImageFile",
@@ -43,13 +36,6 @@ __all__ = [
 ]
 
 _READ = "PNG, JPEG, TIFF, OME-TIFF or OME-Zarr"
-_SUFFIXES = {
-    ".ome.tif": (".ome.tif", ".ome.tiff"),
-    ".tif": (".tif", ".tiff"),
-    ".png": (".png",),
-    ".zarr": (".zarr",),
-}
-_WRITTEN = ".png, .tif, .tiff, .ome.tif, .ome.tiff or .ome.zarr"
 
 
 def read_image(
@@ -92,16 +78,10 @@ def read_image(
     if axes is not None:
         axes = _checked_letters(axes)
     kind = kind_of(path, error=ImageError)
-    if kind == "tiff":
-        return read_tiff(path, axes=axes, palette_indices=palette_indices, series=series)
-    if kind == "zarr":
-        return read_zarr(path, axes=axes, series=series)
-    if kind not in ("png", "jpeg"):
+    found = format_of_kind(kind)
+    if found is None:
         raise ImageError(unusable(path, kind, f"is not an image that is read here ({_READ})"))
-    image = read_raster(path, palette_indices=palette_indices)
-    if axes is not None and axes != image.axes:
-        raise AxesError(f'axes="{axes}" does not fit {path}, which is {image.axes}.')
-    return image
+    return found.read(path, Reading(axes=axes, palette_indices=palette_indices, series=series))
 
 
 def write_image(
@@ -141,30 +121,25 @@ def write_image(
         If the format cannot hold the image, or the file cannot be written.
     """
     path = Path(path)
-    suffix = _suffix(path)
-    if suffix != ".zarr" or not hasattr(pixels, "shape") or not hasattr(pixels, "dtype"):
+    row = format_of_name(path)
+    if not row.is_folder or not hasattr(pixels, "shape") or not hasattr(pixels, "dtype"):
         pixels = np.asarray(pixels)
-    _check_fits(path, suffix, np.dtype(pixels.dtype), axes)
+    _check_fits(path, row, np.dtype(pixels.dtype), axes)
     if len(axes) != len(pixels.shape) or 0 in pixels.shape:
         raise OutputError(
             f'{path}: pixels of shape {tuple(pixels.shape)} with axes "{axes}" cannot be written.'
         )
-    size = dict(pixel_size or {})
     names = tuple(channel_names)
     if axes.endswith("YXC") or "C" not in axes or len(names) != pixels.shape[axes.index("C")]:
         names = ()
-    about: dict[str, Any] = {"pixel_size": size, "record": record}
-    if suffix == ".zarr":
+    image = ImageToWrite(pixels, axes, dict(pixel_size or {}), names, record, changed)
+    assert row.write is not None  # a format with a suffix is written
+    if row.is_folder:
         with replacing_folder(path) as folder:
-            write_zarr(folder, pixels, axes, channel_names=names, changed=changed, **about)
-        return
-    with replacing(path) as handle:
-        if suffix == ".png":
-            write_png(handle, pixels, **about)
-        elif suffix == ".tif":
-            write_tiff(handle, pixels, axes, channel_names=names, **about)
-        else:
-            write_ome_tiff(handle, pixels, axes, channel_names=names, changed=changed, **about)
+            row.write(folder, image)
+    else:
+        with replacing(path) as handle:
+            row.write(handle, image)
 
 
 def read_record(path: str | Path) -> dict[str, Any] | None:
@@ -176,12 +151,8 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
         If the file cannot be read.
     """
     path = Path(path)
-    kind = kind_of(path, error=ImageError)
-    if kind == "tiff":
-        return read_tiff_record(path)
-    if kind == "zarr":
-        return read_zarr_record(path)
-    return read_png_record(path) if kind == "png" else None
+    found = format_of_kind(kind_of(path, error=ImageError))
+    return found.record(path) if found and found.record else None
 
 
 def read_changed(path: str | Path) -> npt.NDArray[np.bool_] | None:
@@ -198,10 +169,8 @@ def read_changed(path: str | Path) -> npt.NDArray[np.bool_] | None:
         If the file cannot be read.
     """
     path = Path(path)
-    kind = kind_of(path, error=ImageError)
-    if kind == "tiff":
-        return read_tiff_changed(path)
-    return read_zarr_changed(path) if kind == "zarr" else None
+    found = format_of_kind(kind_of(path, error=ImageError))
+    return found.changed(path) if found and found.changed else None
 
 
 def read_labels(path: str | Path) -> dict[str, ImageFile]:
@@ -247,35 +216,15 @@ def check_output(path: str | Path, dtype: npt.DTypeLike, axes: str) -> None:
     """
     path = Path(path)
     check_target(path, folder=path.name.lower().endswith(".zarr"))
-    _check_fits(path, _suffix(path), np.dtype(dtype), axes)
+    _check_fits(path, format_of_name(path), np.dtype(dtype), axes)
 
 
-def _suffix(path: Path) -> str:
-    """Return ".png", ".tif", ".ome.tif" or ".zarr", or raise."""
-    name = path.name.lower()
-    for suffix, spellings in _SUFFIXES.items():
-        if name.endswith(spellings):
-            return suffix
-    if name.endswith((".jpg", ".jpeg")):
-        raise OutputError(f"{path}: JPEG changes pixels when it saves; use {_WRITTEN}.")
-    given = f'"{path.suffix}"' if path.suffix else "no suffix"
-    raise OutputError(f"{path} has {given}; results are written as {_WRITTEN}.")
-
-
-def _check_fits(path: Path, suffix: str, dtype: np.dtype[Any], axes: str) -> None:
-    """Raise if the format cannot hold the values or the axes."""
-    if suffix == ".png" and dtype.name not in PNG_DTYPES:
-        raise OutputError(f"{path}: PNG holds uint8 and uint16, not {dtype.name}; use .tif.")
-    if suffix == ".png" and axes not in ("YX", "YXC"):
-        raise OutputError(f"{path}: PNG holds one plane, not axes {axes}; use .tif.")
-    if suffix in (".tif", ".ome.tif") and dtype.kind == "b" and axes.endswith("YXC"):
-        raise OutputError(f"{path}: TIFF keeps no colour of one bit; write uint8.")
-    if suffix == ".ome.tif" and dtype.name not in OME_DTYPES:
-        raise OutputError(f"{path}: OME-TIFF has no {dtype.name} pixels; use .tif.")
-    if suffix == ".zarr":
-        check_zarr(path)
-        if dtype.name not in ZARR_DTYPES:
-            raise OutputError(f"{path}: OME-Zarr has no {dtype.name} pixels; use .tif.")
+def _check_fits(path: Path, row: ImageFormat, dtype: np.dtype[Any], axes: str) -> None:
+    """Raise if the format cannot hold the values or the axes, or is not written here."""
+    if row.check:
+        row.check(path)
+    if row.refusal and (sentence := row.refusal(dtype, axes)):
+        raise OutputError(f"{path}: {sentence}")
 
 
 def _checked_letters(axes: str) -> str:

@@ -13,6 +13,7 @@ __all__ = [
     "RECORD_KEY",
     "ChannelDisplay",
     "ImageFile",
+    "ImageToWrite",
     "PixelSize",
     "canonical_unit",
     "json_object",
@@ -106,6 +107,34 @@ class ImageFile:
     notes: tuple[Caution, ...] = ()
     displays: tuple[ChannelDisplay, ...] = ()
     levels: tuple[Any, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageToWrite:
+    """An image with all that its file is to say.
+
+    Parameters
+    ----------
+    pixels : array-like
+        An ndarray, but for OME-Zarr, which is written part by part.
+    axes : str
+        One letter of "TCZYX" per dimension; a "C" after "YX" is colour.
+    pixel_size : mapping of str to (float, str)
+        Axis letter -> (step, unit).
+    channel_names : tuple of str
+        One per channel of a leading "C" axis, or empty.
+    record : dict or None
+        Plain JSON.
+    changed : array-like of bool, or None
+        Which pixels differ from the original; the axes of the image without "C".
+    """
+
+    pixels: Any
+    axes: str
+    pixel_size: PixelSize = dataclasses.field(default_factory=dict)
+    channel_names: tuple[str, ...] = ()
+    record: dict[str, Any] | None = None
+    changed: Any = None
 
 
 def canonical_unit(text: str) -> str:

@@ -25,6 +25,7 @@ from napari_microenhance.files import check_room, plain_reason
 from napari_microenhance.images.imagefile import (
     RECORD_KEY,
     ImageFile,
+    ImageToWrite,
     PixelSize,
     json_object,
     to_um,
@@ -176,33 +177,26 @@ def _png_depth(path: Path) -> int:
         return handle.read(_SIGNATURE + 17)[-1]
 
 
-def write_png(
-    handle: BinaryIO,
-    pixels: npt.NDArray[Any],
-    *,
-    pixel_size: PixelSize,
-    record: dict[str, Any] | None,
-) -> None:
+def write_png(handle: BinaryIO, image: ImageToWrite) -> None:
     """Write a PNG file; the same input gives the same bytes.
 
     Parameters
     ----------
     handle : binary file
-    pixels : ndarray, shape (Y, X) or (Y, X, 3 or 4), uint8 or uint16
-    pixel_size : mapping of str to (float, str)
-        "Y" and "X" become the density; whole pixels per metre, which is all PNG has.
-    record : dict or None
-        Plain JSON, kept as an iTXt chunk.
+    image : ImageToWrite
+        Axes "YX" or "YXC", uint8 or uint16. "Y" and "X" of its pixel size become the density,
+        whole pixels per metre, which is all PNG has; the record an iTXt chunk.
     """
-    encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), level=6))
+    encoded = bytes(imagecodecs.png_encode(np.ascontiguousarray(image.pixels), level=6))
     handle.write(encoded[:_AFTER_HEADER])
-    per_metre = [_per_metre(*pixel_size[axis]) if axis in pixel_size else 0 for axis in "XY"]
+    size = image.pixel_size
+    per_metre = [_per_metre(*size[axis]) if axis in size else 0 for axis in "XY"]
     if all(0 < n < 2**31 for n in per_metre):
         handle.write(_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))
-    if record is not None:
+    if image.record is not None:
         # keyword, end, uncompressed (two bytes), empty language and translated keyword
         head = RECORD_KEY.encode() + b"\x00\x00\x00\x00\x00"
-        handle.write(_chunk(b"iTXt", head + json.dumps(record).encode()))
+        handle.write(_chunk(b"iTXt", head + json.dumps(image.record).encode()))
     handle.write(encoded[_AFTER_HEADER:])
 
 

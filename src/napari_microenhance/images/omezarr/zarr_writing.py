@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import OutputError
-from napari_microenhance.images.imagefile import RECORD_KEY, PixelSize
+from napari_microenhance.images.imagefile import RECORD_KEY, ImageToWrite, PixelSize
 from napari_microenhance.images.omezarr.zarr_metadata import (
     CHANGED_LABEL,
     RGB,
@@ -56,37 +56,19 @@ def check_zarr(path: Path) -> None:
         ) from missing
 
 
-def write_zarr(
-    folder: Path,
-    pixels: Any,  # noqa: ANN401 - any array-like
-    axes: str,
-    *,
-    pixel_size: PixelSize,
-    channel_names: Sequence[str],
-    record: dict[str, Any] | None,
-    changed: Any = None,  # noqa: ANN401 - any array-like
-) -> None:
+def write_zarr(folder: Path, image: ImageToWrite) -> None:
     """Fill an empty folder with an OME-Zarr image and its lower resolutions.
 
     Axes come in the order that the format wants, TCZYX; colour becomes channels called Red,
     Green, Blue and Alpha, which `read_zarr` makes colour again. A lower resolution is the mean of
-    2 x 2 pixels; of classes, every second pixel.
+    2 x 2 pixels; of classes, every second pixel. The record is an attribute beside "ome", the
+    mask of changed pixels the label image "changed".
 
     Parameters
     ----------
     folder : Path
-    pixels : array-like
-        Read block by block.
-    axes : str
-        One letter of "TCZYX" per dimension, a "C" after "YX" is colour.
-    pixel_size : mapping of str to (float, str)
-    channel_names : sequence of str
-        One per channel, or empty.
-    record : dict or None
-        Plain JSON, kept as an attribute beside "ome".
-    changed : array-like of bool, or None
-        Which pixels differ from the original; the axes of the image without "C". Kept as the
-        label image "changed".
+    image : ImageToWrite
+        Its pixels are read block by block.
 
     Raises
     ------
@@ -96,23 +78,21 @@ def write_zarr(
     check_zarr(folder)
     import zarr
 
-    view = _Ordered(pixels, axes)
-    names = (
-        tuple(RGB)[: view.shape[view.axes.index("C")]] if axes.endswith("YXC") else channel_names
-    )
+    view, size, record = _Ordered(image.pixels, image.axes), image.pixel_size, image.record
+    names: Sequence[str] = image.channel_names
+    if image.axes.endswith("YXC"):
+        names = tuple(RGB)[: view.shape[view.axes.index("C")]]
     reduce = _every_second if _is_classes(view.dtype, record) else _mean
     levels = _levels(view)
-    own = image_metadata(
-        view.axes, levels, pixel_size=pixel_size, centred=reduce is not _every_second
-    )
+    own = image_metadata(view.axes, levels, pixel_size=size, centred=reduce is not _every_second)
     root = zarr.create_group(zarr.storage.LocalStore(folder), zarr_format=3)
     last = _write_levels(root, view, len(levels), reduce)
     if names:
         shown = _shown(last)
         own["omero"] = channel_metadata(names, _range(view.dtype, shown), shown)
     root.update_attributes({"ome": own} if record is None else {"ome": own, RECORD_KEY: record})
-    if changed is not None:
-        _write_changed(root, _Mask(changed, axes), levels, pixel_size)
+    if image.changed is not None:
+        _write_changed(root, _Mask(image.changed, image.axes), levels, size)
 
 
 class _Ordered:

@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from napari_microenhance.images.imagefile import CHANGED, RECORD_KEY, PixelSize, to_um
+from napari_microenhance.images.imagefile import (
+    CHANGED,
+    RECORD_KEY,
+    ImageToWrite,
+    PixelSize,
+    to_um,
+)
 
 __all__ = ["OME_DTYPES", "write_ome_tiff", "write_tiff"]
 
@@ -28,15 +34,7 @@ _CLASSIC_LIMIT: Final = 2**32 - 2**26  # bytes; leaves room for what deflate may
 _TILED_FROM: Final = 2048  # px; below it, strips are as fast and smaller
 
 
-def write_tiff(
-    handle: BinaryIO,
-    pixels: npt.NDArray[Any],
-    axes: str,
-    *,
-    pixel_size: PixelSize,
-    channel_names: tuple[str, ...],
-    record: dict[str, Any] | None,
-) -> None:
+def write_tiff(handle: BinaryIO, image: ImageToWrite) -> None:
     """Write a plain TIFF file; the same input gives the same bytes.
 
     A stack that ImageJ can hold is written in ImageJ's layout, since Fiji knows a
@@ -46,85 +44,68 @@ def write_tiff(
     Parameters
     ----------
     handle : binary file
-    pixels : ndarray
-    axes : str
-        One letter of "TCZYX" per dimension, a "C" after "YX" is colour.
-    pixel_size : mapping of str to (float, str)
-    channel_names : tuple of str
-    record : dict or None
-        Plain JSON.
+    image : ImageToWrite
     """
-    letters = _tiff_letters(axes)
+    pixels, size = image.pixels, image.pixel_size
+    letters = _tiff_letters(image.axes)
     if _fits_imagej(pixels, letters):
-        metadata = _imagej_entries(pixels, letters, pixel_size, channel_names, record)
         tifffile.imwrite(
             handle,
             pixels,
             imagej=True,
             photometric="rgb" if letters.endswith("S") else "minisblack",
             software=RECORD_KEY,
-            metadata={"axes": letters, **metadata},
-            **_resolution(pixel_size, imagej=True),
+            metadata={"axes": letters, **_imagej_entries(image, letters)},
+            **_resolution(size, imagej=True),
         )
         return
     entries: dict[str, Any] = {"axes": letters}
-    if pixel_size:
-        entries["pixel_size"] = {axis: list(step) for axis, step in pixel_size.items()}
-    if channel_names:
-        entries["channel_names"] = list(channel_names)
-    if record is not None:
-        entries[RECORD_KEY] = record
+    if size:
+        entries["pixel_size"] = {axis: list(step) for axis, step in size.items()}
+    if image.channel_names:
+        entries["channel_names"] = list(image.channel_names)
+    if image.record is not None:
+        entries[RECORD_KEY] = image.record
     tifffile.imwrite(
         handle,
         pixels,
         ome=False,
         metadata=entries,
         **_layout(pixels, letters),
-        **_resolution(pixel_size),
+        **_resolution(size),
     )
 
 
-def write_ome_tiff(
-    handle: BinaryIO,
-    pixels: npt.NDArray[Any],
-    axes: str,
-    *,
-    pixel_size: PixelSize,
-    channel_names: tuple[str, ...],
-    record: dict[str, Any] | None,
-    changed: Any = None,  # noqa: ANN401 - any array-like
-) -> None:
+def write_ome_tiff(handle: BinaryIO, image: ImageToWrite) -> None:
     """Write an OME-TIFF file; the same input gives the same bytes.
 
     The record is a comment annotation in our namespace. A mask of changed pixels is a second
     image of the file, called `CHANGED`, 0 and 255: readers that take one image take the first.
 
-    Parameters as for `write_tiff`, and
-
     Parameters
     ----------
-    pixels : ndarray
+    handle : binary file
+    image : ImageToWrite
         Of one of `OME_DTYPES`.
-    changed : array-like of bool, or None
-        The axes of the image without "C".
     """
-    letters = _tiff_letters(axes)
-    text = "" if record is None else json.dumps(record)
-    about = _ome_pixel_size(letters, pixel_size)
+    pixels, size = image.pixels, image.pixel_size
+    letters = _tiff_letters(image.axes)
+    text = "" if image.record is None else json.dumps(image.record)
+    about = _ome_pixel_size(letters, size)
     metadata: dict[str, Any] = {"axes": letters, "UUID": _uuid(pixels, letters, text), **about}
-    if channel_names:
-        metadata["Channel"] = {"Name": [_xml_text(name) for name in channel_names]}
+    if image.channel_names:
+        metadata["Channel"] = {"Name": [_xml_text(name) for name in image.channel_names]}
     if text:
         metadata["CommentAnnotation"] = {"Namespace": RECORD_KEY, "Value": text}
     layout = _layout(pixels, letters)
     with tifffile.TiffWriter(handle, ome=True, bigtiff=layout.pop("bigtiff")) as tif:
-        tif.write(pixels, metadata=metadata, **layout, **_resolution(pixel_size))
-        if changed is not None:
-            mask = np.where(np.asarray(changed), np.uint8(255), np.uint8(0))
-            metadata = {"axes": axes.replace("C", ""), "Name": CHANGED, **about}
+        tif.write(pixels, metadata=metadata, **layout, **_resolution(size))
+        if image.changed is not None:
+            mask = np.where(np.asarray(image.changed), np.uint8(255), np.uint8(0))
+            metadata = {"axes": image.axes.replace("C", ""), "Name": CHANGED, **about}
             layout = _layout(mask, metadata["axes"])
             layout.pop("bigtiff")
-            tif.write(mask, metadata=metadata, **layout, **_resolution(pixel_size))
+            tif.write(mask, metadata=metadata, **layout, **_resolution(size))
 
 
 def _ome_pixel_size(letters: str, pixel_size: PixelSize) -> dict[str, Any]:
@@ -193,14 +174,9 @@ def _fits_imagej(pixels: npt.NDArray[Any], letters: str) -> bool:
     )
 
 
-def _imagej_entries(
-    pixels: npt.NDArray[Any],
-    letters: str,
-    pixel_size: PixelSize,
-    channel_names: tuple[str, ...],
-    record: dict[str, Any] | None,
-) -> dict[str, Any]:
+def _imagej_entries(image: ImageToWrite, letters: str) -> dict[str, Any]:
     """Return ImageJ's description, its plane labels and its info text."""
+    pixel_size = image.pixel_size
     entries: dict[str, Any] = {}
     unit = pixel_size.get("X", (1.0, ""))[1]
     if unit:
@@ -215,11 +191,11 @@ def _imagej_entries(
         entries["finterval"] = pixel_size["T"][0] * seconds.get(pixel_size["T"][1], 1.0)
     if "C" in letters:
         entries["mode"] = "composite"
-        if channel_names:
-            planes = int(np.prod(pixels.shape[: letters.index("C")]))
-            entries["Labels"] = list(channel_names) * planes
-    if record is not None:
-        entries["Info"] = json.dumps({RECORD_KEY: record})
+        if image.channel_names:
+            planes = int(np.prod(image.pixels.shape[: letters.index("C")]))
+            entries["Labels"] = list(image.channel_names) * planes
+    if image.record is not None:
+        entries["Info"] = json.dumps({RECORD_KEY: image.record})
     return entries
 
 

@@ -274,6 +274,19 @@ def test_round_trip_and_validity(tmp_path, axes, dtype):
     np.testing.assert_array_equal(read_changed(path), changed.transpose(order))
 
 
+def test_the_same_image_gives_the_same_bytes(tmp_path):
+    pixels = RNG.integers(0, 60_000, (3, 1100, 600), dtype=np.uint16)
+    contents = []
+    for name in ("a.ome.zarr", "b.ome.zarr"):
+        write_image(tmp_path / name, pixels, "CYX", channel_names="abc", record=RECORD,
+                    changed=pixels[0] > 9)  # fmt: skip
+        files = sorted(p for p in (tmp_path / name).rglob("*") if p.is_file())
+        contents.append([(p.relative_to(tmp_path / name), p.read_bytes()) for p in files])
+    assert contents[0] == contents[1]
+    codecs = zarr.open_group(str(tmp_path / name), mode="r")["0"].metadata.codecs
+    assert [codec.to_dict()["name"] for codec in codecs] == ["bytes", "zstd"]
+
+
 def test_lower_resolutions_are_means_and_lie_where_they_belong(tmp_path):
     pixels = RNG.integers(0, 60_000, (1301, 2047), dtype=np.uint16)
     path = tmp_path / "a.ome.zarr"
@@ -416,6 +429,9 @@ def test_other_folders_and_files_are_never_replaced(tmp_path):
 
 def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
     write_image(tmp_path / "a.zarr", np.ones((5, 6), np.uint8), "YX")
+    monkeypatch.setitem(sys.modules, "yaozarrs", None)
+    with pytest.raises(OutputError, match="zarr and yaozarrs"):
+        check_output(tmp_path / "b.zarr", "uint8", "YX")
     monkeypatch.setitem(sys.modules, "zarr", None)
     for do in (
         lambda: read_image(tmp_path / "a.zarr"),

@@ -18,18 +18,11 @@ from napari_microenhance.images.imagefile import ChannelDisplay, PixelSize, cano
 __all__ = [
     "CHANGED_LABEL",
     "RGB",
-    "VERSION",
     "ZarrImage",
-    "channel_metadata",
-    "image_label",
-    "image_metadata",
     "image_names",
     "own_attributes",
     "parse_image",
 ]
-
-VERSION: Final = "0.5"
-"""Of the specification that is written."""
 
 CHANGED_LABEL: Final = "changed"
 """Name of the label image of changed pixels."""
@@ -37,14 +30,7 @@ CHANGED_LABEL: Final = "changed"
 RGB: Final = {"Red": "FF0000", "Green": "00FF00", "Blue": "0000FF", "Alpha": "FFFFFF"}
 """Channels that are colour: an image with these names and colours has its channels last."""
 
-_COLOURS: Final = ("00FFFF", "FF00FF", "FFFF00", "00FF00", "FF0000", "0000FF", "FFFFFF")
 _TYPES: Final = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
-_UNITS: Final = {
-    "Å": "angstrom", "pm": "picometer", "nm": "nanometer", "µm": "micrometer",
-    "mm": "millimeter", "cm": "centimeter", "m": "meter", "in": "inch",
-    "ns": "nanosecond", "µs": "microsecond", "ms": "millisecond", "s": "second",
-    "min": "minute", "h": "hour", "d": "day",
-}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,75 +117,6 @@ def own_attributes(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     inner = attributes.get("ome")
     return inner if isinstance(inner, Mapping) else attributes
-
-
-def image_metadata(
-    axes: str, levels: Sequence[float], *, pixel_size: PixelSize, centred: bool
-) -> dict[str, Any]:
-    """Return the multiscale part of a group's metadata.
-
-    Parameters
-    ----------
-    axes : str
-        Letters in the order of "TCZYX".
-    levels : sequence of float
-        Pixels of the full resolution per pixel of each level, y and x alike.
-    pixel_size : mapping of str to (float, str)
-    centred : bool
-        Whether a pixel lies in the middle of those that it stands for.
-    """
-    steps = {axis: pixel_size.get(axis, (1.0, ""))[0] for axis in axes}
-    described = []
-    for axis in axes:
-        unit = _UNITS.get(pixel_size.get(axis, (1.0, ""))[1]) if axis != "C" else None
-        one = {"name": axis.lower(), "type": _TYPES[axis]}
-        described.append({**one, "unit": unit} if unit else one)
-    datasets = []
-    for number, level in enumerate(levels):
-        spread = {axis: level if axis in "YX" else 1.0 for axis in axes}
-        shift = [steps[a] * (spread[a] - 1) / 2 for a in axes]
-        transforms: list[dict[str, Any]] = [
-            {"type": "scale", "scale": [steps[a] * spread[a] for a in axes]}
-        ]
-        if centred and any(shift):
-            transforms.append({"type": "translation", "translation": shift})
-        datasets.append({"path": str(number), "coordinateTransformations": transforms})
-    return {"version": VERSION, "multiscales": [{"axes": described, "datasets": datasets}]}
-
-
-def channel_metadata(
-    names: Sequence[str], window: tuple[float, float], shown: tuple[float, float]
-) -> dict[str, Any]:
-    """Return how channels are called and shown, as OMERO keeps it.
-
-    Parameters
-    ----------
-    names : sequence of str
-        One per channel; those of `RGB` get their colours.
-    window : tuple of float
-        (low, high) that values can have.
-    shown : tuple of float
-        (low, high) that values do have.
-    """
-    colours = [RGB.get(name, _COLOURS[i % len(_COLOURS)]) for i, name in enumerate(names)]
-    if len(names) == 1:
-        colours = ["FFFFFF"]
-    ends = {"min": window[0], "max": window[1], "start": shown[0], "end": shown[1]}
-    return {
-        "channels": [
-            {"label": name, "color": colour, "active": True, "window": ends}
-            for name, colour in zip(names, colours, strict=True)
-        ]
-    }
-
-
-def image_label() -> dict[str, Any]:
-    """Return what makes an image in "labels" a mask of 1 over the image above it."""
-    return {
-        "version": VERSION,
-        "colors": [{"label-value": 1, "rgba": [255, 0, 255, 255]}],
-        "source": {"image": "../../"},
-    }
 
 
 def _images(own: Mapping[str, Any]) -> list[Mapping[str, Any]]:

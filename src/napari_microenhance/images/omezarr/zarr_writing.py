@@ -16,13 +16,12 @@ import numpy.typing as npt
 
 from napari_microenhance.errors import OutputError
 from napari_microenhance.images.imagefile import RECORD_KEY, ImageToWrite, PixelSize
-from napari_microenhance.images.omezarr.zarr_metadata import (
-    CHANGED_LABEL,
-    RGB,
-    VERSION,
-    channel_metadata,
-    image_label,
-    image_metadata,
+from napari_microenhance.images.omezarr.zarr_metadata import CHANGED_LABEL, RGB
+from napari_microenhance.images.omezarr.zarr_models import (
+    channels,
+    image_attributes,
+    label_list,
+    mask_attributes,
 )
 
 __all__ = ["ZARR_DTYPES", "check_zarr", "write_zarr"]
@@ -46,13 +45,15 @@ def check_zarr(path: Path) -> None:
     Raises
     ------
     OutputError
-        If the package zarr is missing.
+        If the packages zarr or yaozarrs are missing.
     """
     try:
+        import yaozarrs  # noqa: F401
         import zarr  # noqa: F401
     except ImportError as missing:
         raise OutputError(
-            f'{path}: OME-Zarr needs the package zarr; pip install "napari-microenhance[zarr]".'
+            f"{path}: OME-Zarr needs the packages zarr and yaozarrs; "
+            'pip install "napari-microenhance[zarr]".'
         ) from missing
 
 
@@ -84,12 +85,16 @@ def write_zarr(folder: Path, image: ImageToWrite) -> None:
         names = tuple(RGB)[: view.shape[view.axes.index("C")]]
     reduce = _every_second if _is_classes(view.dtype, record) else _mean
     levels = _levels(view)
-    own = image_metadata(view.axes, levels, pixel_size=size, centred=reduce is not _every_second)
     root = zarr.create_group(zarr.storage.LocalStore(folder), zarr_format=3)
     last = _write_levels(root, view, len(levels), reduce)
-    if names:
-        shown = _shown(last)
-        own["omero"] = channel_metadata(names, _range(view.dtype, shown), shown)
+    shown = _shown(last)
+    own = image_attributes(
+        view.axes,
+        levels,
+        pixel_size=size,
+        centred=reduce is not _every_second,
+        omero=channels(names, _range(view.dtype, shown), shown) if names else None,
+    )
     root.update_attributes({"ome": own} if record is None else {"ome": own, RECORD_KEY: record})
     if image.changed is not None:
         _write_changed(root, _Mask(image.changed, image.axes), levels, size)
@@ -139,9 +144,8 @@ def _write_changed(
     pixel_size: PixelSize,
 ) -> None:
     """Write the mask of changed pixels as a label image."""
-    root.create_group("labels", attributes={"ome": {"version": VERSION, "labels": [CHANGED_LABEL]}})
-    own = image_metadata(mask.axes, levels, pixel_size=pixel_size, centred=True)
-    own["image-label"] = image_label()
+    root.create_group("labels", attributes={"ome": label_list()})
+    own = mask_attributes(mask.axes, levels, pixel_size=pixel_size)
     group = root.create_group(f"labels/{CHANGED_LABEL}", attributes={"ome": own})
     _write_levels(group, mask, len(levels), _any)
 
@@ -169,9 +173,17 @@ def _write_levels(
 def _create(group: Any, name: str, shape: tuple[int, ...], view: _Ordered) -> Any:  # noqa: ANN401 - zarr's types
     """Create one array of a pyramid."""
     chunks = (*[1] * (len(shape) - 2), *(min(n, _CHUNK) for n in shape[-2:]))
-    names = [axis.lower() for axis in view.axes]
+    from zarr.codecs import ZstdCodec
+
     return group.create_array(
-        name, shape=shape, dtype=view.dtype, chunks=chunks, dimension_names=names
+        name,
+        shape=shape,
+        dtype=view.dtype,
+        chunks=chunks,
+        dimension_names=[axis.lower() for axis in view.axes],
+        # Not Blosc: its threads may lay blocks in another order, and a run repeated is to be a
+        # file repeated. A level of its own, whatever zarr's default becomes.
+        compressors=ZstdCodec(level=3),
     )
 
 

@@ -1,11 +1,18 @@
 """The headless front: enhance a region, repeat a run, and see what it changed."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_microenhance.engine.intensity import fit, palettes
+from napari_microenhance.engine.arguments import (
+    as_number,
+    as_options,
+    as_planes,
+    as_window,
+    check_called,
+    whole_depth,
+)
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.reports.report_sections import ModelSection
@@ -13,7 +20,6 @@ from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
-from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.full_range import FullRange
 from napari_microenhance.measure.trust import TrustMap, mismatch_map, noted
@@ -28,8 +34,9 @@ from napari_microenhance.records import (
     methods_text,
     python_code,
 )
+from napari_microenhance.records.image_input import ImageInput
 from napari_microenhance.records.inputs import open_pair, selection_of
-from napari_microenhance.types import Box
+from napari_microenhance.types import Box, ImageLike, PathLike, RoiLike, ShouldStop
 
 if TYPE_CHECKING:
     from napari_microenhance.measure.oriented_array import OrientedArray
@@ -70,22 +77,23 @@ __all__ = [
 
 
 def enhance(
-    image: Any,  # noqa: ANN401 - any array-like
-    model: Model | str | os.PathLike[str],
-    roi: Any = None,  # noqa: ANN401 - several kinds, see below
+    image: ImageLike | Source,
+    model: Model | PathLike,
+    roi: RoiLike | Selection = None,
     axes: str | None = None,
+    *,
     options: Options | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-    *,
+    should_stop: ShouldStop | None = None,
     window: tuple[tuple[int, int], tuple[int, int]] | None = None,
 ) -> Result:
     """Enhance a region of an image; every pixel outside stays as it is.
 
     Parameters
     ----------
-    image : array-like, whole or real numbers
-        NumPy, dask, zarr; read tile by tile, never modified. Also a `Source`.
+    image : array-like of whole or real numbers, str, path or Source
+        NumPy, dask, zarr, read tile by tile and never modified; or the path of an image file,
+        whose name the report keeps and whose notes are among its warnings.
     model : Model, str or path
         A loaded network, or what `load_model` takes.
     roi : optional
@@ -94,11 +102,12 @@ def enhance(
         in px with pixel centres at whole numbers, or of `Roi` values, which can have planes of
         their own; or the path of an ROI file.
     axes : str, optional
-        One letter of "TCZYX" per dimension. Default: two dimensions are YX, a third of
-        length 3 or 4 at the end is colour.
+        One letter of "TCZYX" per dimension. Default: what the file says; two dimensions are
+        YX, a third of length 3 or 4 at the end is colour.
     options : Options, optional
     on_progress : callable, optional
-        Called with a `Progress` after planning and after each tile, in this thread.
+        Called with a `Progress` after planning, with all cautions, and after each tile, in
+        this thread.
     should_stop : callable, optional
         Polled every 20 ms, also during a network call.
     window : tuple of (start, stop), optional
@@ -108,6 +117,8 @@ def enhance(
     Returns
     -------
     Result
+        `patch` and `pixels` have the image's axes, number type and units, unless the options
+        say otherwise.
 
     Raises
     ------
@@ -116,13 +127,17 @@ def enhance(
     MicroEnhanceError
         If an input cannot be used; the text is one sentence that says what to do.
     """
-    chosen = options or Options()
+    chosen, part = as_options(options), as_window(window)
+    check_called(on_progress=on_progress, should_stop=should_stop)
     network = load_model(model).at(chosen.precision)
-    source = _source(image, axes, network.spec)
-    selection, remarks = selection_of(roi, source)
+    given = ImageInput.of(image, axes, network.spec.spatial)
+    selection, remarks = selection_of(roi, given.source)
     choice = network.choice(chosen.provider, chosen.threads)
+    cautions: list[Caution | str] = [*given.notes, *network.cautions(chosen)]
+    if part is None:  # a preview is one of many looks at an image
+        cautions += _domain(given, network, chosen)
     job = Job(
-        source=source,
+        source=given.source,
         selection=selection,
         session=choice.session,
         parity=choice.parity(),
@@ -134,20 +149,23 @@ def enhance(
             precision=network.spec.precision,
             spec=network.spec,
         ),
-        window=_whole_depth(window, source),
-        cautions=(*network.cautions(chosen), *choice.remarks, *remarks),
+        window=whole_depth(part, given.source.spatial_shape),
+        cautions=(*cautions, *choice.remarks, *remarks),
         probe_seconds=network.probe_seconds,
     )
-    return run(job, on_progress=on_progress, should_stop=should_stop)
+    result = run(job, on_progress=on_progress, should_stop=should_stop)
+    if given.name is None:
+        return result
+    return dataclasses.replace(result, report=result.report.named(given.name))
 
 
 def rerun(
-    record: Record | Report | Mapping[str, Any] | str | os.PathLike[str],
-    image: Any = None,  # noqa: ANN401 - any array-like
-    model: Model | str | os.PathLike[str] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    record: Record | Report | Mapping[str, object] | PathLike,
+    image: ImageLike | Source | None = None,
+    model: Model | PathLike | None = None,
     *,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: ShouldStop | None = None,
     allow_other: bool = False,
 ) -> Result:
     """Repeat a recorded run, and say whether the pixels are the same.
@@ -186,13 +204,14 @@ def rerun(
     from napari_microenhance.records.repeating import prepare
 
     again = prepare(Record.of(record), image, model, allow_other=allow_other)
-    return repeat(again, on_progress, should_stop)
+    return repeat(again, on_progress=on_progress, should_stop=should_stop)
 
 
 def repeat(
     again: "Repetition",
+    *,
     on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Result:
     """Run a repetition that is prepared, and say whether the pixels are the same.
 
@@ -228,15 +247,15 @@ def repeat(
 
 
 def compare(
-    a: Any,  # noqa: ANN401 - any array-like
-    b: Any,  # noqa: ANN401 - any array-like
-    roi: Any = None,  # noqa: ANN401 - several kinds, see `enhance`
+    a: ImageLike | Source,
+    b: ImageLike | Source | Result,
+    roi: RoiLike = None,
     axes: str | None = None,
     *,
     planes: Sequence[int] | None = None,
     beyond: float = 3.0,
     data_range: FullRange | float | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Comparison:
     """Tell what changed from an image to its result.
 
@@ -277,13 +296,17 @@ def compare(
     """
     from napari_microenhance.measure.changes import compare_images
 
+    check_called(should_stop=should_stop)
+    if not isinstance(data_range, FullRange):
+        data_range = None if data_range is None else as_number("data_range", data_range, above=0)
+    chosen = as_planes(planes)
     pair = open_pair(a, b, roi, axes)
     found = compare_images(
         pair.before,
         pair.after,
         pair.parts,
-        planes=planes,
-        beyond=beyond,
+        planes=chosen,
+        beyond=as_number("beyond", beyond, above=0),
         data_range=pair.data_range if data_range is None else data_range,
         should_stop=should_stop,
     )
@@ -291,14 +314,14 @@ def compare(
 
 
 def variability(
-    image: Any,  # noqa: ANN401 - any array-like
-    model: Model | str | os.PathLike[str],
-    roi: Any = None,  # noqa: ANN401 - several kinds, see `enhance`
+    image: ImageLike | Source,
+    model: Model | PathLike,
+    roi: RoiLike | Selection = None,
     axes: str | None = None,
+    *,
     options: Options | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-    *,
+    should_stop: ShouldStop | None = None,
     window: tuple[tuple[int, int], tuple[int, int]] | None = None,
 ) -> TrustMap:
     """Tell how much a result depends on how the image lay and where its tiles began.
@@ -325,10 +348,11 @@ def variability(
     """
     from napari_microenhance.measure.variability import measure_variability
 
-    chosen = options or Options()
+    chosen, seen = as_options(options), as_window(window)
+    check_called(on_progress=on_progress, should_stop=should_stop)
     network = load_model(model)
     spec = network.at(chosen.precision).spec
-    source = _source(image, axes, spec)
+    source = ImageInput.of(image, axes, spec.spatial).source
     selection, _ = selection_of(roi, source)
 
     def run_view(
@@ -339,21 +363,30 @@ def variability(
         report: Callable[[Progress], None],
     ) -> Result:
         shown = (part[0], part[1]) if part else None
-        return enhance(view, network, inside, source.axes, how, report, should_stop, window=shown)
+        return enhance(
+            view,
+            network,
+            inside,
+            source.axes,
+            options=how,
+            on_progress=report,
+            should_stop=should_stop,
+            window=shown,
+        )
 
     return measure_variability(
-        source, selection, spec, chosen, run_view, window=window, on_progress=on_progress
+        source, selection, spec, chosen, run_view, window=seen, on_progress=on_progress
     )
 
 
 def raw_consistency(
-    a: Any,  # noqa: ANN401 - any array-like
-    b: Any,  # noqa: ANN401 - any array-like
-    roi: Any = None,  # noqa: ANN401 - several kinds, see `enhance`
+    a: ImageLike | Source,
+    b: ImageLike | Source | Result,
+    roi: RoiLike = None,
     axes: str | None = None,
     *,
     planes: Sequence[int] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> TrustMap:
     """Tell how far a result, blurred back, is from the image that it was made of.
 
@@ -376,18 +409,20 @@ def raw_consistency(
     """
     from napari_microenhance.measure.consistency import measure_consistency
 
+    check_called(should_stop=should_stop)
+    chosen = as_planes(planes)
     pair = open_pair(a, b, roi, axes)
     return measure_consistency(
-        pair.before, pair.after, pair.parts.whole, planes=planes, should_stop=should_stop
+        pair.before, pair.after, pair.parts.whole, planes=chosen, should_stop=should_stop
     )
 
 
 def check_domain(
-    image: Any,  # noqa: ANN401 - any array-like
-    model: Model | str | os.PathLike[str],
+    image: ImageLike | Source,
+    model: Model | PathLike,
     axes: str | None = None,
-    options: Options | None = None,
     *,
+    options: Options | None = None,
     pixel_size_um: float | None = None,
 ) -> tuple[str, ...]:
     """Tell in what an image is unlike those that a network was trained on.
@@ -397,49 +432,40 @@ def check_domain(
     image, model, axes, options
         As for `enhance`.
     pixel_size_um : float, optional
-        Micrometres.
+        Micrometres. Default: what the image's file says.
 
     Returns
     -------
     tuple of str
         One sentence each; empty where nothing stands out, or the network's file does not say
         what it was trained on.
+
+    Raises
+    ------
+    MicroEnhanceError
+        If image and network do not fit together.
     """
+    chosen = as_options(options)
+    network = load_model(model).at(chosen.precision)
+    given = ImageInput.of(image, axes, network.spec.spatial)
+    if pixel_size_um is not None:
+        size = as_number("pixel_size_um", pixel_size_um, above=0)
+        given = dataclasses.replace(given, pixel_size_um=size)
+    return tuple(map(str, _domain(given, network, chosen)))
+
+
+def _domain(given: ImageInput, network: Model, options: Options) -> tuple[Caution, ...]:
+    """Return in what an image is unlike those of a network's training, where that is known."""
     from napari_microenhance.measure import domain
 
-    chosen = options or Options()
-    network = load_model(model).at(chosen.precision)
     text = network.graph.metadata.get(domain.KEY)
-    if text is None:
+    if text is None or domain.CAUTION in options.no_caution:
         return ()
-    trained = domain.TrainedOn.from_text(text)
-    source = _source(image, axes, network.spec)
-    found: list[str] = []
-    lanes = palettes(source, network.spec, chosen)
-    for palette in lanes:
-        line = fit(source, palette, network.spec, chosen)[0]
-        seen = domain.look(
-            source,
-            line.low,
-            line.high,
-            channels=palette.channels,
-            pixel_size_um=pixel_size_um,
-        )
-        where = f"Channel {palette.channels[0]}: " * (len(lanes) > 1)
-        found += [f"{where}{sentence}" for sentence in domain.cautions(seen, trained, network.name)]
-    return tuple(found)
-
-
-def _source(image: Any, axes: str | None, spec: ModelSpec) -> Source:  # noqa: ANN401 - any array-like
-    """Return an image as a network sees it: in planes, or in volumes."""
-    spatial = "".join(a for a in "ZYX" if a in spec.axes_in)
-    if isinstance(image, Source):
-        return image.seen_as(spatial)
-    return Source(image, axes, spatial)
-
-
-def _whole_depth(window: Box | None, source: Source) -> Box | None:
-    """Return a (Y, X) window over all planes of a volume."""
-    if window is None or source.spatial == "YX":
-        return window
-    return ((0, source.spatial_shape[0]), *window)
+    return domain.check(
+        given.source,
+        network.spec,
+        options,
+        domain.TrainedOn.from_text(text),
+        name=network.name,
+        pixel_size_um=given.pixel_size_um,
+    )

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, Self
 
 from napari_microenhance.errors import OptionsError
 
-__all__ = ["CHOICES", "Options"]
+__all__ = ["CHOICES", "Options", "quoted"]
 
 Auto = Literal["auto"]
 
@@ -23,6 +24,20 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "colour_order": ("auto", "rgb", "bgr"),
 }
 """The words each text option accepts; `intensity` accepts a pair of numbers too."""
+
+LONGEST: Final = 80
+"""Characters of a wrong value that an error repeats."""
+
+LEAST: Final[Mapping[str, int]] = {
+    "dilate": 0,
+    "feather": 0,
+    "tile": 1,
+    "halo": 0,
+    "threads": 1,
+    "batch": 1,
+    "memory": 1,
+}
+"""The least value of each option that is a whole number."""
 
 
 def _option(default: Any, help_text: str) -> Any:  # noqa: ANN401 - dataclasses.field is typed so
@@ -91,19 +106,16 @@ class Options:
             value = getattr(self, name)
             if name == "intensity" and not isinstance(value, str):
                 object.__setattr__(self, name, _pair(name, value))
-            elif value not in words:
-                raise OptionsError(f"{name}={value!r} is not one of {', '.join(words)}.")
-        for name, read in _READ.items():
-            if getattr(self, name) != "auto":
-                object.__setattr__(self, name, read(name, getattr(self, name)))
-        for name, least in {"dilate": 0, "feather": 0}.items():
-            _check_int(name, getattr(self, name), least)
-        for name, least in {"tile": 1, "halo": 0, "threads": 1, "batch": 1, "memory": 1}.items():
-            if getattr(self, name) != "auto":
-                _check_int(name, getattr(self, name), least)
-        if self.planes != "all":
-            object.__setattr__(self, "planes", _planes(self.planes))
-        object.__setattr__(self, "no_caution", _names("no_caution", self.no_caution))
+            elif not isinstance(value, str) or value not in words:
+                raise OptionsError(f"{name}={quoted(value)} is not one of {', '.join(words)}.")
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if name in ("dilate", "feather") or not _is_word(value, "auto"):
+                object.__setattr__(self, name, _whole(name, value, least))
+        for name, checked in _CHECKED.items():
+            value = getattr(self, name)
+            if not _is_word(value, getattr(type(self), name)):
+                object.__setattr__(self, name, checked(name, value))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
@@ -120,8 +132,10 @@ class Options:
         OptionsError
             If a name is unknown or a value is outside its range.
         """
+        if not isinstance(values, Mapping):
+            raise OptionsError(f"Options are names with values, not {type(values).__name__}.")
         known = {f.name for f in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
+        if unknown := sorted(map(str, set(values) - known)):
             raise OptionsError(
                 f"Unknown option {unknown[0]!r}; known are {', '.join(sorted(known))}."
             )
@@ -131,10 +145,10 @@ class Options:
         return cls(**plain)
 
 
-def _check_int(name: str, value: object, least: int) -> None:
-    """Raise unless the value is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise OptionsError(f"{name}={value!r} must be a whole number of at least {least}.")
+def quoted(value: object) -> str:
+    """Return what was given as part of a sentence: on one line, and not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _number(name: str, value: object) -> float:
@@ -142,43 +156,66 @@ def _number(name: str, value: object) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
-        raise OptionsError(f"{name}={value!r} needs a number.") from error
+        raise OptionsError(f"{name}={quoted(value)} needs a number.") from error
     if not math.isfinite(number):
-        raise OptionsError(f"{name}={value!r} needs a finite number.")
+        raise OptionsError(f"{name}={quoted(value)} needs a finite number.")
     return number
 
 
-def _planes(value: object) -> tuple[int, ...]:
+def _is_word(value: object, word: object) -> bool:
+    """Tell whether a value is a word; an array is none, and cannot be compared with one."""
+    return isinstance(value, str) and value == word
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    """Return a whole number of at least `least`, whatever its library calls it, or raise."""
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise OptionsError(f"{name}={quoted(value)} must be a whole number of at least {least}.")
+    return number
+
+
+def _planes(name: str, value: object) -> tuple[int, ...]:
     """Return sorted plane numbers or raise."""
     try:
-        planes = sorted({int(p) for p in value})  # type: ignore[attr-defined]
+        given = list(value)  # type: ignore[call-overload]
+        planes = sorted({operator.index(p) for p in given})
     except (TypeError, ValueError) as error:
-        raise OptionsError(f'planes={value!r} is neither "all" nor whole numbers.') from error
-    if not planes or planes[0] < 0:
-        raise OptionsError(f"planes={value!r} needs whole numbers from 0 on.")
+        raise OptionsError(f'{name}={quoted(value)} is neither "all" nor whole numbers.') from error
+    if not planes or planes[0] < 0 or any(isinstance(p, bool) for p in given):
+        raise OptionsError(f"{name}={quoted(value)} needs whole numbers from 0 on.")
     return tuple(planes)
 
 
 def _names(name: str, value: object) -> tuple[str, ...]:
     """Return names, each once, or raise."""
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise OptionsError(f'{name}={value!r} needs names, such as ("domain",).')
+        raise OptionsError(f'{name}={quoted(value)} needs names, such as ("domain",).')
     names = tuple(dict.fromkeys(value))
     if wrong := [item for item in names if not isinstance(item, str)]:
-        raise OptionsError(f"{name}={value!r} needs names, and {wrong[0]!r} is none.")
+        raise OptionsError(f"{name}={quoted(value)} needs names, and {wrong[0]!r} is none.")
     return names
 
 
 def _pair(name: str, value: object) -> tuple[float, float]:
     """Return two ascending finite numbers or raise."""
     try:
-        low, high = (float(v) for v in value)  # type: ignore[attr-defined]
+        low, high = (float(v) for v in ("" if isinstance(value, str) else value))  # type: ignore[attr-defined]
     except (TypeError, ValueError) as error:
-        raise OptionsError(f"{name}={value!r} needs two numbers, LOW and HIGH.") from error
+        raise OptionsError(f"{name}={quoted(value)} needs two numbers, LOW and HIGH.") from error
     if not (float("-inf") < low < high < float("inf")):
-        raise OptionsError(f"{name}={value!r} needs two finite numbers with LOW below HIGH.")
+        raise OptionsError(f"{name}={quoted(value)} needs two finite numbers with LOW below HIGH.")
     return low, high
 
 
-_READ: Final = {"value_range": _pair, "output_range": _pair, "extra_channel": _number}
-"""What turns a value other than "auto" into that of the field, or raises."""
+_CHECKED: Final[Mapping[str, Callable[[str, object], object]]] = {
+    "value_range": _pair,
+    "output_range": _pair,
+    "extra_channel": _number,
+    "planes": _planes,
+    "no_caution": _names,
+}
+"""What an option must be where it is not its default word."""

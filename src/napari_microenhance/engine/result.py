@@ -56,7 +56,7 @@ class Page:
 
         With a scale the image's pixels are repeated, or thinned, never interpolated.
         """
-        raw = np.asarray(self.source.data[slices(self.in_source(box))])
+        raw = self.source.take(slices(self.in_source(box)))
         if self.ratio != 1:
             axes = self.source.spatial_axes
             last = tuple(range(-len(axes), 0))

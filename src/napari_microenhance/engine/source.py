@@ -1,18 +1,28 @@
 """Source: an array-like image read plane by plane and box by box, never whole."""
 
 import math
-from collections.abc import Sequence
+import operator
+import os
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.reports.report import fingerprint
-from napari_microenhance.errors import AxesError, ImageError
-from napari_microenhance.types import Box
+from napari_microenhance.errors import (
+    AxesError,
+    ImageError,
+    MemoryBudgetError,
+    MicroEnhanceError,
+)
+from napari_microenhance.files import reason
+from napari_microenhance.types import AnyArray, Box, ImageLike, LazyArray
 
-__all__ = ["Source", "reflect"]
+__all__ = ["Source", "as_array", "reflect", "shape_of"]
+
+T = TypeVar("T")
 
 LETTERS = "TCZYX"
 SAMPLE_PX = 16_000_000
@@ -48,20 +58,13 @@ class Source:
     AxesError
         If the axes are unknown, do not fit, or must be given.
     ImageError
-        If the image is empty, boolean, complex or not of numbers.
+        If the image is empty, boolean, complex, masked or not of numbers.
     """
 
-    def __init__(
-        self,
-        data: Any,  # noqa: ANN401 - any array-like
-        axes: str | None = None,
-        spatial: str = "YX",
-    ) -> None:
-        if not (hasattr(data, "shape") and hasattr(data, "dtype")):
-            data = np.asarray(data)
-        self.data = data
-        self.shape: tuple[int, ...] = tuple(int(n) for n in data.shape)
-        self.dtype = np.dtype(data.dtype)
+    def __init__(self, data: ImageLike, axes: str | None = None, spatial: str = "YX") -> None:
+        self.data = as_array(data)
+        self.shape = shape_of(self.data)
+        self.dtype = np.dtype(self.data.dtype)
         _check_numbers(self.shape, self.dtype)
         self.axes = _check_axes(axes, self.shape)
         self.is_colour = self.axes.endswith("C") and self.shape[-1] in (3, 4)
@@ -143,6 +146,41 @@ class Source:
                 pixels = pixels.take(pick, axis=axis)
         return pixels
 
+    def take(self, key: tuple[int | slice, ...]) -> AnyArray:
+        """Return a part of the image; the one place where its array is read.
+
+        Parameters
+        ----------
+        key : tuple of int or slice
+            One per axis, inside the image.
+
+        Returns
+        -------
+        ndarray, dtype of the image
+            Not a copy where the array is in memory.
+
+        Raises
+        ------
+        ImageError
+            If the array cannot give it, or gives another shape or number type than it said.
+        MemoryBudgetError
+            If there is no memory for it.
+        """
+        part: AnyArray = _answer(lambda: np.asanyarray(self.data[key]))
+        part = _unmasked(part) if isinstance(part, np.ma.MaskedArray) else np.asarray(part)
+        wanted = tuple(
+            len(range(*k.indices(n)))
+            for k, n in zip(key, self.shape, strict=True)
+            if isinstance(k, slice)
+        )
+        if part.shape != wanted or part.dtype != self.dtype:
+            raise ImageError(
+                f"The image says that it holds {self.dtype} in {_by(self.shape)}, but asked for "
+                f"{_by(wanted)} of it, it gave {part.dtype} in {_by(part.shape)}; check what it "
+                "is made of."
+            )
+        return part
+
     def _slice(
         self, plane: Sequence[int], channels: Sequence[int], window: tuple[slice, ...]
     ) -> npt.NDArray[Any]:
@@ -153,10 +191,10 @@ class Source:
         for axis, part in zip(self.spatial_axes, window, strict=True):
             key[axis] = part
         if self.channel_axis < 0:
-            return np.asarray(self.data[tuple(key)])[None]
+            return self.take(tuple(key))[None]
         first, last = min(channels), max(channels) + 1
         key[self.channel_axis] = slice(first, last)
-        pixels = np.asarray(self.data[tuple(key)])
+        pixels = self.take(tuple(key))
         position = [a for a in self.axes if a in "C" + self.spatial].index("C")
         moved: npt.NDArray[Any] = np.moveaxis(pixels, position, 0)
         return moved[[c - first for c in channels]]
@@ -174,6 +212,91 @@ class Source:
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
+def as_array(data: ImageLike) -> LazyArray:
+    """Return what has a shape and a number type and can be sliced.
+
+    Parameters
+    ----------
+    data : array-like
+        An array of any library is not read; lists of numbers become an ndarray.
+
+    Raises
+    ------
+    ImageError
+        If it is a path, has masked pixels, or cannot be made an array.
+    """
+    if isinstance(data, str | bytes | os.PathLike):
+        raise ImageError(f"The image is {data!r}, the name of a file; open it first.")
+    kind = _answer(lambda: getattr(data, "dtype", None))
+    if kind is None or not hasattr(data, "shape") or not _is_known(kind):
+        # Lists of numbers, and arrays with number types of their own.
+        data = _answer(lambda: np.asarray(data))
+    return _unmasked(data) if isinstance(data, np.ma.MaskedArray) else data  # type: ignore[return-value]
+
+
+def _is_known(kind: object) -> bool:
+    """Tell whether NumPy knows a number type."""
+    try:
+        np.dtype(kind)  # type: ignore[call-overload]
+    except TypeError:
+        return False
+    return True
+
+
+def _unmasked(pixels: "np.ma.MaskedArray[Any, Any]") -> AnyArray:
+    """Return the pixels of an array without masked ones, or raise."""
+    masked = int(np.count_nonzero(np.ma.getmaskarray(pixels)))
+    if masked:
+        raise ImageError(
+            f"The image has {masked} masked pixels, which no network can take; give them a value "
+            "first, for example image.filled(0)."
+        )
+    return np.asarray(np.ma.getdata(pixels))
+
+
+def shape_of(data: LazyArray) -> tuple[int, ...]:
+    """Return the length of each axis, px.
+
+    Parameters
+    ----------
+    data : array-like
+        As `as_array` gives it.
+
+    Raises
+    ------
+    ImageError
+        If the array tells nonsense.
+    """
+    shape = _answer(lambda: data.shape)
+    try:
+        lengths = tuple(operator.index(n) for n in shape)
+    except TypeError as error:
+        raise ImageError(f"The image has the shape {shape!r}; give whole numbers.") from error
+    if min(lengths, default=0) < 0:
+        raise ImageError(f"The image has the shape {shape!r}, with a negative length.")
+    return lengths
+
+
+def _answer(ask: Callable[[], T]) -> T:
+    """Return what an array of another library answers; whatever it raises becomes one sentence."""
+    try:
+        return ask()
+    except MicroEnhanceError:
+        raise
+    except MemoryError as error:
+        raise MemoryBudgetError(
+            "There is no memory to read the image; use a smaller ROI."
+        ) from error
+    except Exception as error:
+        said = reason(error) or type(error).__name__
+        raise ImageError(f"The image cannot be read: {said}.") from error
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    """Return a shape in words."""
+    return " x ".join(map(str, shape)) or "one value"
+
+
 def _check_numbers(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Raise unless the image has pixels that are real numbers."""
     if 0 in shape:
@@ -183,10 +306,10 @@ def _check_numbers(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype.kind == "c":
         raise ImageError("The image is complex; give its magnitude or its real part.")
     if dtype.kind not in "uif":
-        raise ImageError(f"The image has pixels of type {dtype}; give whole or real numbers.")
+        raise ImageError(f"The image has pixels of type {dtype.name}; give whole or real numbers.")
 
 
-def _check_axes(axes: str | None, shape: tuple[int, ...]) -> str:
+def _check_axes(axes: object, shape: tuple[int, ...]) -> str:
     """Return the axes or raise a sentence that asks for them."""
     if axes is None:
         if len(shape) == 2:
@@ -197,6 +320,8 @@ def _check_axes(axes: str | None, shape: tuple[int, ...]) -> str:
             f"An image of shape {shape} can be read in several ways; name its axes, "
             'for example axes="ZYX" or axes="CYX".'
         )
+    if not isinstance(axes, str):
+        raise AxesError(f'axes={axes!r} must be letters, such as axes="ZYX".')
     axes = axes.upper()
     if len(axes) != len(shape):
         raise AxesError(f"axes={axes!r} names {len(axes)} axes, but the image has {len(shape)}.")

@@ -166,6 +166,11 @@ class ModelSpec:
     card: str = ""
 
     @property
+    def spatial(self) -> str:
+        """Axes that the network sees at once: "YX" or "ZYX"."""
+        return "".join(letter for letter in "ZYX" if letter in self.axes_in)
+
+    @property
     def ratio(self) -> Fraction:
         """The scale as a whole number or one over a whole number."""
         return Fraction(self.scale).limit_denominator(64)

@@ -23,16 +23,25 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.intensity import REC601
+from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.engine.intensity import REC601, fit, palettes
+from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
+from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.measure import metrics
 from napari_microenhance.measure.alignment import middle
 
-__all__ = ["KEY", "Look", "TrainedOn", "cautions", "look"]
+__all__ = ["CAUTION", "KEY", "Look", "TrainedOn", "cautions", "check", "look"]
 
 KEY: Final = "microenhance.trained_on"
 """Of the ONNX metadata."""
+
+CAUTION: Final = "domain"
+"""Name of the cautions."""
+
+SEEN_PX: Final = 1 << 20
+"""As many pixels tell where the percentiles lie."""
 
 MIDDLE_PX: Final = 1024
 """Noise and blur are taken from so much of the image's middle."""
@@ -163,6 +172,7 @@ def look(
     box = (*((n // 2, n // 2 + 1) for _, n in depth), *flat)
     picture = _grey(source.read(plane, channels, box)).reshape([b - a for a, b in flat])
     values = _grey(source.sample(channels))
+    values = values[:: -(-values.size // SEEN_PX)]
     values = values[np.isfinite(values)]
     shares = (np.percentile(values, PERCENTS) - low) / span if values.size else ()
     edge = min(picture.shape)
@@ -173,6 +183,46 @@ def look(
         percentiles={p: float(v) for p, v in zip(PERCENTS, shares, strict=False)},
         pixel_size_um=pixel_size_um,
     )
+
+
+def check(
+    source: Source,
+    spec: ModelSpec,
+    options: Options,
+    trained: TrainedOn,
+    *,
+    name: str,
+    pixel_size_um: float | None = None,
+) -> tuple[Caution, ...]:
+    """Return in what an image, as a run would show it to a network, is unlike its training.
+
+    Parameters
+    ----------
+    source : Source
+    spec : ModelSpec
+    options : Options
+        `intensity`, `value_range` and `colour` are used.
+    trained : TrainedOn
+    name : str
+        Of the network.
+    pixel_size_um : float, optional
+        Micrometres.
+
+    Returns
+    -------
+    tuple of Caution
+        A sentence each, of each group of channels that runs apart.
+    """
+    found: list[Caution] = []
+    lanes = palettes(source, spec, options)
+    for palette in lanes:
+        line = fit(source, palette, spec, options)[0]
+        seen = look(
+            source, line.low, line.high, channels=palette.channels, pixel_size_um=pixel_size_um
+        )
+        where = f"Channel {palette.channels[0]}: " * (len(lanes) > 1)
+        found += [Caution(CAUTION, where + text) for text in cautions(seen, trained, name)]
+    return tuple(found)
 
 
 def cautions(seen: Look, trained: TrainedOn, name: str) -> tuple[str, ...]:

@@ -155,7 +155,7 @@ class OrientedArray:
         full = list(key)
         full[self._axes[0]] = slice(y0, y1, steps[0])
         full[self._axes[1]] = slice(x0, x1, steps[1])
-        pixels = np.asarray(self._data[tuple(full)])
+        pixels = np.asanyarray(self._data[tuple(full)])
         dropped = [i for i, part in enumerate(key) if not isinstance(part, slice)]
         y, x = (axis - sum(d < axis for d in dropped) for axis in self._axes)
         return self._lay.lay(pixels, (y, x))

@@ -306,6 +306,11 @@ def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Mode
     """
     if isinstance(source, Model):
         return source
+    if not isinstance(source, str | os.PathLike):
+        raise ModelError(
+            f"A network is a name or a file, not of type {type(source).__name__}; "
+            "see `microenhance models`."
+        )
     started = time.perf_counter()
     given = checked_edits(overrides)
     named = {info.name: info for info in list_models()}.get(str(source))

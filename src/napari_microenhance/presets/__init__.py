@@ -42,6 +42,11 @@ def load_preset(source: str | os.PathLike[str]) -> Options:
     OptionsError
         If the file is not JSON or holds an unknown option or value.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise OptionsError(
+            f"A preset is a name or a file, not of type {type(source).__name__}; give one of "
+            f"{', '.join(list_presets())}."
+        )
     path = _path_of(source)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

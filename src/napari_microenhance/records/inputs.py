@@ -12,10 +12,11 @@ from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.selection import Selection
-from napari_microenhance.engine.source import Source
+from napari_microenhance.engine.source import Source, as_array, shape_of
 from napari_microenhance.measure.alignment import cut_to, patch_spans
 from napari_microenhance.measure.full_range import FullRange, full_range
 from napari_microenhance.measure.parts import Part, Parts
+from napari_microenhance.records.image_input import ImageInput
 from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordedPatch
 from napari_microenhance.rois.placing import Placement, checked_mask, pieces, place
@@ -84,22 +85,14 @@ def open_image(image: Any, axes: str | None = None) -> Source:  # noqa: ANN401 -
     axes : str, optional
         Where the image does not say.
     """
-    if isinstance(image, Source):
-        return image
-    if isinstance(image, Result):
-        return Source(image.pixels, image.axes)
-    if isinstance(image, str | os.PathLike):
-        from napari_microenhance.images.image_formats import read_image
-
-        file = read_image(Path(image), axes=axes)
-        return Source(file.pixels, file.axes)
-    return Source(image, axes)
+    return ImageInput.of(image, axes).source
 
 
 def _open_result(result: Any, axes: str | None, like: Source) -> Source:  # noqa: ANN401 - several kinds
     """Return the result of an image as a source; an array has the image's axes."""
     if axes is None and not isinstance(result, str | os.PathLike | Result | Source):
-        dimensions = np.ndim(result)
+        result = as_array(result)
+        dimensions = len(shape_of(result))
         grey = like.axes.replace("C", "") if like.is_colour else ""
         axes = next((a for a in (like.axes, grey) if len(a) == dimensions), None)
     return open_image(result, axes)

@@ -49,8 +49,8 @@ def rerun_file(
             record,
             pixels.pixels,
             model,
-            bar.show,
-            stop.is_set,
+            on_progress=bar.show,
+            should_stop=stop.is_set,
             allow_other=anyway,
         )
         if stop.is_set():  # pressed after the last tile

@@ -224,8 +224,7 @@ class ResultSection(Section):
 
     def place(self, spec: ModelSpec) -> Place:
         """Return where the patch lies, the network being known."""
-        spatial = "".join(letter for letter in "ZYX" if letter in spec.axes_in)
-        return Place(self.axes, self.start, self.shape, spatial, spec.ratio)
+        return Place(self.axes, self.start, self.shape, spec.spatial, spec.ratio)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

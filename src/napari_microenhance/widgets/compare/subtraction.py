@@ -148,7 +148,9 @@ def subtract(
     """
     (picture,) = aligned.pictures
     (top, bottom), (left, right) = box
-    near = all(source.data.is_in_memory for source in (aligned.before, aligned.after))
+    near = all(
+        getattr(source.data, "is_in_memory", True) for source in (aligned.before, aligned.after)
+    )
     # Reading single rows of what is stored in blocks would read each block many times.
     band = 1 if near and step > 1 else _BAND_PX // step * step or step
     rows = []

@@ -99,7 +99,11 @@ class CautionControl:
         def check(_: object) -> Found:
             opened = load_model(model)
             found = check_domain(
-                source.data, opened, source.axes, request.options, pixel_size_um=size
+                source.data,
+                opened,
+                source.axes,
+                options=request.options,
+                pixel_size_um=size,
             )
             return opened, found
 

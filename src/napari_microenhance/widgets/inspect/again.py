@@ -59,7 +59,7 @@ def run_again(
         If the run is not possible.
     """
     again = recorded_run(inspected, network, allow_other=allow_other)
-    result = repeat(again, hooks.show, hooks.should_stop)
+    result = repeat(again, on_progress=hooks.show, should_stop=hooks.should_stop)
     # A layer that showed the patch alone does so again.
     alone = inspected.record.patch_under(inspected.pixels.shape) is not None
     plan = plan_layer(inspected.image, result, again.model, preview=alone)

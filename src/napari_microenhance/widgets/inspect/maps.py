@@ -105,13 +105,13 @@ def make_map(
             again.model,
             again.roi,
             again.source.axes,
-            again.options,
-            hooks.show,
-            hooks.should_stop,
+            options=again.options,
+            on_progress=hooks.show,
+            should_stop=hooks.should_stop,
             window=again.record.window,
         )
         return MapOutcome(found, _plan(inspected, found), again.remarks)
-    result = repeat(again, hooks.show, hooks.should_stop)
+    result = repeat(again, on_progress=hooks.show, should_stop=hooks.should_stop)
     found = mismatch_map(result)
     remarks = [] if result.seams else ["The run has no seams: one tile, or tiles that never meet."]
     repetition = Record.of(result.report).report.rerun

@@ -1,0 +1,77 @@
+"""An image as a caller may give it - array, file, result - with what its file says of it."""
+
+import dataclasses
+import math
+import os
+from pathlib import Path
+from typing import Self
+
+from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.engine.result import Result
+from napari_microenhance.engine.source import Source
+from napari_microenhance.types import ImageLike
+
+__all__ = ["ImageInput"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageInput:
+    """An image that was given.
+
+    Parameters
+    ----------
+    source : Source
+    notes : tuple of Caution or str
+        What should be known of its file.
+    name : str or None
+        Of its file, without folders.
+    pixel_size_um : float or None
+        Edge of a pixel, micrometres, where its file says.
+    """
+
+    source: Source
+    notes: tuple[Caution | str, ...] = ()
+    name: str | None = None
+    pixel_size_um: float | None = None
+
+    @classmethod
+    def of(
+        cls, image: ImageLike | Source | Result, axes: str | None = None, spatial: str | None = None
+    ) -> Self:
+        """Open an image.
+
+        Parameters
+        ----------
+        image : array-like, str, path, Result or Source
+        axes : str, optional
+            Where the image does not say.
+        spatial : {"YX", "ZYX"}
+            What a network sees at once. Default: planes, or what the source has.
+
+        Raises
+        ------
+        ImageError
+            If it is no image; `AxesError` if its axes must be given.
+        FileMissingError
+            If there is no such file.
+        """
+        if isinstance(image, Source):
+            return cls(image if spatial is None else image.seen_as(spatial))
+        spatial = spatial or "YX"
+        if isinstance(image, Result):
+            return cls(Source(image.pixels, image.axes, spatial))
+        if not isinstance(image, str | os.PathLike):
+            return cls(Source(image, axes, spatial))
+        from napari_microenhance.images.image_formats import read_image
+        from napari_microenhance.images.imagefile import to_um
+
+        path = Path(image)
+        file = read_image(path, axes=axes)
+        sizes = [to_um(*file.pixel_size[letter]) for letter in "YX" if letter in file.pixel_size]
+        known = [size for size in sizes if size]
+        return cls(
+            Source(file.pixels, file.axes, spatial),
+            tuple(file.notes),
+            path.name,
+            math.prod(known) ** 0.5 if len(known) == 2 else None,
+        )

@@ -79,7 +79,7 @@ __all__ = [
 def enhance(
     image: ImageLike | Source,
     model: Model | PathLike,
-    roi: RoiLike | Selection = None,
+    roi: RoiLike = None,
     axes: str | None = None,
     *,
     options: Options | None = None,
@@ -316,7 +316,7 @@ def compare(
 def variability(
     image: ImageLike | Source,
     model: Model | PathLike,
-    roi: RoiLike | Selection = None,
+    roi: RoiLike = None,
     axes: str | None = None,
     *,
     options: Options | None = None,

@@ -1,7 +1,7 @@
 """Names for what functions take and give all over the package."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -56,26 +56,9 @@ class LazyArray(Protocol):
         """Return a part of it, as something that NumPy makes an array of."""
 
 
-class _Planed(Protocol):
-    """A region with the planes that it counts for."""
-
-    @property
-    def planes(self) -> Mapping[str, int]:
-        """Index by letter of the axis; empty: every plane."""
-
-
-class _Boxed(Protocol):
-    """A set of pixels of an image."""
-
-    @property
-    def box(self) -> Box:
-        """Its bounding box, px."""
-
-
 ImageLike: TypeAlias = LazyArray | npt.ArrayLike | PathLike
 """An image: an array, lazy or not, or the path of a file."""
 
-RoiLike: TypeAlias = (
-    npt.ArrayLike | Sequence[npt.ArrayLike] | Sequence[_Planed] | _Planed | _Boxed | PathLike | None
-)
-"""A region: None, a mask or label image, (N, 2) arrays of (y, x), values with planes, a path."""
+RoiLike: TypeAlias = object
+"""A region: None for all, a mask or label image, (N, 2) arrays of (y, x), `Roi` values, what a
+file of regions holds, or its path. Checked where it is taken, for no type says all of these."""

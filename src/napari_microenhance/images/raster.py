@@ -30,7 +30,7 @@ from napari_microenhance.images.imagefile import (
     json_object,
     to_um,
 )
-from napari_microenhance.images.orientation import TAG, turned, turned_caution, turned_size
+from napari_microenhance.images.upright import TAG, turned, turned_caution, turned_size
 
 __all__ = ["PNG_DTYPES", "read_png_record", "read_raster", "write_png"]
 

@@ -16,7 +16,6 @@ from napari_microenhance.errors import AxesError, ImageError
 from napari_microenhance.files import check_room
 from napari_microenhance.images.imagefile import CHANGED, ImageFile
 from napari_microenhance.images.lazy import LazyPixels
-from napari_microenhance.images.orientation import TAG, turned, turned_caution, turned_size
 from napari_microenhance.images.tiff.tiff_colour import (
     colour_last,
     page_colour,
@@ -32,6 +31,7 @@ from napari_microenhance.images.tiff.tiff_series import (
     holds_camera_raw,
     list_images,
 )
+from napari_microenhance.images.upright import TAG, turned, turned_caution, turned_size
 
 __all__ = ["read_tiff", "read_tiff_changed", "read_tiff_record"]
 
@@ -117,7 +117,8 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file; what goes wrong with it is an `ImageError`."""
     with contextlib.ExitStack() as stack:
         with damage_told(path):
-            tif = stack.enter_context(tifffile.TiffFile(path))
+            # Micro-Manager's own index makes one series of all positions; OME-XML tells them apart.
+            tif = stack.enter_context(tifffile.TiffFile(path, is_mmstack=False))
         yield tif
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_microenhance.engine.reports.report import fingerprint
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY, place, read_placement
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY, place, read_placement
 
 WAIT_MS = 20_000
 STATES = {

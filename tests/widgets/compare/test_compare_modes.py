@@ -24,7 +24,7 @@ from napari_microenhance.widgets import EnhanceWidget
 from napari_microenhance.widgets.compare.control import Compare
 from napari_microenhance.widgets.compare.modes import MODES
 from napari_microenhance.widgets.compare.pairs import pair_of, remember
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 from napari_microenhance.widgets.viewer.live import is_live
 
 WAIT_MS = 20_000

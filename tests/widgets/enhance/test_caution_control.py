@@ -7,7 +7,7 @@ import dock
 import toys
 from napari_microenhance.measure.domain import KEY, TrainedOn
 from napari_microenhance.widgets.enhance.caution_control import pixel_size_um
-from napari_microenhance.widgets.viewer.layers import read_image
+from napari_microenhance.widgets.viewer.layer_values import read_image
 
 TRAINED = TrainedOn(images="simulated cells", dtypes=("uint8",), pixel_size_um=(0.1, 0.4))
 

@@ -16,7 +16,7 @@ from skimage import io
 import toys
 from napari_microenhance.api import Options, enhance
 from napari_microenhance.widgets import EnhanceWidget
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 from napari_microenhance.widgets.viewer.live import is_live
 
 pytestmark = pytest.mark.viewer

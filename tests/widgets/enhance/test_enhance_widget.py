@@ -35,7 +35,7 @@ from napari_microenhance.errors import (
     RoiError,
 )
 from napari_microenhance.widgets import EnhanceWidget
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 from napari_microenhance.widgets.viewer.live import is_live
 
 NETWORK = "detail-classic"

@@ -35,8 +35,8 @@ from napari_microenhance.widgets import InspectWidget
 from napari_microenhance.widgets.inspect.maps import MAP_KEY
 from napari_microenhance.widgets.inspect.sections.comparison_table import ROWS
 from napari_microenhance.widgets.inspect.sections.plots import MISSING
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY
-from napari_microenhance.widgets.viewer.layers import read_image as read_layer
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
+from napari_microenhance.widgets.viewer.layer_values import read_image as read_layer
 from napari_microenhance.widgets.viewer.results import plan_layer
 
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])

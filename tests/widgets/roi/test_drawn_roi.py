@@ -8,7 +8,8 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import OptionsError, RoiError
-from napari_microenhance.widgets.roi.drawn_roi import parse_labels, read_labels, read_shapes
+from napari_microenhance.widgets.roi.drawn_roi import read_labels, read_shapes
+from napari_microenhance.widgets.roi.labels_roi import parse_labels
 from napari_microenhance.widgets.viewer.view import read_view
 from placed import POLYGON, every_turn, seen_by, to_world
 

@@ -17,7 +17,8 @@ from napari_microenhance.errors import Cancelled, ImageError, OutputError, RoiEr
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_formats import read_shapes, write_shapes
 from napari_microenhance.rois.shapes import Shape
-from napari_microenhance.widgets.roi.drawn_roi import DrawnRoi, LabelsRoi
+from napari_microenhance.widgets.roi.drawn_roi import DrawnRoi
+from napari_microenhance.widgets.roi.labels_roi import LabelsRoi
 from napari_microenhance.widgets.roi.roi_menu import DRAWN, FIND, OPEN, SAVE
 from napari_microenhance.widgets.roi.tracing import trace
 from napari_microenhance.widgets.viewer.live import is_live

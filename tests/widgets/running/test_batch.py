@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QProgressBar
 import dock
 from napari_microenhance.api import Options, Progress, enhance
 from napari_microenhance.errors import Cancelled, ImageError
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 
 NETWORK = "detail-classic"
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])

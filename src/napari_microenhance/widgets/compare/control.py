@@ -8,7 +8,7 @@ from qtpy.QtCore import QTimer
 from napari_microenhance.widgets.compare.layer_pair import LayerPair
 from napari_microenhance.widgets.compare.modes import MODES
 from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
-from napari_microenhance.widgets.viewer.layers import bare
+from napari_microenhance.widgets.viewer.layer_values import bare
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -20,7 +20,7 @@ from napari_microenhance.widgets.compare.visible_part import (
     flat_placement,
     plane_shape,
 )
-from napari_microenhance.widgets.viewer.layers import level_zero
+from napari_microenhance.widgets.viewer.layer_values import level_zero
 from napari_microenhance.widgets.viewer.live import LIVE_KEY
 from napari_microenhance.widgets.viewer.view import read_view
 

@@ -9,7 +9,7 @@ from napari.layers import Image
 
 from napari_microenhance.errors import RoiError
 from napari_microenhance.widgets.compare.visible_part import flat_placement, plane_shape
-from napari_microenhance.widgets.viewer.layers import place
+from napari_microenhance.widgets.viewer.layer_values import place
 from napari_microenhance.widgets.viewer.live import LIVE_KEY
 from napari_microenhance.widgets.viewer.view import data_to_world, read_view, unit_factors
 

@@ -16,7 +16,7 @@ from napari_microenhance.widgets.viewer.view import unit_factors
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_microenhance.widgets.viewer.layers import Placement
+    from napari_microenhance.widgets.viewer.layer_values import LayerPlacement
 
 __all__ = ["Overlap", "read_overlap"]
 
@@ -78,7 +78,7 @@ def read_overlap(original: "Layer", result: "Layer") -> Overlap:
     )
 
 
-def _to_world(placement: "Placement") -> FloatArray:
+def _to_world(placement: "LayerPlacement") -> FloatArray:
     """Return the matrix from pixel indices to the world, shape (3, 3)."""
     own = Affine(
         scale=placement.scale,

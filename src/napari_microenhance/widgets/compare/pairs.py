@@ -7,7 +7,7 @@ from napari.layers import Image
 from napari_microenhance.api import Record
 from napari_microenhance.engine.reports.report import fingerprint
 from napari_microenhance.errors import ImageError
-from napari_microenhance.widgets.viewer.layers import bare, level_zero
+from napari_microenhance.widgets.viewer.layer_values import bare, level_zero
 from napari_microenhance.widgets.viewer.live import is_live
 
 if TYPE_CHECKING:

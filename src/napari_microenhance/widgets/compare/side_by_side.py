@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_microenhance.widgets.compare.layer_pair import LayerPair, link
-from napari_microenhance.widgets.viewer.layers import bare
+from napari_microenhance.widgets.viewer.layer_values import bare
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

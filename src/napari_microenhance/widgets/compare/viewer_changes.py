@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels, Surface
 
-from napari_microenhance.widgets.viewer.layers import bare, restore_selection
+from napari_microenhance.widgets.viewer.layer_values import bare, restore_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

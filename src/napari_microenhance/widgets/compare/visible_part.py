@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import ImageError, RoiError
-from napari_microenhance.widgets.viewer.layers import (
-    Placement,
+from napari_microenhance.widgets.viewer.layer_values import (
+    LayerPlacement,
     level_zero,
     mixes,
     part_of,
@@ -49,7 +49,7 @@ class VisiblePart:
         window = tuple(slice(a + self.step // 2, b, self.step) for a, b in self.box)
         return np.asarray(level_zero(layer)[(*self.plane, *window)])
 
-    def place(self, layer: "Layer") -> Placement:
+    def place(self, layer: "Layer") -> LayerPlacement:
         """Return where these pixels lie."""
         return place(flat_placement(layer), [a for a, _ in self.box], 1 / self.step)
 
@@ -75,7 +75,7 @@ def plane_shape(layer: "Layer") -> tuple[int, int]:
     return int(y), int(x)
 
 
-def flat_placement(layer: "Layer") -> Placement:
+def flat_placement(layer: "Layer") -> LayerPlacement:
     """Return where the planes of a layer lie, without the axes before y and x."""
     return part_of(read_placement(layer), (layer.ndim - 2, layer.ndim - 1))
 

@@ -8,7 +8,7 @@ from psygnal import Signal
 from napari_microenhance.api import Model, check_domain, load_model
 from napari_microenhance.errors import MicroEnhanceError, ModelError
 from napari_microenhance.widgets.background.background_job import BackgroundJob
-from napari_microenhance.widgets.viewer.layers import read_image
+from napari_microenhance.widgets.viewer.layer_values import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_microenhance.widgets.enhance.layer_control import LayerControl
     from napari_microenhance.widgets.enhance.request import EnhanceRequest
     from napari_microenhance.widgets.models.network_choices import Networks
-    from napari_microenhance.widgets.viewer.layers import ImageSource
+    from napari_microenhance.widgets.viewer.layer_values import ImageSource
 
 __all__ = ["CautionControl", "pixel_size_um"]
 

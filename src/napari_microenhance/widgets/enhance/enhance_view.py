@@ -12,7 +12,7 @@ from napari_microenhance.widgets.enhance.request import EnhanceRequest
 from napari_microenhance.widgets.enhance.telling import text_of
 from napari_microenhance.widgets.fields.options_form import CURRENT_PLANE, read_options
 from napari_microenhance.widgets.models.card import CAUTION
-from napari_microenhance.widgets.roi.drawn_roi import parse_labels
+from napari_microenhance.widgets.roi.labels_roi import parse_labels
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels, Layer, Shapes
 
+from napari_microenhance.widgets.viewer.layer_values import is_result
 from napari_microenhance.widgets.viewer.layer_watch import LayerWatch
-from napari_microenhance.widgets.viewer.layers import is_result
 from napari_microenhance.widgets.viewer.live import is_live
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from psygnal import Signal
 
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.widgets.background.background_job import BackgroundJob
-from napari_microenhance.widgets.roi.drawn_roi import parse_labels, read_roi
+from napari_microenhance.widgets.roi.drawn_roi import read_roi
+from napari_microenhance.widgets.roi.labels_roi import parse_labels
 from napari_microenhance.widgets.roi.roi_files import drawing_look, drawing_placement
 from napari_microenhance.widgets.roi.tracing import Ring, Traced, trace
-from napari_microenhance.widgets.viewer.layers import (
+from napari_microenhance.widgets.viewer.layer_values import (
     axes_of,
     level_zero,
     place_in,

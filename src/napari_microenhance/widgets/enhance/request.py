@@ -9,7 +9,7 @@ from napari_microenhance.errors import ImageError, ModelError
 from napari_microenhance.widgets.roi.drawn_roi import DrawnRoi, read_roi
 from napari_microenhance.widgets.running.batch import Batch, Run
 from napari_microenhance.widgets.running.task import Task
-from napari_microenhance.widgets.viewer.layers import is_result, read_image
+from napari_microenhance.widgets.viewer.layer_values import is_result, read_image
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Shapes

@@ -8,7 +8,7 @@ import numpy as np
 from napari_microenhance.api import Record, repeat
 from napari_microenhance.widgets.inspect.inspected_result import InspectedResult
 from napari_microenhance.widgets.inspect.maps import NetworkSearch, recorded_run
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 from napari_microenhance.widgets.viewer.results import LayerPlan, plan_layer
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from napari_microenhance.measure.alignment import Alignment, cut_to, patch_spans
 from napari_microenhance.measure.full_range import FullRange, full_range
 from napari_microenhance.records.record import RecordedRoi
 from napari_microenhance.rois.region_of_interest import Roi
-from napari_microenhance.widgets.viewer.layers import (
+from napari_microenhance.widgets.viewer.layer_values import (
     ImageSource,
-    Placement,
+    LayerPlacement,
     axes_of,
     level_zero,
     part_of,
@@ -79,7 +79,7 @@ class InspectedResult:
     axes : str
         Of the result.
     record : Record
-    placement : Placement
+    placement : LayerPlacement
         Of the result layer.
     apart : bool
         Whether the two layers do not lie over each other in the viewer.
@@ -91,7 +91,7 @@ class InspectedResult:
     pixels: Any
     axes: str
     record: Record
-    placement: Placement
+    placement: LayerPlacement
     apart: bool = False
 
     def pair(self) -> InspectedPair:

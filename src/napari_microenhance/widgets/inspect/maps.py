@@ -17,7 +17,7 @@ from napari_microenhance.api import (
 )
 from napari_microenhance.records.repeating import Repetition, find_model, prepare
 from napari_microenhance.widgets.inspect.inspected_result import InspectedResult, kept_axes
-from napari_microenhance.widgets.viewer.layers import mixes, part_of, place
+from napari_microenhance.widgets.viewer.layer_values import mixes, part_of, place
 from napari_microenhance.widgets.viewer.results import LayerPlan
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from napari_microenhance.widgets.compare.pairs import pair_of
 from napari_microenhance.widgets.inspect.inspected_result import InspectedResult, read_inspected
 from napari_microenhance.widgets.inspect.maps import MAP_KEY, NetworkSearch
 from napari_microenhance.widgets.models.recent import recent_files
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY, restore_selection
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY, restore_selection
 from napari_microenhance.widgets.viewer.live import is_live
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_microenhance.api import Model, Result
     from napari_microenhance.engine.reports.report_sections import ProviderSection
     from napari_microenhance.widgets.running.task import Task
-    from napari_microenhance.widgets.viewer.layers import ImageSource
+    from napari_microenhance.widgets.viewer.layer_values import ImageSource
 
 __all__ = ["TileTrial", "try_out"]
 

@@ -3,18 +3,19 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from napari.layers import Labels
 
 from napari_microenhance.engine.cautions import Caution
-from napari_microenhance.errors import OptionsError, RoiError
+from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.outlines import ellipse_in_box
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_file import RoiFile
-from napari_microenhance.widgets.viewer.layers import axes_of, level_zero
+from napari_microenhance.types import Float64Array
+from napari_microenhance.widgets.roi.labels_roi import LabelsRoi, Plane
+from napari_microenhance.widgets.viewer.layer_values import axes_of, level_zero
 from napari_microenhance.widgets.viewer.view import View, map_points
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ __all__ = [
     "EXACT_KEY",
     "SHAPES",
     "DrawnRoi",
-    "LabelsRoi",
     "exact_data",
-    "parse_labels",
     "read_labels",
     "read_roi",
     "read_shapes",
@@ -35,118 +34,11 @@ __all__ = [
 EXACT_KEY = "microenhance-vertices"
 """Key in a Shapes layer's metadata of the vertices that a file gave, float64."""
 
-_PIXELS_AT_ONCE = 1 << 22
 _FLATNESS = 0.5
 _SNAP_PX = 1e-3
 _LEAST_AREA_PX = 0.5
 SHAPES = "roi-layer"
 """Name of the cautions about a layer that is the ROI."""
-
-FloatArray = npt.NDArray[np.float64]
-Plane = tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class LabelsRoi:
-    """A plane of labels and how the pixels of the image fall on it.
-
-    Parameters
-    ----------
-    data : array-like
-        The whole label array; not read yet.
-    plane : tuple of int or None
-        Index along each of its axes before y and x; None: each plane counts for that of the
-        image with the same index.
-    matrix, offset : ndarray, shape (2, 2) and (2,), float64
-        Image (y, x) to label (y, x), px.
-    shape : tuple of int
-        (Y, X) of the image, px.
-    classes : tuple of int
-        Labels that count; none named: all but 0.
-    """
-
-    data: Any
-    plane: Plane | None
-    matrix: FloatArray
-    offset: FloatArray
-    shape: tuple[int, int]
-    classes: tuple[int, ...] = ()
-
-    def mask(self) -> npt.NDArray[np.bool_] | None:
-        """Read the labels and return which image pixels they mark.
-
-        Returns
-        -------
-        ndarray of bool, shape (Y, X) of the image, its axes of planes before them where each
-        plane has labels of its own; or None
-            None where there is no label at all.
-
-        Raises
-        ------
-        RoiError
-            If there are labels, but none over the image, or none of the classes.
-        """
-        if self.plane is not None:
-            return self._checked(self._marked(self.plane))
-        lead = self.data.shape[:-2]
-        stack = np.stack([self._marked(plane) for plane in np.ndindex(*lead)])
-        return self._checked(stack)
-
-    def on_plane(self, plane: Plane) -> "LabelsRoi":
-        """Return the labels that count for one plane of the image."""
-        return self if self.plane is not None else dataclasses.replace(self, plane=plane)
-
-    def _checked(self, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
-        """Return marked pixels of labels as those of the image."""
-        if not marked.any():
-            if self.classes:
-                named = ", ".join(map(str, self.classes))
-                raise RoiError(f"No pixel of the ROI layer has label {named}; name others.")
-            return None
-        same = np.allclose(self.matrix, np.eye(2), atol=1e-9)
-        if same and np.allclose(self.offset, 0, atol=1e-6) and marked.shape[-2:] == self.shape:
-            planes = marked
-        elif marked.ndim == 2:
-            planes = self._resample(marked)
-        else:
-            planes = np.stack([self._resample(plane) for plane in marked])
-        if not planes.any():
-            raise RoiError("The labels of the ROI layer lie outside the image; draw them over it.")
-        lead = self.data.shape[:-2] if self.plane is None else ()
-        return np.reshape(planes, (*lead, *self.shape))
-
-    def _marked(self, plane: Plane) -> npt.NDArray[np.bool_]:
-        """Return which labels of a plane count."""
-        labels = np.asarray(self.data[(*plane, slice(None), slice(None))])
-        return np.asarray(np.isin(labels, self.classes) if self.classes else labels != 0)
-
-    def _resample(self, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Return the nearest label pixel's mark for every image pixel in reach."""
-        inside = np.zeros(self.shape, bool)
-        (y0, y1), (x0, x1) = self._reach(marked.shape)
-        if y0 >= y1 or x0 >= x1:
-            return inside
-        columns = np.arange(x0, x1)
-        rows_at_once = max(1, _PIXELS_AT_ONCE // len(columns))
-        for top in range(y0, y1, rows_at_once):
-            rows = np.arange(top, min(y1, top + rows_at_once))[:, None]
-            y, x = (
-                np.floor(m[0] * rows + m[1] * columns + o + 0.5).astype(np.int64)
-                for m, o in zip(self.matrix, self.offset, strict=True)
-            )
-            hit = (y >= 0) & (y < marked.shape[0]) & (x >= 0) & (x < marked.shape[1])
-            hit[hit] = marked[y[hit], x[hit]]
-            inside[rows[0, 0] : rows[-1, 0] + 1, x0:x1] = hit
-        return inside
-
-    def _reach(self, label_shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return the part of the image that the label array can touch."""
-        height, width = label_shape
-        ends = np.array([(y, x) for y in (-0.5, height - 0.5) for x in (-0.5, width - 0.5)])
-        corners = np.linalg.solve(self.matrix, (ends - self.offset).T).T
-        low = np.clip(np.floor(corners.min(axis=0)), 0, self.shape).astype(int)
-        high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, self.shape).astype(int)
-        return (int(low[0]), int(high[0])), (int(low[1]), int(high[1]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -173,7 +65,7 @@ class DrawnRoi:
         return self.shapes is None and self.labels is None
 
     @property
-    def polygons(self) -> tuple[FloatArray, ...] | None:
+    def polygons(self) -> tuple[Float64Array, ...] | None:
         """(y, x) vertices of all shapes, image px."""
         return None if self.shapes is None else tuple(np.asarray(s.shape) for s in self.shapes)
 
@@ -254,21 +146,7 @@ def read_roi(
     return read_labels(layer, image, view, classes=classes)
 
 
-def parse_labels(text: str) -> tuple[int, ...]:
-    """Return the labels that a text names, such as "1, 3"; none for an empty text.
-
-    Raises
-    ------
-    OptionsError
-        If it names something else.
-    """
-    words = text.replace(",", " ").split()
-    if not all(word.removeprefix("-").isdecimal() for word in words):
-        raise OptionsError(f"ROI labels are whole numbers such as 1, 3, not {text!r}.")
-    return tuple(dict.fromkeys(int(word) for word in words))
-
-
-def exact_data(shapes: "Shapes") -> list[FloatArray]:
+def exact_data(shapes: "Shapes") -> list[Float64Array]:
     """Return the vertices of a layer as they were before napari rounded them to float32.
 
     Shapes that the user has changed since a file was read are as napari has them.
@@ -324,7 +202,7 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
     return DrawnRoi(drawn, remarks=tuple(Caution(SHAPES, text) for text in remarks))
 
 
-def _read_shape(kind: str, corners: FloatArray, letters: str) -> Roi | str:
+def _read_shape(kind: str, corners: Float64Array, letters: str) -> Roi | str:
     """Return one shape with its planes, or why it is left out.
 
     Parameters
@@ -399,7 +277,7 @@ def _whole(text: str) -> DrawnRoi:
     return DrawnRoi(remarks=(Caution(SHAPES, text),))
 
 
-def _planes_of(lead: FloatArray, letters: str) -> dict[str, range]:
+def _planes_of(lead: Float64Array, letters: str) -> dict[str, range]:
     """Return the planes that vertices lie on, by axis.
 
     Parameters
@@ -427,13 +305,13 @@ def _planes_agree(labels: "Labels", image: "Image", view: View) -> bool:
     return bool(np.allclose(there, corners[:, :-2], atol=_SNAP_PX))
 
 
-def _area(outline: FloatArray) -> float:
+def _area(outline: Float64Array) -> float:
     """Return the area that a polygon encloses, px."""
     y, x = outline[:, 0], outline[:, 1]
     return float(abs(np.dot(y, np.roll(x, 1)) - np.dot(x, np.roll(y, 1))) / 2)
 
 
-def _snap(points: FloatArray) -> FloatArray:
+def _snap(points: Float64Array) -> Float64Array:
     """Undo napari's rounding of vertices to float32 where they were whole pixels.
 
     An edge through pixel centres would else select them or not as the rounding falls.
@@ -442,7 +320,7 @@ def _snap(points: FloatArray) -> FloatArray:
     return np.where(np.abs(points - near) < _SNAP_PX, near, points)
 
 
-def _outline(kind: str, corners: FloatArray) -> FloatArray:
+def _outline(kind: str, corners: Float64Array) -> Float64Array:
     """Return the polygon that a shape's vertices stand for."""
     return ellipse_in_box(corners) if kind == "ellipse" else corners
 

@@ -13,13 +13,18 @@ from napari_microenhance.rois.outlines import is_rectangle
 from napari_microenhance.rois.roi_formats import read_shapes, write_shapes
 from napari_microenhance.rois.shapes import Shape, shape_outline
 from napari_microenhance.widgets.roi.drawn_roi import EXACT_KEY, exact_data
-from napari_microenhance.widgets.viewer.layers import level_zero, mixes, part_of, read_placement
+from napari_microenhance.widgets.viewer.layer_values import (
+    level_zero,
+    mixes,
+    part_of,
+    read_placement,
+)
 from napari_microenhance.widgets.viewer.view import View, map_points
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_microenhance.widgets.viewer.layers import Placement
+    from napari_microenhance.widgets.viewer.layer_values import LayerPlacement
 
 __all__ = ["drawing_look", "drawing_placement", "read_roi_file", "write_roi_file"]
 
@@ -27,7 +32,7 @@ _LINES = 250
 """An outline is as thick as this part of the image's longer side."""
 
 
-def drawing_placement(image: "Image") -> "Placement":
+def drawing_placement(image: "Image") -> "LayerPlacement":
     """Return where shapes lie whose coordinates are the pixels of an image.
 
     On a stack, shapes of y and x alone are seen on every plane; they have all axes only

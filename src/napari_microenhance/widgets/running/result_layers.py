@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Layer, Shapes
 
-from napari_microenhance.widgets.viewer.layers import place_in, restore_selection
+from napari_microenhance.widgets.viewer.layer_values import place_in, restore_selection
 from napari_microenhance.widgets.viewer.live import is_live
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_microenhance.api import Model, Options
 from napari_microenhance.widgets.roi.drawn_roi import DrawnRoi
-from napari_microenhance.widgets.viewer.layers import ImageSource
+from napari_microenhance.widgets.viewer.layer_values import ImageSource
 
 if TYPE_CHECKING:
     from napari_microenhance.engine.reports.report_sections import ProviderSection

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Layer
 
-from napari_microenhance.widgets.viewer.layers import (
+from napari_microenhance.widgets.viewer.layer_values import (
     RECORD_KEY,
     ImageSource,
     place,

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
-from napari_microenhance.widgets.viewer.layers import RECORD_KEY, ImageSource, part_of, place
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY, ImageSource, part_of, place
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model, Result

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from napari.layers import Image, Shapes
 
 from napari_microenhance.errors import AxesError, RoiError
-from napari_microenhance.widgets.viewer.layers import (
+from napari_microenhance.widgets.viewer.layer_values import (
     axes_of,
     mixes,
     part_of,

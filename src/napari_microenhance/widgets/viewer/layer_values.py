@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RECORD_KEY",
     "ImageSource",
-    "Placement",
+    "LayerPlacement",
     "axes_of",
     "bare",
     "is_result",
@@ -56,7 +56,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Placement:
+class LayerPlacement:
     """Where an array lies in the world: everything napari composes it from.
 
     Parameters
@@ -107,7 +107,7 @@ class ImageSource:
         One letter per array dimension, such as "ZYX" or "YXC".
     rgb : bool
         Whether the last dimension is colour and no dimension of the layer.
-    placement : Placement
+    placement : LayerPlacement
     look : mapping
         Colormap, contrast limits, gamma and interpolation as keyword arguments.
     contrast_range : tuple of float
@@ -118,7 +118,7 @@ class ImageSource:
     data: Any
     axes: str
     rgb: bool
-    placement: Placement
+    placement: LayerPlacement
     look: Mapping[str, Any]
     contrast_range: tuple[float, float]
 
@@ -216,9 +216,9 @@ def axes_of(layer: "Image") -> str:
     return "".join(lead) + "YX" + ("C" if layer.rgb else "")
 
 
-def read_placement(layer: "Layer") -> Placement:
+def read_placement(layer: "Layer") -> LayerPlacement:
     """Return where a layer lies, detached from the layer."""
-    return Placement(
+    return LayerPlacement(
         scale=np.array(layer.scale, float),
         translate=np.array(layer.translate, float),
         rotate=np.array(layer.rotate, float),
@@ -257,13 +257,13 @@ def read_image(layer: "Image") -> ImageSource:
 
 
 def place(
-    placement: Placement, start: Sequence[float], factor: Sequence[float] | float = 1.0
-) -> Placement:
+    placement: LayerPlacement, start: Sequence[float], factor: Sequence[float] | float = 1.0
+) -> LayerPlacement:
     """Return where a part of an image lies that has its own pixel size.
 
     Parameters
     ----------
-    placement : Placement
+    placement : LayerPlacement
         Of the whole image.
     start : sequence of float
         First pixel of the part, image px, one per layer dimension.
@@ -273,7 +273,7 @@ def place(
 
     Returns
     -------
-    Placement
+    LayerPlacement
     """
     ndim = len(placement.scale)
     per_axis = np.broadcast_to(np.asarray(factor, float), (ndim,))
@@ -303,14 +303,14 @@ def restore_selection(layers: "LayerList", selected: Iterable["Layer"]) -> None:
     layers.selection.update({layer for layer in selected if layer in layers})
 
 
-def part_of(placement: Placement, keep: Sequence[int]) -> Placement:
+def part_of(placement: LayerPlacement, keep: Sequence[int]) -> LayerPlacement:
     """Return the placement along some axes only, the others cut away."""
     ndim = len(placement.scale)
     axes = np.ix_(keep, keep)
     affine = np.eye(len(keep) + 1)
     affine[:-1, :-1] = placement.affine[axes]
     affine[:-1, -1] = placement.affine[list(keep), -1]
-    return Placement(
+    return LayerPlacement(
         scale=placement.scale[list(keep)],
         translate=placement.translate[list(keep)],
         rotate=placement.rotate[axes],
@@ -321,7 +321,7 @@ def part_of(placement: Placement, keep: Sequence[int]) -> Placement:
     )
 
 
-def mixes(placement: Placement, keep: Sequence[int]) -> bool:
+def mixes(placement: LayerPlacement, keep: Sequence[int]) -> bool:
     """Return whether a transform turns the kept axes into others or the other way round."""
     ndim = len(placement.scale)
     kept = np.isin(np.arange(ndim), keep)

@@ -17,7 +17,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.region_of_interest import FLAT, Planes, Roi
 
-__all__ = ["PlacedRoi", "Placement", "checked_mask", "pieces", "place"]
+__all__ = ["PlacedRoi", "Placement", "checked_mask", "indices_in", "pieces", "place"]
 
 TOUCHING: Final = 3
 """Edge of the square in which pixels of a mask belong together."""
@@ -89,6 +89,19 @@ def place(rois: Sequence[Roi], source: Source, *, stack_notes: Sequence[Caution]
     cautions = [Caution("roi-planes", text) for text in said]
     cautions += stack_notes if axes.planes else []
     return Placement(_selection(placed, source, axes), tuple(placed), tuple(cautions))
+
+
+def indices_in(planes: Planes, source: Source) -> Indices | None:
+    """Return the indices of an image that planes of an ROI name; None where it has none of them.
+
+    Parameters
+    ----------
+    planes : mapping of str to tuple of int
+        As of a `Roi`.
+    source : Source
+    """
+    indices = _Axes(source).indices(planes, Counter())
+    return indices if all(indices.values()) else None
 
 
 def _selection(placed: Sequence[PlacedRoi], source: Source, axes: "_Axes") -> Selection:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXACT_KEY",
+    "NOTES_KEY",
     "SHAPES",
     "DrawnRoi",
     "exact_data",
+    "planes_of",
     "read_labels",
     "read_roi",
     "read_shapes",
@@ -33,6 +35,9 @@ __all__ = [
 
 EXACT_KEY = "microenhance-vertices"
 """Key in a Shapes layer's metadata of the vertices that a file gave, float64."""
+
+NOTES_KEY = "microenhance-notes"
+"""Key in a Shapes layer's metadata of the cautions about the file that it was read from."""
 
 _FLATNESS = 0.5
 _SNAP_PX = 1e-3
@@ -199,7 +204,8 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
             f"ROI layer {shapes.name!r} holds no shape with an area in the y-x plane; "
             "draw a polygon, a rectangle or an ellipse."
         )
-    return DrawnRoi(drawn, remarks=tuple(Caution(SHAPES, text) for text in remarks))
+    said = tuple(Caution(SHAPES, text) for text in remarks)
+    return DrawnRoi(drawn, remarks=(*shapes.metadata.get(NOTES_KEY, ()), *said))
 
 
 def _read_shape(kind: str, corners: Float64Array, letters: str) -> Roi | str:
@@ -217,12 +223,12 @@ def _read_shape(kind: str, corners: Float64Array, letters: str) -> Roi | str:
     if kind in {"line", "path"}:
         return "line(s) or path(s): they have no area."
     outline = _outline(kind, corners[:, -2:])
-    planes = _planes_of(corners[:, :-2], letters)
+    planes = planes_of(corners[:, :-2], letters)
     if corners.shape[1] > 2 and _area(outline) < _LEAST_AREA_PX:
         return "shape(s) that were not drawn in the y-x plane."
-    if any(indices.start < 0 for indices in planes.values()):
+    if any(indices[0] < 0 for indices in planes.values()):
         return "shape(s) that lie before the first plane of the image."
-    return Roi(outline, {axis: tuple(indices) for axis, indices in planes.items()})
+    return Roi(outline, planes)
 
 
 def read_labels(
@@ -277,7 +283,7 @@ def _whole(text: str) -> DrawnRoi:
     return DrawnRoi(remarks=(Caution(SHAPES, text),))
 
 
-def _planes_of(lead: Float64Array, letters: str) -> dict[str, range]:
+def planes_of(lead: Float64Array, letters: str) -> dict[str, tuple[int, ...]]:
     """Return the planes that vertices lie on, by axis.
 
     Parameters
@@ -294,7 +300,8 @@ def _planes_of(lead: Float64Array, letters: str) -> dict[str, range]:
     flat = np.ptp(lead, axis=0) <= _FLATNESS
     middle = np.rint(lead.mean(axis=0))
     low, high = np.where(flat, middle, low), np.where(flat, middle, high)
-    return {axis: range(int(a), int(b) + 1) for axis, a, b in zip(letters, low, high, strict=True)}
+    spans = zip(letters, low.tolist(), high.tolist(), strict=True)
+    return {axis: tuple(range(int(first), int(last) + 1)) for axis, first, last in spans}
 
 
 def _planes_agree(labels: "Labels", image: "Image", view: View) -> bool:

@@ -1,12 +1,16 @@
 """Which pixels an ROI selects."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation
 
-from napari_microenhance.engine.region import Region, fill_polygon
+from napari_microenhance.engine import filling
+from napari_microenhance.engine.filling import fill_polygon
+from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import RoiError
 
 SHAPE = (40, 50)
@@ -43,6 +47,35 @@ def test_polygons_fill_by_the_even_odd_rule_with_their_edges(points):
         ((top, bottom), (left, right)), inner = found
         mask[top:bottom, left:right] = inner
     np.testing.assert_array_equal(mask, even_odd(vertices, SHAPE))
+
+
+@given(st.lists(st.tuples(halves, halves), min_size=3, max_size=7), st.integers(1, 9))
+def test_crossings_are_worked_on_so_many_at_a_time_as_fit(points, most):
+    vertices = np.array(points, float)
+    whole = fill_polygon(vertices, SHAPE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filling, "AT_ONCE", most)
+        parts = fill_polygon(vertices, SHAPE)
+    assert (whole is None) == (parts is None)
+    if whole is not None and parts is not None:
+        np.testing.assert_array_equal(whole[1], parts[1])
+
+
+def test_a_million_vertices_are_not_walked_one_by_one():
+    angle = np.linspace(0, 2 * np.pi, 1_000_000, endpoint=False)
+    round_one = np.stack([300 + 250 * np.sin(angle), 300 + 250 * np.cos(angle)], axis=1)
+    calls = 0
+
+    def count(*_):
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(count)
+    found = fill_polygon(round_one, (600, 600))
+    sys.setprofile(None)
+    assert found is not None
+    assert found[1].sum() == pytest.approx(np.pi * 250**2, rel=1e-3)
+    assert calls < 1000  # Python's own steps
 
 
 def test_pixel_centres_are_at_whole_numbers():

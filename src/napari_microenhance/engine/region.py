@@ -15,13 +15,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.filling import checked_vertices, fill_polygon
 from napari_microenhance.errors import RoiError
 from napari_microenhance.types import Box
 
 __all__ = [
     "Region",
     "around",
-    "fill_polygon",
     "intersect",
     "resample",
     "scaled",
@@ -328,89 +328,3 @@ def union(regions: Sequence[Region]) -> Region:
     for region in regions:
         mask[slices(region.box, origin)] |= True if region.mask is None else region.mask
     return Region.in_box(regions[0].shape, box, mask)
-
-
-def checked_vertices(polygon: npt.ArrayLike, number: int) -> npt.NDArray[np.float64]:
-    """Return the vertices of a polygon, or raise.
-
-    Parameters
-    ----------
-    polygon : array_like, shape (N, 2)
-        (y, x), px.
-    number : int
-        How the error names it.
-
-    Returns
-    -------
-    ndarray, shape (N, 2), float64
-
-    Raises
-    ------
-    RoiError
-        If it has fewer than three vertices or one that is not finite.
-    """
-    try:
-        vertices = np.array(polygon, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise RoiError(f"ROI polygon {number} is not a list of (y, x) numbers.") from error
-    if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
-        raise RoiError(
-            f"ROI polygon {number} has shape {vertices.shape}; "
-            "it needs at least three (y, x) vertices."
-        )
-    if not np.isfinite(vertices).all():
-        raise RoiError(f"ROI polygon {number} has a vertex that is not a finite number.")
-    return vertices
-
-
-def fill_polygon(
-    vertices: npt.NDArray[np.float64], shape: tuple[int, int]
-) -> tuple[Box, BoolArray] | None:
-    """Fill one closed polygon by the even-odd rule, centres on an edge included.
-
-    Each edge toggles every pixel centre to the right of it in the rows it crosses;
-    a running parity along the row then gives inside and outside. The cost is the
-    length of the outline plus the area of the box, not their product.
-
-    Parameters
-    ----------
-    vertices : ndarray, shape (N, 2), float64
-        (y, x), px.
-    shape : tuple of int
-        (Y, X) of the image, px.
-
-    Returns
-    -------
-    tuple of Box and ndarray of bool, or None
-        The polygon's box inside the image and its mask; None when they do not meet.
-    """
-    low = np.ceil(vertices.min(axis=0) - 1e-9)
-    high = np.floor(vertices.max(axis=0) + 1e-9) + 1
-    start = np.clip(low, 0, shape).astype(int)
-    stop = np.clip(high, 0, shape).astype(int)
-    if (start >= stop).any():
-        return None
-    (top, left), (bottom, right) = start.tolist(), stop.tolist()
-    toggles = np.zeros((bottom - top, right - left + 1), np.uint8)
-    edge = np.zeros((bottom - top, right - left), bool)
-    y0, x0 = vertices.T
-    y1, x1 = np.roll(vertices, -1, axis=0).T
-    for ay, ax, by, bx in zip(y0, x0, y1, x1, strict=True):
-        if ay == by:
-            if ay.is_integer() and top <= ay < bottom:
-                a = max(int(np.ceil(min(ax, bx))), left)
-                b = min(int(np.floor(max(ax, bx))) + 1, right)
-                edge[int(ay) - top, max(0, a - left) : max(0, b - left)] = True
-            continue
-        (ay, ax), (by, bx) = sorted([(ay, ax), (by, bx)])
-        rows = np.arange(max(top, int(np.ceil(ay))), min(bottom, int(np.floor(by)) + 1))
-        cross = ax + (rows - ay) * ((bx - ax) / (by - ay))
-        whole = np.rint(cross)
-        on = (np.abs(cross - whole) < 1e-9) & (whole >= left) & (whole < right)
-        edge[rows[on] - top, whole[on].astype(int) - left] = True
-        # Half open in y, so that a vertex shared by two edges toggles once.
-        half = rows < by
-        columns = np.clip(np.ceil(cross[half]), left, right).astype(int) - left
-        toggles[rows[half] - top, columns] ^= 1
-    inside = np.bitwise_xor.accumulate(toggles[:, :-1], axis=1).view(bool)
-    return ((top, bottom), (left, right)), inside | edge

@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.region import Region, fill_polygon, slices
+from napari_microenhance.engine.filling import fill_polygon
+from napari_microenhance.engine.region import Region, slices
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.errors import RoiError
 from napari_microenhance.types import Box

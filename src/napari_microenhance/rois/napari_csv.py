@@ -1,9 +1,10 @@
 """The table that napari saves a Shapes layer as: reading and writing."""
 
+import array
 import csv
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +27,11 @@ _SEPARATORS: Final = ("sep=,", "sep=;", "sep=\t")
 
 def is_napari_csv(document: RoiDocument) -> bool:
     """Tell whether a text is a table of napari's shapes, or of its points."""
-    head = _rows(document, 1)
-    return bool(head) and (_is_head(head[0]) or head[0][:2] == ["index", "axis-0"])
+    try:
+        head = next(_rows(document), [])
+    except RoiError:
+        return False
+    return _is_head(head) or head[:2] == ["index", "axis-0"]
 
 
 def read_napari_csv(document: RoiDocument) -> RoiFile:
@@ -44,17 +48,29 @@ def read_napari_csv(document: RoiDocument) -> RoiFile:
         If it holds points, or numbers that are none.
     """
     path = document.path
-    head, *rows = _rows(document)
+    rows = _rows(document)
+    head = next(rows)
     if not _is_head(head):
         raise RoiError(f"{path} holds napari points, which enclose no pixels; save shapes.")
     axes = [i for i, name in enumerate(head) if name.startswith("axis-")]
-    places = _numbers(path, rows, axes)
+    numbers = array.array("d")
     kinds: dict[str, tuple[str, list[int]]] = {}
-    for number, row in enumerate(rows):
-        kinds.setdefault(row[0], (row[1].strip().lower(), []))[1].append(number)
+    for line, row in enumerate(rows, start=2):
+        try:
+            numbers.extend([float(row[axis]) for axis in axes])
+        except (IndexError, ValueError) as error:
+            raise RoiError(f"{path}, line {line}: its last two axes are not numbers.") from error
+        if row[0] not in kinds:
+            kinds[row[0]] = (row[1].strip().lower(), [])
+        kinds[row[0]][1].append(line - 2)
+    places = np.array(numbers).reshape(-1, len(axes))
+    if not (finite := np.isfinite(places).all(axis=1)).all():
+        first = int(np.argmin(finite))
+        said = ", ".join(map(str, places[first].tolist()))
+        raise RoiError(f"{path}, line {first + 2}: {said} is not a place in an image.")
     shapes = [
-        Shape(kind, places[numbers, -2:], planes=planes_of(places[numbers, :-2]))
-        for kind, numbers in kinds.values()
+        Shape(kind, places[which, -2:], planes=planes_of(places[which, :-2]))
+        for kind, which in kinds.values()
     ]
     spanning = sum(any(len(i) > 1 for i in shape.planes.values()) for shape in shapes)
     notes: tuple[Caution, ...] = ()
@@ -75,43 +91,25 @@ def _is_head(head: Sequence[str]) -> bool:
     return list(head[:3]) == _HEAD and len(head) > 4
 
 
-def _rows(document: RoiDocument, most: int | None = None) -> list[list[str]]:
-    """Return the rows of a table that are not empty; none where the text is no table."""
-    lines = document.text.splitlines(keepends=True)
-    if lines and lines[0].strip().lower() in _SEPARATORS:  # as Excel writes it
-        lines = lines[1:]
+def _rows(document: RoiDocument) -> Iterator[list[str]]:
+    """Yield the rows of a table that are not empty; raises where the text is no table."""
+    lines = io.StringIO(document.text, newline="")
     first = next((line for line in lines if line.strip()), "")
+    if first.strip().lower() in _SEPARATORS:  # as Excel writes it
+        first = next((line for line in lines if line.strip()), "")
     separator = max(",;\t", key=first.count)
-    lines = lines if most is None else lines[: lines.index(first) + 1] if first else []
-    try:
-        rows = [row for row in csv.reader(lines, delimiter=separator) if row]
-    except csv.Error:
-        return []
-    if separator != ",":  # where a comma is the decimal sign
-        rows = rows[:1] + [[cell.replace(",", ".") for cell in row] for row in rows[1:]]
-    return rows
-
-
-def _numbers(
-    path: Path, rows: Sequence[Sequence[str]], axes: Sequence[int]
-) -> npt.NDArray[np.float64]:
-    """Return the places of all vertices, shape (N, D)."""
-    try:
-        places = np.array([[row[axis] for axis in axes] for row in rows], dtype=np.float64)
-    except (IndexError, ValueError):
-        places = np.empty(0)
-    if places.ndim == 2 and np.isfinite(places).all():
-        return places
-    for number, row in enumerate(rows, start=2):
+    reader = csv.reader(itertools.chain([first], lines), delimiter=separator)
+    while True:
         try:
-            place = [float(row[axis]) for axis in axes]
-        except (IndexError, ValueError) as error:
-            raise RoiError(f"{path}, line {number}: its last two axes are not numbers.") from error
-        if not np.isfinite(place).all():
-            raise RoiError(
-                f"{path}, line {number}: {', '.join(map(str, place))} is not a place in an image."
-            )
-    return np.empty((0, len(axes)))
+            row = next(reader, None)
+        except csv.Error as error:
+            raise RoiError(f"{document.path}, line {reader.line_num}: {error}.") from error
+        if row is None:
+            return
+        if row and separator != ",":  # a comma is the decimal sign
+            row = [cell.replace(",", ".") for cell in row]
+        if row:
+            yield row
 
 
 def planes_of(places: npt.NDArray[np.float64]) -> Planes:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.cautions import Caution
-from napari_microenhance.engine.region import Region, checked_vertices, fill_polygon
+from napari_microenhance.engine.filling import checked_vertices, fill_polygon
+from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.selection import Indices, PlacedPixels, Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError

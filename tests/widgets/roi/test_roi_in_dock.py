@@ -12,7 +12,8 @@ from napari.layers import Labels, Shapes
 
 import dock
 from napari_microenhance.api import Options, enhance
-from napari_microenhance.engine.region import Region, fill_polygon
+from napari_microenhance.engine.filling import fill_polygon
+from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import Cancelled, ImageError, OutputError, RoiError
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_formats import read_shapes, write_shapes

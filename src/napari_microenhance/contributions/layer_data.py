@@ -9,6 +9,7 @@ from napari_microenhance.errors import OutputError
 from napari_microenhance.images.imagefile import RECORD_KEY, PixelSize, canonical_unit
 from napari_microenhance.records import Record
 from napari_microenhance.rois.shapes import Shape
+from napari_microenhance.types import AnyArray
 
 __all__ = [
     "LayerData",
@@ -61,7 +62,7 @@ def shape_layers(
     return layers
 
 
-def layer_shapes(data: Any, meta: Mapping[str, Any]) -> list[Shape]:  # noqa: ANN401
+def layer_shapes(data: AnyArray | Sequence[AnyArray], meta: Mapping[str, Any]) -> list[Shape]:
     """Return the shapes of a Shapes or Points layer.
 
     Parameters

@@ -1,6 +1,7 @@
 """The writers that napari's manifest names; none needs napari itself."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from napari_microenhance.rois.geojson import write_geojson as write_geojson_file
 from napari_microenhance.rois.imagej import write_imagej as write_imagej_file
 from napari_microenhance.rois.labelme import labelme_shape
 from napari_microenhance.rois.labelme import write_labelme as write_labelme_file
+from napari_microenhance.types import AnyArray
 
 __all__ = [
     "write_geojson",
@@ -27,8 +29,11 @@ __all__ = [
     "write_ome_zarr",
 ]
 
+LayerPixels: TypeAlias = AnyArray | Sequence[AnyArray]
+"""What napari hands a writer: an array, or a list of them."""
 
-def write_labelme(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+
+def write_labelme(path: str, data: LayerPixels, meta: dict[str, Any]) -> list[str]:
     """Write a Shapes or Points layer as a labelme file.
 
     Parameters
@@ -50,7 +55,7 @@ def write_labelme(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # n
     return [path]
 
 
-def write_geojson(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+def write_geojson(path: str, data: LayerPixels, meta: dict[str, Any]) -> list[str]:
     """Write a Shapes or Points layer as GeoJSON, as QuPath reads it.
 
     Parameters are those of `write_labelme`.
@@ -59,7 +64,7 @@ def write_geojson(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # n
     return [path]
 
 
-def write_imagej(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+def write_imagej(path: str, data: LayerPixels, meta: dict[str, Any]) -> list[str]:
     """Write a Shapes or Points layer as an ImageJ ROI file.
 
     Parameters are those of `write_labelme`; a .roi holds one shape, a .zip any number.
@@ -68,7 +73,7 @@ def write_imagej(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # no
     return [path]
 
 
-def write_ome_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+def write_ome_tiff(path: str, data: LayerPixels, meta: dict[str, Any]) -> list[str]:
     """Write an Image or Labels layer as OME-TIFF, with the record of its run.
 
     Which pixels were changed cannot be told without the original, which a layer does not hold;
@@ -101,7 +106,7 @@ def write_ome_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # 
     return [path]
 
 
-def write_ome_zarr(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+def write_ome_zarr(path: str, data: LayerPixels, meta: dict[str, Any]) -> list[str]:
     """Write an Image or Labels layer as OME-Zarr, with the record of its run.
 
     Which pixels were changed cannot be told without the original, which a layer does not hold;
@@ -133,7 +138,7 @@ def write_ome_zarr(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # 
     return [path]
 
 
-def _full_resolution(data: Any, meta: dict[str, Any]) -> Any:  # noqa: ANN401 - any array-like
+def _full_resolution(data: LayerPixels, meta: dict[str, Any]) -> Any:  # noqa: ANN401 - any array-like
     """Return the pixels of a layer that may hold several resolutions."""
     multiscale = meta.get("multiscale")
     if multiscale or (multiscale is None and isinstance(data, list | tuple)):

@@ -67,7 +67,7 @@ def takes(name: str) -> str:
     return "|".join(words)
 
 
-def show(name: str, value: Any) -> str:  # noqa: ANN401 - of the type its field has
+def show(name: str, value: object) -> str:
     """Return the text that `parse` turns into a value again."""
     if isinstance(value, tuple):
         return ", ".join(v if isinstance(v, str) else f"{v:.15g}" for v in value)

@@ -40,7 +40,7 @@ LEAST: Final[Mapping[str, int]] = {
 """The least value of each option that is a whole number."""
 
 
-def _option(default: Any, help_text: str) -> Any:  # noqa: ANN401 - dataclasses.field is typed so
+def _option(default: object, help_text: str) -> Any:  # noqa: ANN401 - dataclasses.field is typed so
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 

@@ -23,6 +23,7 @@ from napari_microenhance.images.image_table import (
 )
 from napari_microenhance.images.imagefile import ImageFile, ImageToWrite, PixelSize
 from napari_microenhance.images.omezarr.zarr_reading import read_zarr, read_zarr_labels
+from napari_microenhance.types import LazyArray
 
 __all__ = [
     "ImageFile",
@@ -86,13 +87,13 @@ def read_image(
 
 def write_image(
     path: str | Path,
-    pixels: Any,  # noqa: ANN401 - any array-like
+    pixels: LazyArray,
     axes: str,
     *,
     pixel_size: PixelSize | None = None,
     channel_names: Sequence[str] = (),
     record: dict[str, Any] | None = None,
-    changed: Any = None,  # noqa: ANN401 - any array-like
+    changed: LazyArray | None = None,
 ) -> None:
     """Write an image file, whole or not at all, without loss.
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.selection import Selection
-from napari_microenhance.types import Box
+from napari_microenhance.types import Box, LazyArray
 
 __all__ = ["EIGHT", "FOUR", "Orientation", "OrientedArray"]
 
@@ -127,7 +127,7 @@ class OrientedArray:
     orientation : Orientation
     """
 
-    def __init__(self, data: Any, axes: tuple[int, int], orientation: Orientation) -> None:  # noqa: ANN401 - any array-like
+    def __init__(self, data: LazyArray, axes: tuple[int, int], orientation: Orientation) -> None:
         self._data, self._axes, self._lay = data, axes, orientation
         y, x = axes
         self._plane = (int(data.shape[y]), int(data.shape[x]))

@@ -36,7 +36,7 @@ def folder() -> Path:
     return Path(platformdirs.user_cache_dir("napari-microenhance", appauthor=False)) / "probes"
 
 
-def key_of(*parts: Any) -> str:  # noqa: ANN401 - anything that JSON can hold
+def key_of(*parts: object) -> str:
     """Return the name of an entry.
 
     Parameters
@@ -77,7 +77,7 @@ def fetch(key: str, kind: type[T]) -> T | None:
         return None
 
 
-def keep(key: str, value: Any) -> None:  # noqa: ANN401 - a dataclass
+def keep(key: str, value: object) -> None:
     """Keep a dataclass; a cache that cannot be written is no mistake of the user's.
 
     Parameters
@@ -113,7 +113,7 @@ def read_json(path: Path, *, most: int) -> Any:  # noqa: ANN401 - JSON
         raise ValueError("it is not readable JSON") from error
 
 
-def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - JSON
+def write_json(path: Path, content: object) -> None:
     """Write a file that appears whole or not at all.
 
     Raises
@@ -132,7 +132,7 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - JSON
         Path(partial).unlink(missing_ok=True)
 
 
-def _jsonable(value: Any) -> Any:  # noqa: ANN401 - anything
+def _jsonable(value: object) -> object:
     """Return what JSON can hold, for values that it cannot."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)

@@ -18,7 +18,7 @@ import platformdirs
 import pydantic
 
 from napari_microenhance.engine.probing.findings import Finding
-from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.engine.spec import GLOBAL, ModelSpec, Radius
 from napari_microenhance.errors import ModelError, OptionsError, OutputError
 from napari_microenhance.models.cache import read_json, write_json
 
@@ -216,7 +216,7 @@ def reconciled(measured: ModelSpec, edits: Mapping[str, Any]) -> tuple[ModelSpec
     return dataclasses.replace(measured, **kept), findings
 
 
-def _edits_in(content: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def _edits_in(content: object) -> dict[str, Any]:
     """Return the edits that a sidecar holds."""
     edits = content.get("edits") if isinstance(content, dict) else None
     if not isinstance(edits, dict):
@@ -224,12 +224,12 @@ def _edits_in(content: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return edits
 
 
-def _covers(wanted: Any, found: Any) -> bool:  # noqa: ANN401 - numbers or "global"
+def _covers(wanted: Radius, found: Radius) -> bool:
     """Whether a reach is at least as long as the measured one."""
     return bool(wanted == GLOBAL or (found != GLOBAL and wanted >= found))
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401 - any field
+def _shown(value: object) -> str:
     """Return a field's value as a user reads it."""
     if isinstance(value, tuple):
         return " x ".join(map(_shown, value))

@@ -4,7 +4,6 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from napari_microenhance.records.recorded import RecordedPatch
 from napari_microenhance.rois.placing import Placement, checked_mask, pieces, place
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_file import RoiFile
+from napari_microenhance.types import ImageLike, RoiLike
 
 __all__ = ["ComparedPair", "open_image", "open_pair", "parts_of", "selection_of"]
 
@@ -50,9 +50,9 @@ class ComparedPair:
 
 
 def open_pair(
-    image: Any,  # noqa: ANN401 - several kinds
-    result: Any,  # noqa: ANN401 - several kinds
-    roi: Any = None,  # noqa: ANN401 - several kinds
+    image: ImageLike | Source | Result,
+    result: ImageLike | Source | Result,
+    roi: RoiLike = None,
     axes: str | None = None,
 ) -> ComparedPair:
     """Return an image and its result; where that was cropped, so is the image.
@@ -76,7 +76,7 @@ def open_pair(
     return ComparedPair(before, after, parts, data_range, notes)
 
 
-def open_image(image: Any, axes: str | None = None) -> Source:  # noqa: ANN401 - several kinds
+def open_image(image: ImageLike | Source | Result, axes: str | None = None) -> Source:
     """Return an image as a source.
 
     Parameters
@@ -88,7 +88,7 @@ def open_image(image: Any, axes: str | None = None) -> Source:  # noqa: ANN401 -
     return ImageInput.of(image, axes).source
 
 
-def _open_result(result: Any, axes: str | None, like: Source) -> Source:  # noqa: ANN401 - several kinds
+def _open_result(result: ImageLike | Source | Result, axes: str | None, like: Source) -> Source:
     """Return the result of an image as a source; an array has the image's axes."""
     if axes is None and not isinstance(result, str | os.PathLike | Result | Source):
         result = as_array(result)
@@ -98,7 +98,7 @@ def _open_result(result: Any, axes: str | None, like: Source) -> Source:  # noqa
     return open_image(result, axes)
 
 
-def _record_of(result: Any) -> Record | None:  # noqa: ANN401 - several kinds
+def _record_of(result: object) -> Record | None:
     """Return what a result carries about its run."""
     if isinstance(result, Result):
         return Record.of(result.report)
@@ -115,7 +115,7 @@ def _cropped(record: Record) -> RecordedPatch | None:
     return record.report.result if record.options().background == "crop" else None
 
 
-def selection_of(roi: Any, source: Source) -> tuple[Selection, tuple[Caution, ...]]:  # noqa: ANN401 - several kinds
+def selection_of(roi: RoiLike, source: Source) -> tuple[Selection, tuple[Caution, ...]]:
     """Return what any of the accepted kinds of ROI selects of an image, and remarks on it.
 
     Parameters
@@ -145,7 +145,7 @@ def selection_of(roi: Any, source: Source) -> tuple[Selection, tuple[Caution, ..
     return placement.selection, placement.cautions
 
 
-def _placement(roi: Any, source: Source) -> Placement:  # noqa: ANN401 - several kinds
+def _placement(roi: RoiLike, source: Source) -> Placement:
     """Return what an ROI that is there selects."""
     if isinstance(roi, str | os.PathLike):
         from napari_microenhance.rois.roi_formats import read_roi
@@ -162,7 +162,7 @@ def _placement(roi: Any, source: Source) -> Placement:  # noqa: ANN401 - several
     return place([one if isinstance(one, Roi) else Roi(one) for one in roi], source)
 
 
-def parts_of(roi: Any, source: Source) -> tuple[Parts, tuple[Caution, ...]]:  # noqa: ANN401 - several kinds
+def parts_of(roi: RoiLike, source: Source) -> tuple[Parts, tuple[Caution, ...]]:
     """Return the region that any kind of ROI selects, with its parts, and remarks on it.
 
     Parameters

@@ -1,9 +1,9 @@
 """Methods: a run in words, for the methods section of an article."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from napari_microenhance.records.record import Record
+from napari_microenhance.records.record import Record, RecordLike
 
 if TYPE_CHECKING:
     from napari_microenhance.measure.comparison import Comparison
@@ -30,7 +30,7 @@ DIGITS: Final = 12
 
 
 def methods_text(
-    report: Any,  # noqa: ANN401 - whatever `Record.of` reads
+    report: RecordLike,
     comparison: "Comparison | None" = None,
 ) -> str:
     """Return a paragraph on a run for the methods section of an article.

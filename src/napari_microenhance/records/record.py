@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +31,13 @@ from napari_microenhance.rois.region_of_interest import Roi
 if TYPE_CHECKING:
     from napari_microenhance.measure.trust import TrustMap
 
-__all__ = ["Record", "RecordedRoi"]
+__all__ = ["Record", "RecordLike", "RecordedRoi"]
 
 RecordedRoi = list[npt.NDArray[np.float64]] | list[Roi] | npt.NDArray[np.bool_] | None
 """What `enhance` takes as a region: polygons, a mask, or nothing for the whole image."""
+
+RecordLike: TypeAlias = "Record | Report | Mapping[str, Any] | str | os.PathLike[str]"
+"""Wherever a record is kept: see `Record.of`."""
 
 REPORT_BYTES_MOST: Final = 1 << 28
 
@@ -63,7 +66,7 @@ class Record:
     @classmethod
     def of(
         cls,
-        source: "Record | Report | Mapping[str, Any] | str | os.PathLike[str]",
+        source: "RecordLike",
         *,
         folder: Path | None = None,
     ) -> Self:
@@ -105,7 +108,7 @@ class Record:
             return None
 
     @classmethod
-    def _parsed(cls, kept: Any, folder: Path | None) -> Self:  # noqa: ANN401 - JSON
+    def _parsed(cls, kept: object, folder: Path | None) -> Self:
         """Return the record that JSON values hold."""
         if not isinstance(kept, Mapping):
             raise RecordError("The record is damaged: it is not the report of a run.")

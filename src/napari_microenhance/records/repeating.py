@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.reports.report_sections import RerunSection
@@ -23,6 +22,7 @@ from napari_microenhance.records.differences import (
 from napari_microenhance.records.inputs import open_image
 from napari_microenhance.records.record import Record, RecordedRoi
 from napari_microenhance.records.recorded import RecordError
+from napari_microenhance.types import ImageLike, PathLike
 
 __all__ = ["Repetition", "find_image", "find_model", "prepare"]
 
@@ -70,8 +70,8 @@ class Repetition:
 
 def prepare(
     record: Record,
-    image: Any = None,  # noqa: ANN401 - several kinds
-    model: Any = None,  # noqa: ANN401 - several kinds
+    image: ImageLike | Source | None = None,
+    model: Model | PathLike | None = None,
     *,
     allow_other: bool = False,
 ) -> Repetition:

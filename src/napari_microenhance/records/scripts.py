@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.options import Options
-from napari_microenhance.records.record import Record, RecordedRoi
+from napari_microenhance.records.record import Record, RecordedRoi, RecordLike
 from napari_microenhance.records.recorded import RecordError
 from napari_microenhance.rois.napari_csv import napari_table
 from napari_microenhance.rois.outlines import mask_outline
@@ -23,7 +23,7 @@ EVIDENT_AXES = ("YX", "YXC")
 
 
 def command_line(
-    report: Any,  # noqa: ANN401 - whatever `Record.of` reads
+    report: RecordLike,
     *,
     image: str | None = None,
     model: str | None = None,
@@ -70,7 +70,7 @@ def command_line(
 
 
 def python_code(
-    report: Any,  # noqa: ANN401 - whatever `Record.of` reads
+    report: RecordLike,
     *,
     image: str | None = None,
     model: str | None = None,
@@ -135,7 +135,7 @@ def _chosen(record: Record) -> Iterator[tuple[str, Any]]:
             yield field.name, value
 
 
-def _typed(value: Any) -> str:  # noqa: ANN401 - of any option
+def _typed(value: object) -> str:
     """Return an option's value as it is typed, to the last digit."""
     if isinstance(value, tuple):
         return ",".join(part if isinstance(part, str) else repr(part) for part in value)

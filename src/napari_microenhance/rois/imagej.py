@@ -105,10 +105,11 @@ def write_imagej(path: str | Path, shapes: Sequence[Shape]) -> None:
     path = Path(path)
     _roifile(OutputError, path)
     placed = [(shape, place) for shape in shapes for place in single_planes(shape.planes)]
-    rois = [roi_of(shape, place) for shape, place in placed]
-    for (shape, _), roi in zip(placed, rois, strict=True):
+    made = [roi_of(shape, place) for shape, place in placed]
+    for (shape, _), roi in zip(placed, made, strict=True):
         if roi is None:
             raise OutputError(f"{path}: a {shape.kind} that encloses nothing cannot be written.")
+    rois = [roi for roi in made if roi is not None]
     single = path.suffix.lower() == ".roi"
     if single and len(rois) != 1:
         raise OutputError(f"{path}: a .roi holds one shape, not {len(rois)}; write a .zip.")

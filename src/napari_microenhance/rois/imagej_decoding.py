@@ -3,7 +3,7 @@
 import dataclasses
 import struct
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from napari_microenhance.rois.outlines import Points
 from napari_microenhance.rois.region_of_interest import FLAT, Planes
 from napari_microenhance.rois.rings import group_rings
 from napari_microenhance.rois.shapes import Shape, area_shape, finite_points
+
+if TYPE_CHECKING:
+    from roifile import ImagejRoi
 
 __all__ = ["CORNER", "Decoded", "shapes_of"]
 
@@ -43,10 +46,10 @@ class Decoded:
     full: str
 
     @classmethod
-    def of(cls, roi: Any) -> Self:  # noqa: ANN401 - an ImagejRoi
+    def of(cls, roi: "ImagejRoi") -> Self:
         """Return one ROI; what roifile raises for damaged ones comes out here."""
         listed = roi.integer_coordinates is not None
-        vertices = roi.coordinates() if listed else np.empty((0, 2))
+        vertices = np.asarray(roi.coordinates() if listed else np.empty((0, 2)))
         return cls(roi, vertices, str(roi.properties.get(RECORD_KEY, "")))
 
     def exact(self, stored: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -103,7 +106,7 @@ def shapes_of(where: str, decoded: Decoded) -> list[Shape]:
     return _from_vertices(where, decoded, about)
 
 
-def _planes(roi: Any) -> Planes:  # noqa: ANN401 - an ImagejRoi
+def _planes(roi: "ImagejRoi") -> Planes:
     """Return where an ROI has its place in a stack; ImageJ counts from 1, and 0 is everywhere."""
     places = {"C": roi.c_position, "Z": roi.z_position, "T": roi.t_position}
     planes = {axis: (place - 1,) for axis, place in places.items() if place > 0}

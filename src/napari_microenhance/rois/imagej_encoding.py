@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,15 @@ from napari_microenhance.rois.imagej_path import path_numbers
 from napari_microenhance.rois.outlines import Points, ellipse_in_box, is_rectangle
 from napari_microenhance.rois.shapes import Shape, polygons_of
 
+if TYPE_CHECKING:
+    from roifile import ImagejRoi
+
 __all__ = ["roi_of"]
 
 Numbers = npt.NDArray[np.float64]
 
 
-def roi_of(shape: Shape, place: Mapping[str, int] | None = None) -> Any:  # noqa: ANN401 - an ImagejRoi
+def roi_of(shape: Shape, place: Mapping[str, int] | None = None) -> "ImagejRoi | None":
     """Return the ImagejRoi of one shape, or None where it encloses nothing.
 
     Parameters
@@ -42,7 +45,7 @@ def roi_of(shape: Shape, place: Mapping[str, int] | None = None) -> Any:  # noqa
     return roi
 
 
-def _set_place(roi: Any, place: Mapping[str, int]) -> None:  # noqa: ANN401 - an ImagejRoi
+def _set_place(roi: "ImagejRoi", place: Mapping[str, int]) -> None:
     """Say where an ROI has its place in a stack; ImageJ counts from 1."""
     names = {"C": "c_position", "Z": "z_position", "T": "t_position"}
     if len(place) == 1 and not place.keys() & names.keys():
@@ -55,7 +58,7 @@ def _set_place(roi: Any, place: Mapping[str, int]) -> None:  # noqa: ANN401 - an
             setattr(roi, name, index + 1)
 
 
-def _fill_polygon(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an ImagejRoi
+def _fill_polygon(roi: "ImagejRoi", shape: Shape) -> Numbers:
     """Write vertices, and return all numbers that were written."""
     kinds = {"point": "POINT", "path": "POLYLINE"}
     _set_type(roi, kinds.get(shape.kind, "POLYGON"))
@@ -64,7 +67,7 @@ def _fill_polygon(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an Image
     return np.asarray(numbers.ravel())
 
 
-def _fill_line(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an ImagejRoi
+def _fill_line(roi: "ImagejRoi", shape: Shape) -> Numbers:
     """Write the two ends of a line."""
     _set_type(roi, "LINE")
     numbers = shape.points[:, ::-1].ravel()
@@ -72,7 +75,7 @@ def _fill_line(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an ImagejRo
     return numbers
 
 
-def _fill_area(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an ImagejRoi
+def _fill_area(roi: "ImagejRoi", shape: Shape) -> Numbers:
     """Write a polygon, with holes or several parts as a composite."""
     rings = [ring for polygon in polygons_of(shape) for ring in polygon]
     if len(rings) < 2:
@@ -85,7 +88,7 @@ def _fill_area(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an ImagejRo
     return numbers
 
 
-def _fill_box(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an ImagejRoi
+def _fill_box(roi: "ImagejRoi", shape: Shape) -> Numbers:
     """Write a rectangle or ellipse, upright or turned."""
     is_ellipse = shape.kind == "ellipse"
     if not is_rectangle(shape.points):  # sheared, or of no width
@@ -114,7 +117,7 @@ def _fill_box(roi: Any, shape: Shape) -> Numbers:  # noqa: ANN401 - an ImagejRoi
 
 
 def _set_type(
-    roi: Any,  # noqa: ANN401 - an ImagejRoi
+    roi: "ImagejRoi",
     kind: str,
     subtype: str = "UNDEFINED",
     options: str = "SUB_PIXEL_RESOLUTION",
@@ -127,7 +130,7 @@ def _set_type(
     roi.options = roifile.ROI_OPTIONS[options]
 
 
-def _set_vertices(roi: Any, numbers: Numbers) -> None:  # noqa: ANN401 - an ImagejRoi
+def _set_vertices(roi: "ImagejRoi", numbers: Numbers) -> None:
     """Keep vertices as 32-bit floats, and as whole numbers for programs that know no others."""
     whole = np.round(numbers).astype(np.int64)
     roi.n_coordinates = len(numbers)
@@ -135,7 +138,7 @@ def _set_vertices(roi: Any, numbers: Numbers) -> None:  # noqa: ANN401 - an Imag
     roi.subpixel_coordinates = numbers.astype(np.float32)
 
 
-def _set_bounds(roi: Any, points: Points) -> None:  # noqa: ANN401 - an ImagejRoi
+def _set_bounds(roi: "ImagejRoi", points: Points) -> None:
     """Keep the bounding box in whole pixels."""
     low = np.round(points.min(axis=0) + CORNER).astype(int).tolist()
     high = np.maximum(np.round(points.max(axis=0) + CORNER).astype(int), low).tolist()

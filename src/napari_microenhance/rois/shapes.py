@@ -97,7 +97,7 @@ def polygons_of(shape: Shape) -> list[list[Points]]:
     return [] if outline is None else group_rings(split_rings(outline))
 
 
-def finite_points(where: str, numbers: Any, *, least: int = 1) -> Points:  # noqa: ANN401
+def finite_points(where: str, numbers: object, *, least: int = 1) -> Points:
     """Return (N, 2) points from what a file holds.
 
     Parameters

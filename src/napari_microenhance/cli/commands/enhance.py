@@ -16,9 +16,11 @@ from napari_microenhance.cli.terminal import Bar, say, stopping, warn
 from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.files import kind_of
 from napari_microenhance.outputs import guard_output
+from napari_microenhance.types import ImageLike
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Options, Result
+    from napari_microenhance.models import Model
 
 __all__ = ["enhance_file", "run_with_bar"]
 
@@ -101,7 +103,7 @@ def _enhance_file(
     say(f"{result.report.summary()} -> {target}")
 
 
-def run_with_bar(pixels: Any, network: Any, **how: Any) -> "Result":  # noqa: ANN401
+def run_with_bar(pixels: ImageLike, network: "Model | str", **how: Any) -> "Result":  # noqa: ANN401
     """Run with a progress bar; Ctrl-C ends the tile in flight.
 
     Parameters

@@ -12,11 +12,14 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from napari_microenhance.engine.cautions import Caution
+
+if TYPE_CHECKING:
+    import zarr
 
 __all__ = ["ZARR_ERRORS", "absent_cautions", "named_as_stored"]
 
@@ -35,12 +38,14 @@ _SEPARATORS: Final[tuple[Literal["/", "."], ...]] = ("/", ".")
 Grid = tuple[int, ...]
 
 
-def named_as_stored(array: Any, name: str) -> tuple[Any, tuple[Caution, ...]]:  # noqa: ANN401 - no types without the extra
+def named_as_stored(
+    array: "zarr.Array[Any]", name: str
+) -> "tuple[zarr.Array[Any], tuple[Caution, ...]]":
     """Return an array that finds its chunks, and what is said where its metadata do not.
 
     Parameters
     ----------
-    array : zarr.Array
+    array : zarr.Array[Any]
         Opened to be read, in a folder of this machine.
     name : str
         Of the image.
@@ -58,13 +63,13 @@ def named_as_stored(array: Any, name: str) -> tuple[Any, tuple[Caution, ...]]:  
                 f'{name}: its chunks are named as in "{meant}", though its metadata say '
                 f'"{said}"; they were read as they are named.'
             )
-            found = zarr.Array(zarr.AsyncArray(metadata, array.store_path))
+            found = zarr.Array[Any](zarr.AsyncArray(metadata, array.store_path))
             return found, (Caution("chunk-names", text),)
     return array, ()
 
 
 def absent_cautions(
-    array: Any,  # noqa: ANN401 - no types without the extra
+    array: "zarr.Array[Any]",
     name: str,
     box: Sequence[slice] | None = None,
 ) -> tuple[Caution, ...]:
@@ -72,7 +77,7 @@ def absent_cautions(
 
     Parameters
     ----------
-    array : zarr.Array
+    array : zarr.Array[Any]
     name : str
         Of the image.
     box : sequence of slice, optional
@@ -100,18 +105,18 @@ def absent_cautions(
     return (Caution("absent-chunks", text),)
 
 
-def _folder(array: Any) -> Path | None:  # noqa: ANN401 - no types without the extra
+def _folder(array: "zarr.Array[Any]") -> Path | None:
     """Return the folder of an array on this machine, or None."""
     root = getattr(getattr(array, "store", None), "root", None)
     return None if root is None else Path(root) / array.path
 
 
-def _outer_chunks(array: Any) -> Grid:  # noqa: ANN401 - no types without the extra
+def _outer_chunks(array: "zarr.Array[Any]") -> Grid:
     """Return the shape of what is one file: a shard, or a chunk."""
     return tuple(getattr(array, "shards", None) or array.chunks)
 
 
-def _grid(array: Any) -> Grid:  # noqa: ANN401 - no types without the extra
+def _grid(array: "zarr.Array[Any]") -> Grid:
     """Return how many files an array has along each axis."""
     return tuple(
         math.ceil(n / step) for n, step in zip(array.shape, _outer_chunks(array), strict=True)
@@ -146,7 +151,7 @@ def _other_names(metadata: Any) -> Iterator[Any]:  # noqa: ANN401 - no types wit
                 yield dataclasses.replace(metadata, chunk_key_encoding=encoding)
 
 
-def _is_sparse(array: Any, absent: set[Grid], grid: Grid, outer: Grid) -> bool:  # noqa: ANN401 - no types without the extra
+def _is_sparse(array: "zarr.Array[Any]", absent: set[Grid], grid: Grid, outer: Grid) -> bool:
     """Tell whether stored chunks beside absent ones end in the fill value."""
     if array.fill_value is None:
         return False

@@ -9,7 +9,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,10 @@ from napari_microenhance.images.omezarr.zarr_models import (
     label_list,
     mask_attributes,
 )
+from napari_microenhance.types import LazyArray
+
+if TYPE_CHECKING:
+    import zarr
 
 __all__ = ["ZARR_DTYPES", "check_zarr", "write_zarr"]
 
@@ -103,7 +107,7 @@ def write_zarr(folder: Path, image: ImageToWrite) -> None:
 class _Ordered:
     """Pixels with their axes in the format's order, read box by box."""
 
-    def __init__(self, pixels: Any, axes: str) -> None:  # noqa: ANN401 - any array-like
+    def __init__(self, pixels: LazyArray, axes: str) -> None:
         self._pixels = pixels
         self.axes = "".join(sorted(axes, key="TCZYX".index))
         self._order = tuple(axes.index(axis) for axis in self.axes)
@@ -121,7 +125,7 @@ class _Ordered:
 class _Mask(_Ordered):
     """A mask with an axis of one channel where its image has channels."""
 
-    def __init__(self, mask: Any, axes: str) -> None:  # noqa: ANN401 - any array-like
+    def __init__(self, mask: LazyArray, axes: str) -> None:
         super().__init__(mask, axes.replace("C", ""))
         self._at = "".join(sorted(axes, key="TCZYX".index)).find("C")
         self.dtype = np.dtype(np.uint8)
@@ -138,7 +142,7 @@ class _Mask(_Ordered):
 
 
 def _write_changed(
-    root: Any,  # noqa: ANN401 - a zarr.Group
+    root: "zarr.Group",
     mask: _Mask,
     levels: Sequence[float],
     pixel_size: PixelSize,
@@ -151,7 +155,7 @@ def _write_changed(
 
 
 def _write_levels(
-    group: Any,  # noqa: ANN401 - a zarr.Group
+    group: "zarr.Group",
     view: _Ordered,
     count: int,
     reduce: Callable[[Pixels], Pixels],
@@ -170,7 +174,9 @@ def _write_levels(
     return np.asarray(array[...])
 
 
-def _create(group: Any, name: str, shape: tuple[int, ...], view: _Ordered) -> Any:  # noqa: ANN401 - zarr's types
+def _create(
+    group: "zarr.Group", name: str, shape: tuple[int, ...], view: _Ordered
+) -> "zarr.Array[Any]":
     """Create one array of a pyramid."""
     chunks = (*[1] * (len(shape) - 2), *(min(n, _CHUNK) for n in shape[-2:]))
     from zarr.codecs import ZstdCodec

@@ -1,7 +1,7 @@
 """Tells when the canvas shows more of a layer, or another plane of it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_microenhance.errors import ImageError
 from napari_microenhance.widgets.compare.visible_part import (
@@ -50,7 +50,7 @@ class CanvasWatch:
             event.connect(self.look)
             changes.callback(event.disconnect, self.look)
 
-    def look(self, _: Any = None) -> None:  # noqa: ANN401 - a napari event
+    def look(self, _: object = None) -> None:
         """Look at the canvas, and have shown what is new."""
         try:
             check_flat(self._viewer)

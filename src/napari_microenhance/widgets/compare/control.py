@@ -1,6 +1,6 @@
 """Compare: at most one mode at a time, and the viewer as it was when it ends."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer
@@ -13,6 +13,7 @@ from napari_microenhance.widgets.viewer.layer_values import bare
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
+    from napari.utils.events import Event
 
 __all__ = ["Compare"]
 
@@ -97,7 +98,7 @@ class Compare:
         _undo(changes, soon=soon)
         return True
 
-    def _on_removed(self, event: Any) -> None:  # noqa: ANN401 - a napari event
+    def _on_removed(self, event: "Event") -> None:
         """End with a layer that is gone.
 
         Not its layers at once: napari deletes several by their numbers.

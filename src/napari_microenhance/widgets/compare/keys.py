@@ -54,7 +54,7 @@ class Keys:
     def _listener(self, name: str) -> Callable[[Any], Iterator[None]]:
         """Return what napari runs up to its yield on a press, and on from there on release."""
 
-        def listen(_: Any) -> Iterator[None]:  # noqa: ANN401 - the viewer
+        def listen(_: object) -> Iterator[None]:
             self.pressed.emit(name)
             yield
             self.released.emit(name)

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ from napari_microenhance.engine.intensity import REC601
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled
 from napari_microenhance.measure.alignment import Alignment
+from napari_microenhance.types import AnyArray, LazyArray
 
 __all__ = ["Change", "Plane", "align", "change_between", "extent_of", "subtract"]
 
@@ -35,19 +35,19 @@ class Plane:
         Px.
     """
 
-    def __init__(self, data: Any, index: tuple[int, ...], box: Box) -> None:  # noqa: ANN401 - any array-like
+    def __init__(self, data: LazyArray, index: tuple[int, ...], box: Box) -> None:
         self._data, self._index, self._box = data, index, box
         colours = tuple(data.shape[len(index) + 2 :])
         self.shape = (*(stop - start for start, stop in box), *colours)
         self.dtype = data.dtype
         self.is_in_memory = isinstance(data, np.ndarray)
 
-    def __getitem__(self, key: tuple[slice, ...]) -> Any:  # noqa: ANN401 - what the array gives
+    def __getitem__(self, key: tuple[slice, ...]) -> AnyArray:
         spans = [
             slice(start + part.start, start + part.stop)
             for (start, _), part in zip(self._box, key, strict=False)
         ]
-        return self._data[(*self._index, *spans, *key[2:])]
+        return np.asarray(self._data[(*self._index, *spans, *key[2:])])
 
 
 def align(before: Plane, after: Plane) -> Alignment:

@@ -17,6 +17,7 @@ from napari_microenhance.widgets.viewer.live import LIVE_KEY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.utils.events import Event
 
     from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
@@ -102,11 +103,11 @@ class Swipe:
             changes.callback(event.disconnect, self._on_camera)
         changes.callback(self._let_go)
 
-    def _on_camera(self, _: Any) -> None:  # noqa: ANN401 - a napari event
+    def _on_camera(self, _: object) -> None:
         self.divider.keep_in_sight()
         self._draw(anew=False)
 
-    def _on_move(self, _: Any, event: Any) -> None:  # noqa: ANN401 - napari's viewer and event
+    def _on_move(self, _: object, event: "Event") -> None:
         """Show a hand where the divider can be taken."""
         if self._can_grab(event):
             if self._cursor is None:
@@ -120,7 +121,7 @@ class Swipe:
         if self._cursor is not None:
             self._viewer.cursor.style, self._cursor = self._cursor, None
 
-    def _on_drag(self, _: Any, event: Any) -> Iterator[None]:  # noqa: ANN401 - as above
+    def _on_drag(self, _: object, event: "Event") -> Iterator[None]:
         """Move the divider with the mouse, the camera standing still."""
         if event.button != 1 or event.modifiers or not self._can_grab(event):
             return
@@ -136,7 +137,7 @@ class Swipe:
         finally:
             camera.mouse_pan = pans
 
-    def _can_grab(self, event: Any) -> bool:  # noqa: ANN401 - a napari event
+    def _can_grab(self, event: "Event") -> bool:
         """Return whether the mouse is at the divider, and not drawing."""
         active = self._viewer.layers.selection.active
         if active is not None and str(getattr(active, "mode", "pan_zoom")) != "pan_zoom":

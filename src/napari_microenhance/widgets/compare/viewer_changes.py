@@ -1,7 +1,7 @@
 """All that a mode alters in the viewer, and the way back."""
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image, Labels, Surface
@@ -39,7 +39,7 @@ class ViewerChanges(ExitStack):
         self._viewer = viewer
         self.layers: list[Layer] = []
 
-    def set(self, owner: Any, name: str, value: Any) -> None:  # noqa: ANN401 - any attribute
+    def set(self, owner: object, name: str, value: object) -> None:
         """Set an attribute until the changes are undone."""
         before = getattr(owner, name)
         if not _same(before, value):
@@ -93,7 +93,7 @@ class ViewerChanges(ExitStack):
                 restore_selection(layers, selected)
 
 
-def _put_back(owner: Any, name: str, before: Any, ours: Any) -> None:  # noqa: ANN401 - any attribute
+def _put_back(owner: object, name: str, before: object, ours: object) -> None:
     """Put an attribute back, unless somebody else has set it."""
     if _same(getattr(owner, name), ours):
         setattr(owner, name, before)
@@ -105,8 +105,8 @@ def _select_again(viewer: "ViewerModel", before: "set[Layer]", ours: "Layer") ->
         restore_selection(viewer.layers, before)
 
 
-def _same(a: Any, b: Any) -> bool:  # noqa: ANN401 - any attribute
+def _same(a: object, b: object) -> bool:
     """Return whether two values of an attribute are equal."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return np.array_equal(a, b)
+        return np.array_equal(np.asarray(a), np.asarray(b))
     return bool(a == b)

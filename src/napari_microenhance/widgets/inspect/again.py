@@ -1,11 +1,12 @@
 """The recorded run once more, and what is told apart; worker threads."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_microenhance.api import Record, repeat
+from napari_microenhance.types import LazyArray
 from napari_microenhance.widgets.inspect.inspected_result import InspectedResult
 from napari_microenhance.widgets.inspect.maps import NetworkSearch, recorded_run
 from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
@@ -72,7 +73,7 @@ def run_again(
     return Again(plan, outcome, record.report.warnings)
 
 
-def _outcome(identical: bool | None, before: Any, now: Any) -> str:  # noqa: ANN401 - array-likes
+def _outcome(identical: bool | None, before: LazyArray, now: LazyArray) -> str:
     """Return how the pixels compare with the record and with the layer."""
     recorded = {
         True: "The pixels are identical to the recorded ones",

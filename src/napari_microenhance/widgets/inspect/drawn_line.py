@@ -1,6 +1,6 @@
 """A line drawn over an image, and who wants to know where it lies."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from napari_microenhance.widgets.viewer.view import map_points, read_view
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
+    from napari.utils.events import Event
 
 __all__ = ["DrawnLine"]
 
@@ -81,13 +82,13 @@ class DrawnLine:
         shapes.events.set_data.connect(self._on_changed)
         return shapes
 
-    def _on_removed(self, event: Any) -> None:  # noqa: ANN401 - a napari event
+    def _on_removed(self, event: "Event") -> None:
         """Let go of the layer."""
         if self.layer is not None and self.layer == event.value:
             self._on_changed()
             self.layer = None
 
-    def _on_changed(self, _: Any = None) -> None:  # noqa: ANN401 - events of several kinds
+    def _on_changed(self, _: object = None) -> None:
         """Wait for a pause in the movement."""
         alive = isalive(self._pause)  # type: ignore[no-untyped-call]
         if alive and self.layer is not None and not self._pause.isActive():

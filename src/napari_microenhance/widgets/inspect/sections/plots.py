@@ -87,7 +87,7 @@ class Plot(QWidget):
             layout.addWidget(canvas)
         return canvas
 
-    def _redraw(self, _: Any = None) -> None:  # noqa: ANN401 - a napari event
+    def _redraw(self, _: object = None) -> None:
         """Draw in the colours of the theme."""
         if not isalive(self):  # type: ignore[no-untyped-call]
             return

@@ -122,8 +122,8 @@ class Palette:
     repeat : int
         A base of one channel is shown to the network so often; its outputs are made
         grey again.
-    extra : float or None
-        What a further channel of the network holds: grey levels of the image, once fitted
+    extra : tuple of float
+        What further channels of the network hold: grey levels of the image, once fitted
         values of the network's input.
     gain, offset : float
         What takes an image value to where a network that changes nothing leaves it; other
@@ -133,17 +133,17 @@ class Palette:
     channels: tuple[int, ...]
     kind: Literal["direct", "luminance", "grey", "reduced"]
     repeat: int = 1
-    extra: float | None = None
+    extra: tuple[float, ...] = ()
     gain: float = 1.0
     offset: float = 0.0
 
     def fitted(self, maps: Sequence[IntensityMap]) -> Self:
         """Return the palette for a run whose base channels are mapped so."""
         found = self
-        if self.extra is not None:
+        if self.extra:
             # A noise level is a difference of grey levels: it is spread, never shifted.
             spread = sum(line.gain for line in maps) / len(maps)
-            found = dataclasses.replace(found, extra=self.extra * spread)
+            found = dataclasses.replace(found, extra=tuple(e * spread for e in self.extra))
         if self.kind != "luminance" or maps[0].source in UNCHANGED:
             return found
         line = maps[0]
@@ -162,9 +162,9 @@ class Palette:
     def expand(self, base: FloatArray) -> FloatArray:
         """Return what the network reads, shape (C, Y, X)."""
         seen = np.repeat(base, self.repeat, axis=0) if self.repeat > 1 else base
-        if self.extra is None:
+        if not self.extra:
             return seen
-        return np.concatenate([seen, np.full_like(seen[:1], self.extra)])
+        return np.concatenate([seen, *(np.full_like(seen[:1], value) for value in self.extra)])
 
     @property
     def makes_grey(self) -> bool:
@@ -214,18 +214,19 @@ def palettes(source: Source, spec: ModelSpec, options: Options) -> tuple[Palette
     return tuple(dataclasses.replace(palette, extra=extra) for palette in found)
 
 
-def _extra(spec: ModelSpec, options: Options) -> float | None:
-    """Return what fills the network's further channel, or None where it has none."""
+def _extra(spec: ModelSpec, options: Options) -> tuple[float, ...]:
+    """Return what fills the network's further channels."""
     if not spec.extra_channels:
-        return None
+        return ()
     if options.extra_channel == "auto":
         image = spec.channels_in - spec.extra_channels
         raise ModelError(
             f"The network {spec.name} takes {spec.channels_in} channels: {image} of the image and "
-            "one more, such as a noise map; give its value with --extra-channel NUMBER "
-            "(extra_channel), for a noise map the noise in grey levels, such as 25."
+            f"{'one' if spec.extra_channels == 1 else spec.extra_channels} more, such as a noise "
+            "map; give the value with --extra-channel NUMBER (extra_channel), for a noise map the "
+            "noise in grey levels, such as 25."
         )
-    return float(options.extra_channel)
+    return (float(options.extra_channel),) * spec.extra_channels
 
 
 def _palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ...]:
@@ -265,7 +266,7 @@ def _palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ..
 
 def _automatic(spec: ModelSpec) -> str:
     """Return how a network meets a colour image where nobody says."""
-    if spec.channels_in == 3:
+    if spec.channels_in - spec.extra_channels == 3:
         return "joint"
     # The change in grey can be added to colours only if it is in their units.
     same = in_input_units(spec.preprocessing, spec.postprocessing)

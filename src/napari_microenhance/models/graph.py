@@ -18,6 +18,7 @@ from napari_microenhance.engine.probing.findings import Finding
 from napari_microenhance.engine.probing.ranges import Bounds, Line
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
+from napari_microenhance.models.colour_order import Order, stated_order
 from napari_microenhance.models.ends import output_bounds, preparation
 from napari_microenhance.models.hazards import external_files, hazard
 from napari_microenhance.models.nodes import all_nodes
@@ -25,7 +26,7 @@ from napari_microenhance.models.nodes import all_nodes
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Graph", "read_graph"]
+__all__ = ["PREFIX", "Graph", "read_graph"]
 
 COUPLING: Final = {
     "InstanceNormalization": "normalises with the mean and spread of the tile "
@@ -58,6 +59,9 @@ BETWEEN_PRODUCTS: Final = frozenset(
 
 QUANTISED: Final = frozenset({"QLinearConv", "ConvInteger", "QLinearMatMul", "DequantizeLinear"})
 
+PREFIX: Final = "microenhance."
+"""Of our keys in the ONNX metadata."""
+
 LEGACY_DROPOUT: Final = 7
 """Opset from which on Dropout did nothing; with opset 12 it could be live again."""
 
@@ -81,6 +85,8 @@ class Graph:
         By the name of an output: what its last operators confine it to.
     preparation : Line or None
         What the first operators do with the image's values.
+    colour_order : {"rgb", "bgr", "unclear", ""}
+        What its texts say of the order of colours.
     external : tuple of Path
         Files beside the network that hold weights.
     """
@@ -95,6 +101,7 @@ class Graph:
     quantised: bool
     bounds: dict[str, Bounds]
     preparation: Line | None
+    colour_order: Order = ""
     external: tuple[Path, ...] = ()
 
     def findings(self, spec: ModelSpec) -> tuple[Finding, ...]:
@@ -127,10 +134,26 @@ class Graph:
             what = "Dropout was left on" if self.dropout else "It adds random numbers"
             sentence = f"{what}; export it in evaluation mode (PyTorch: model.eval())."
             found.append(Finding("caution", sentence, "training-mode"))
+        found += self._on_colours(spec)
         if self.quantised:
             sentence = "It computes with whole numbers (quantised): faster, and a little coarser."
             found.append(Finding("info", sentence))
         return tuple(found)
+
+    def _on_colours(self, spec: ModelSpec) -> tuple[Finding, ...]:
+        """Return what is to be said of the order of its colours."""
+        if 3 not in (spec.channels_in - spec.extra_channels, spec.channels_out):
+            return ()
+        if spec.colour_order == "bgr":
+            sentence = "Its channels are blue, green and red (BGR), and it gets them so."
+            return (Finding("info", sentence, "colour-order"),)
+        if self.colour_order != "unclear":
+            return ()
+        sentence = (
+            "Its file names both RGB and BGR for its channels; it gets RGB, so set colour_order to "
+            "bgr if colours look wrong."
+        )
+        return (Finding("caution", sentence, "colour-order"),)
 
 
 def read_graph(path: Path, name: str) -> Graph:
@@ -205,6 +228,7 @@ class _Reader:
                 if (bounds := output_bounds(o.name, self._maker, self._constants))
             },
             preparation=preparation(_image_input(model), self._users, self._constants),
+            colour_order=_stated_order(model),
             external=external_files(model, self._path.parent),
         )
 
@@ -294,6 +318,17 @@ def _parameters(model: "onnx.ModelProto", nodes: list[Any]) -> int:
     tensors = list(model.graph.initializer)
     tensors += [a.t for n in nodes if n.op_type == "Constant" for a in n.attribute if a.t.dims]
     return sum(math.prod(t.dims) for t in tensors if t.data_type in counted and t.dims)
+
+
+def _stated_order(model: "onnx.ModelProto") -> Order:
+    """Return the order of colours that the file's texts name."""
+    graph = model.graph
+    texts = [model.doc_string, graph.doc_string]
+    texts += [
+        text for value in (*graph.input, *graph.output) for text in (value.name, value.doc_string)
+    ]
+    entries = [(p.key, p.value) for p in model.metadata_props if not p.key.startswith(PREFIX)]
+    return stated_order(texts, entries)
 
 
 def _image_input(model: "onnx.ModelProto") -> str:

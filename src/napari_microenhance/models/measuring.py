@@ -20,14 +20,11 @@ from napari_microenhance.errors import ModelError
 from napari_microenhance.models import cache
 from napari_microenhance.models.bioimageio.descriptions import contradictions
 from napari_microenhance.models.bioimageio.package_file import PackagedModel
-from napari_microenhance.models.graph import read_graph
+from napari_microenhance.models.graph import PREFIX, read_graph
 from napari_microenhance.models.origin import Origin
 from napari_microenhance.models.sidecar import reconciled
 
-__all__ = ["Measured", "declared_by", "measure"]
-
-PREFIX: Final = "microenhance."
-"""Of our keys in the ONNX metadata."""
+__all__ = ["PREFIX", "Measured", "declared_by", "measure"]
 
 FIELDS: Final = tuple(field.name for field in dataclasses.fields(ModelSpec))
 
@@ -121,6 +118,8 @@ def _measure(origin: Origin, edits: Mapping[str, Any]) -> tuple[Measured, Sessio
     session = Session(origin.path, name=name)
     declared = declared_by(graph.metadata, name)
     known = {k: declared[k] for k in declared if k in BELIEVED}
+    if graph.colour_order == "bgr":
+        known.setdefault("colour_order", "bgr")
     known.setdefault("precision", "int8" if graph.quantised else _float_type(session))
     probed = _probed(session, known, origin, edits)
     if probed.spec.freed:

@@ -154,7 +154,8 @@ def _answer(session: Session, spec: ModelSpec, value_range: Range, share: float)
     low, high = value_range
     shape = (spec.channels_in, *(rule.round_up(EDGE_PX) for rule in spec.size))
     rows = np.arange(shape[1], dtype=np.float32).reshape(-1, *[1] * (len(shape) - 2))
-    swing = share + WAVES * np.sin(rows / 3)
+    waves = np.sin(rows / 3)
+    swing = share + WAVES * (waves - waves.mean())
     image = np.full(shape, swing * (high - low) + low, np.float32)
     if spec.extra_channels:
         image[-spec.extra_channels :] = 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -63,6 +64,14 @@ RUNTIME_ERRORS: Final = (
 )
 
 FATAL_ONLY: Final = 4
+
+# What it says of the machine when it is first used would stand beside our one line.
+ort.set_default_logger_severity(FATAL_ONLY)
+
+SOURCE_PLACE: Final = re.compile(
+    r"/\S*onnxruntime\S*/\S+:\d+ (?:.*?\)(?: const)?(?: \[with [^\]]*\])?(?= [A-Z\w]))?\s*"
+)
+"""File, line and function in onnxruntime's own code, with which some of its texts begin."""
 
 WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
 """Where weights beside a file are looked for when it is given as bytes."""
@@ -435,4 +444,4 @@ def _tensor(node: Any) -> Tensor:  # noqa: ANN401 - onnxruntime is untyped
 def _first_line(error: BaseException) -> str:
     """Return the first line of an onnxruntime error, without its numbering."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return line.split(" : ")[-1].strip()[:300]
+    return SOURCE_PLACE.sub("", line.split(" : ")[-1]).strip()[:300]

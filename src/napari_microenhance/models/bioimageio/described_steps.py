@@ -8,7 +8,7 @@ from napari_microenhance.engine.steps import processing as steps
 from napari_microenhance.engine.steps.processing import Step
 from napari_microenhance.errors import ModelError
 
-__all__ = ["INPUT_ID", "LETTERS", "read_steps", "step_entries"]
+__all__ = ["INPUT_ID", "LETTERS", "read_steps", "step_entries", "turned"]
 
 INPUT_ID: Final = "input"
 """Name of the image in the packages that we write."""
@@ -137,6 +137,28 @@ BUILDERS: Final[dict[str, Callable[[_StepOptions], Step]]] = {
 
 FIXED: Final = ("scale_linear", "fixed_zero_mean_unit_variance")
 """Steps without statistics."""
+
+
+def turned(found: Sequence[Step]) -> tuple[Any, ...]:
+    """Return steps with their numbers for three colours in the other order, RGB or BGR.
+
+    Parameters
+    ----------
+    found : sequence of Step
+
+    Returns
+    -------
+    tuple of Step
+    """
+    turned_steps = []
+    for step in found:
+        numbers: dict[str, Any] = {
+            name: value[2::-1] + value[3:]
+            for name, value in vars(step).items()
+            if isinstance(value, tuple) and len(value) > 2
+        }
+        turned_steps.append(dataclasses.replace(step, **numbers))
+    return tuple(turned_steps)
 
 
 def step_entries(found: Sequence[Step], letters: str) -> list[dict[str, Any]]:

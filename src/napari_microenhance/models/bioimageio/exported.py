@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from napari_microenhance.engine.runtime.classes import Activation
+from napari_microenhance.engine.runtime.tensors import is_turned
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.engine.steps.processing import (
     AnyStep,
@@ -14,8 +15,9 @@ from napari_microenhance.engine.steps.processing import (
     ScaleLinear,
     Sigmoid,
     Softmax,
+    Step,
 )
-from napari_microenhance.models.bioimageio.described_steps import INPUT_ID, step_entries
+from napari_microenhance.models.bioimageio.described_steps import INPUT_ID, step_entries, turned
 from napari_microenhance.models.loading import Model
 
 __all__ = ["PROJECT_URL", "describe", "read_me", "with_steps"]
@@ -57,7 +59,9 @@ def with_steps(spec: ModelSpec) -> ModelSpec:
         return spec
     low, high = spec.value_range
     gain = (high - low) / WHITE
-    back: tuple[AnyStep, ...] = (ScaleLinear((1 / gain,), (0.0 - low / gain,)),)
+    bottom, top = spec.output_range
+    back_gain = WHITE / (top - bottom)
+    back: tuple[AnyStep, ...] = (ScaleLinear((back_gain,), (0.0 - bottom * back_gain,)),)
     if spec.task == "labels":
         back = ACTIVATIONS[spec.activation]
     return dataclasses.replace(
@@ -118,7 +122,7 @@ def describe(
                 "test_tensor": file("test_input.npy"),
                 "data": {"type": "float32", **values},
                 "preprocessing": [
-                    *step_entries(spec.preprocessing, spec.axes_in),
+                    *step_entries(_as_in_the_file(spec, spec.preprocessing), spec.axes_in),
                     *_cast(spec.dtype),
                 ],
             }
@@ -129,7 +133,9 @@ def describe(
                 "axes": _output_axes(spec, *shapes),
                 "test_tensor": file("test_output.npy"),
                 "data": {"type": "float32"},
-                "postprocessing": step_entries(spec.postprocessing, spec.axes_out),
+                "postprocessing": step_entries(
+                    _as_in_the_file(spec, spec.postprocessing), spec.axes_out
+                ),
             }
         ],
         "weights": {"onnx": file("weights.onnx")},
@@ -194,6 +200,11 @@ def _cast(dtype: str) -> list[dict[str, Any]]:
     return [{"id": "ensure_dtype", "kwargs": {"dtype": dtype if dtype in DTYPES else "float32"}}]
 
 
+def _as_in_the_file(spec: ModelSpec, steps: Sequence[Step]) -> Sequence[Step]:
+    """Return steps with their numbers in the order of the file's channels."""
+    return turned(steps) if spec.colour_order == "bgr" else steps
+
+
 def _input_axes(spec: ModelSpec) -> list[dict[str, Any]]:
     """Return the axes of the input; its scale makes that of the output a whole number."""
     halo = _halo(spec)
@@ -203,7 +214,7 @@ def _input_axes(spec: ModelSpec) -> list[dict[str, Any]]:
         if letter == "N" and spec.batch == 1:
             axis["size"] = 1
         elif letter == "C":
-            axis["channel_names"] = _channel_names(spec.channels_in)
+            axis["channel_names"] = _channel_names(spec.channels_in, spec)
         elif letter != "N":
             rule = spec.size["ZYX"[-len(spec.size) :].index(letter)]
             least = rule.round_up(max(rule.minimum, 2 * halo + sum(spec.border_loss) + 1))
@@ -224,7 +235,7 @@ def _output_axes(spec: ModelSpec, given: Sequence[int], got: Sequence[int]) -> l
         if letter == "N" and spec.batch == 1:
             axis["size"] = 1
         elif letter == "C":
-            axis["channel_names"] = _channel_names(spec.channels_out)
+            axis["channel_names"] = _channel_names(spec.channels_out, spec)
         elif letter != "N":
             index = 2 + spatial.index(letter)
             offset = got[index] - given[index] * spec.ratio
@@ -244,8 +255,10 @@ def _halo(spec: ModelSpec) -> int:
     return max(0, int(spec.radius) - min(spec.border_loss))
 
 
-def _channel_names(count: int) -> list[str]:
+def _channel_names(count: int, spec: ModelSpec) -> list[str]:
     """Return a name for each channel."""
+    if is_turned(spec, count - spec.extra_channels if count == spec.channels_in else count):
+        return ["blue", "green", "red", *(f"channel{i}" for i in range(3, count))]
     return [f"channel{i}" for i in range(count)]
 
 

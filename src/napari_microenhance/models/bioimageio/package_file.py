@@ -13,6 +13,7 @@ import numpy.typing as npt
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.steps.processing import Step
 from napari_microenhance.errors import FileMissingError, ModelError
+from napari_microenhance.models.bioimageio.described_steps import turned
 from napari_microenhance.models.bioimageio.descriptions import Claims, read_claims, value_range
 from napari_microenhance.models.bioimageio.rdf import (
     DESCRIPTION_BYTES,
@@ -25,6 +26,7 @@ from napari_microenhance.models.bioimageio.rdf import (
     validated,
 )
 from napari_microenhance.models.bioimageio.verification import load_tensor
+from napari_microenhance.models.colour_order import Order, named_order, stated_order
 from napari_microenhance.models.packages import Package, open_package, sha256_of
 
 __all__ = ["PackagedModel", "is_package", "read_package"]
@@ -256,9 +258,28 @@ def _known(raw: Mapping[str, Any], claims: Claims, label: str) -> dict[str, Any]
         found["task"] = "labels"
     if activated:
         found["activation"] = "none"
+    if _colour_order(raw, claims) == "bgr":
+        # Our images are RGB, and so are the numbers of their steps.
+        found |= {
+            "colour_order": "bgr",
+            "preprocessing": turned(claims.input.steps),
+            "postprocessing": turned(claims.output.steps),
+        }
     if span := value_range(claims.input):
         found |= {"value_range": span, "value_range_source": "package"}
     return found
+
+
+def _colour_order(raw: Mapping[str, Any], claims: Claims) -> Order:
+    """Return the order of colours by the names of the channels, or else by the texts."""
+    entry = tensor_entries(raw, "inputs")[claims.input_index]
+    axes = entry.get("axes")
+    for axis in axes if isinstance(axes, list) else []:
+        names = axis.get("channel_names") if isinstance(axis, Mapping) else None
+        if isinstance(names, list) and (order := named_order([str(name) for name in names])):
+            return order
+    texts = (raw.get("description"), entry.get("description"), entry.get("id"), entry.get("name"))
+    return stated_order(str(text or "") for text in texts)
 
 
 def _licence(entry: object) -> str:

@@ -28,7 +28,7 @@ from napari_microenhance.models.bioimageio.exported import (
 )
 from napari_microenhance.models.bioimageio.rdf import INSTALL, first_error
 from napari_microenhance.models.bioimageio.standalone import opset_of, standalone
-from napari_microenhance.models.bioimageio.verification import predict
+from napari_microenhance.models.bioimageio.verification import in_rgb, predict
 from napari_microenhance.models.loading import Model
 from napari_microenhance.outputs import guard_output
 
@@ -89,8 +89,8 @@ def export_package(
     image, result = _test_pair(session, spec)
     files = {
         "weights.onnx": weights,
-        "test_input.npy": _npy(image, spec.axes_in),
-        "test_output.npy": _npy(result, spec.axes_out),
+        "test_input.npy": _npy(in_rgb(image, spec), spec.axes_in),
+        "test_output.npy": _npy(in_rgb(result, spec), spec.axes_out),
         "cover.png": _cover(image[0], result[0]),
         "README.md": read_me(model, spec).encode(),
     }

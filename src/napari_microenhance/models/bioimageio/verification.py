@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.runtime.session import Session
-from napari_microenhance.engine.runtime.tensors import canonical
+from napari_microenhance.engine.runtime.tensors import canonical, is_turned
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import fit_steps
 from napari_microenhance.errors import ModelError
@@ -59,10 +59,11 @@ def verify(
     ModelError
         If the tensors do not fit the network.
     """
-    given = _images(tensors[0], spec.axes_in, "input", spec.name)
+    given = in_rgb(_images(tensors[0], spec.axes_in, "input", spec.name), spec)
     wanted = _images(tensors[1], spec.axes_out, "output", spec.name)
     if spec.output_channels:
         wanted = wanted[:, list(spec.output_channels)]
+    wanted = in_rgb(wanted, spec)
     got = predict(given, session, spec)
     # The description may call for the wrong border to be cut off.
     trimmed = tuple(
@@ -113,6 +114,13 @@ def predict(
     )
     after = fit_steps(spec.postprocessing, _rows(output), reference=rows)
     return np.stack([after.apply(image) for image in output])
+
+
+def in_rgb(images: npt.NDArray[np.float32], spec: ModelSpec) -> npt.NDArray[np.float32]:
+    """Return a network's images, (N, C, ...), with colours in our order, or ours in its."""
+    if spec.task == "image" and is_turned(spec, min(images.shape[1], 3)):
+        return np.concatenate([images[:, 2::-1], images[:, 3:]], axis=1)
+    return images
 
 
 def _images(tensor: npt.NDArray[Any], axes: str, kind: str, name: str) -> npt.NDArray[np.float32]:

@@ -54,6 +54,10 @@ def metadata(spec: ModelSpec) -> dict[str, str]:
         "licence": spec.licence,
         "citation": spec.citation,
     }
+    if spec.output_range != spec.value_range:
+        entries["output_range"] = ",".join(f"{end:g}" for end in spec.output_range)
+    if spec.colour_order == "bgr":
+        entries["colour_order"] = spec.colour_order
     if spec.task == "labels":
         entries |= {"activation": spec.activation, "threshold": f"{spec.threshold:g}"}
     return {f"{PREFIX}{key}": value for key, value in entries.items() if value}

@@ -37,6 +37,15 @@ def image(rng):
     return (ramp + rng.normal(0, 50, ramp.shape)).clip(0).astype(np.uint16)
 
 
+def to_bytes(path):
+    """A network that takes 0 to 1 and gives 0 to 255."""
+    g = toys.Graph(1)
+    kernel = np.zeros((1, 1, 3, 3), np.float32)
+    kernel[0, 0, 1] = 85
+    x = g.node("Conv", "x", g.constant(kernel), pads=[1] * 4)
+    return g.save(path, g.node("Add", x, g.constant(np.float32(1))))
+
+
 NETWORKS = {
     "plain": lambda path: toys.plain(path),
     "wide range": lambda path: toys.plain(path, metadata={"microenhance.value_range": "-1,1"}),
@@ -49,6 +58,11 @@ NETWORKS = {
     "half": lambda path: toys.plain(path, dtype="float16"),
     "global": lambda path: toys.instance_norm(path),
     "fixed": lambda path: toys.pix2pix(path, size=96, depth=3),
+    "declared size": lambda path: toys.plain(path, shape=(1, None, 64, 48)),
+    "to bytes": to_bytes,
+    "blue first": lambda path: toys.plain(
+        path, channels=3, metadata={"microenhance.colour_order": "bgr"}
+    ),
 }
 
 

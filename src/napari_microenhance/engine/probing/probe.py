@@ -25,7 +25,7 @@ from napari_microenhance.errors import MemoryBudgetError, ModelError, ModelLimit
 
 __all__ = ["EDITION", "Probed", "probe"]
 
-EDITION = 2
+EDITION = 3
 """Of the measurements: one more wherever a network is measured or described otherwise, so that
 what was kept by an earlier version is measured again."""
 

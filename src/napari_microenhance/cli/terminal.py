@@ -151,7 +151,9 @@ def _handling(
         yield  # signals are the main thread's
         return
     before = {n: signal.getsignal(n) for n in numbers}
-    taken = {n: old for n, old in before.items() if old not in (signal.SIG_IGN, None)}
+    # Ctrl-C is ignored in what a shell began in the background, and yet can be sent.
+    left_alone = {n for n, old in before.items() if n != signal.SIGINT and old is signal.SIG_IGN}
+    taken = {n: old for n, old in before.items() if n not in left_alone and old is not None}
     for number in taken:
         signal.signal(number, handler)
     try:

@@ -28,7 +28,12 @@ from napari_microenhance.api import (
     variability,
 )
 from napari_microenhance.errors import Cancelled, FileMissingError, ImageError, OutputError
-from napari_microenhance.images.image_formats import read_changed, read_image, read_record
+from napari_microenhance.images.image_formats import (
+    read_changed,
+    read_image,
+    read_record,
+    write_image,
+)
 from napari_microenhance.measure.profiles import line_profile
 from napari_microenhance.records import RecordMismatchError
 from napari_microenhance.widgets import InspectWidget
@@ -649,6 +654,21 @@ def test_a_file_that_cannot_be_written_is_said(widget, viewer, data, qtbot, tmp_
         (error,) = ended(qtbot, widget, widget.record.buttons["save"].click, "failed")
         assert isinstance(error, OutputError)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_is_never_saved_over_what_it_was_made_of(
+    plugin, widget, viewer, data, qtbot, tmp_path, monkeypatch
+):
+    path = tmp_path / "cells.ome.zarr"
+    write_image(path, data, "YX")
+    (image,) = viewer.open(path, plugin="napari-microenhance")
+    run(viewer, image, "detail-classic", [SQUARE])
+    for name in ("cells.ome.zarr", "cells.ome.zarr/result.ome.tif", "cells.ome.zarr/0"):
+        choose_file(monkeypatch, tmp_path / name)
+        (error,) = ended(qtbot, widget, widget.record.buttons["save"].click, "failed")
+        assert isinstance(error, OutputError)
+    np.testing.assert_array_equal(read_image(path).pixels[...], data)
+    assert not (path / "result.ome.tif").exists()
 
 
 def test_a_saved_result_keeps_axes_size_and_its_maps(

@@ -3,6 +3,7 @@
 import json
 import threading
 
+import npe2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from napari_microenhance.api import Options, enhance
 from napari_microenhance.engine.filling import fill_polygon
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import Cancelled, ImageError, OutputError, RoiError
+from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_formats import read_shapes, write_shapes
 from napari_microenhance.rois.shapes import Shape
@@ -146,6 +148,19 @@ def test_what_a_format_cannot_hold_is_said(widget, viewer, image, tmp_path):
     with pytest.raises(OutputError, match="shapes are written as"):
         widget.save_roi(tmp_path / "two.txt")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_roi_is_never_saved_into_the_image(root, npe2pm, widget, viewer, rng, tmp_path):
+    path = tmp_path / "cells.ome.zarr"
+    write_image(path, rng.integers(0, 9, (96, 128), dtype=np.uint8), "YX")
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    with npe2pm.tmp_plugin(manifest=npe2.PluginManifest.from_file(root / "napari.yaml")):
+        viewer.open(path, plugin="napari-microenhance")
+    viewer.add_shapes([SQUARE], shape_type="polygon")
+    for name in ("zarr.json", "roi.json", "0/roi.geojson"):
+        with pytest.raises(OutputError, match="lies in image"):
+            widget.save_roi(path / name)
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
 
 
 def test_what_is_no_roi_is_not_saved(widget, viewer, image, tmp_path):

@@ -9,6 +9,7 @@ from napari_microenhance.contributions.layer_data import layer_pixel_size
 from napari_microenhance.files import replacing
 from napari_microenhance.images.image_formats import check_output, write_image
 from napari_microenhance.measure.changes import changed_pixels
+from napari_microenhance.outputs import guard_output
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Comparison
@@ -43,8 +44,13 @@ def save_result(path: str | Path, inspected: "InspectedResult") -> None:
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If it cannot be written, or would be, hold or lie in what it was made of, or replace a
+        store that was not written here.
     """
+    path = Path(path)
+    image = None if inspected.path is None else Path(inspected.path)
+    # A dialog has asked before a file is replaced.
+    guard_output(path, overwrite=True, inputs={"the image": image}, name=path.name)
     axes, pixels = inspected.axes, inspected.pixels
     check_output(path, pixels.dtype, axes)
     changed = None

@@ -14,6 +14,7 @@ from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.selection import Indices
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
+from napari_microenhance.outputs import guard_inputs
 from napari_microenhance.rois.outlines import is_rectangle
 from napari_microenhance.rois.placing import indices_in
 from napari_microenhance.rois.roi_formats import read_roi, read_shapes, write_shapes
@@ -190,8 +191,11 @@ def write_roi_file(path: Path, layer: "Layer", image: "Image", view: View) -> No
     RoiError
         If the layer holds no shapes.
     OutputError
-        If the format cannot hold a shape, or the file cannot be written.
+        If the format cannot hold a shape, the file cannot be written, or it is the image's own
+        or lies in its store.
     """
+    if image.source.path is not None:
+        guard_inputs(path, {f"image {image.name!r}": Path(image.source.path)}, name=path.name)
     if not isinstance(layer, Shapes):
         raise RoiError(
             "Only drawn shapes are saved as an ROI file; save labels as an image with File > "

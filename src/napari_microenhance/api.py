@@ -22,7 +22,7 @@ from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.full_range import FullRange
-from napari_microenhance.measure.trust import TrustMap, mismatch_map, noted
+from napari_microenhance.measure.trust_maps.trust import TrustMap, mismatch_map, noted
 from napari_microenhance.models import Model, ModelInfo, list_models, load_model
 from napari_microenhance.models.sidecar import load_edits, save_edits
 from napari_microenhance.presets import list_presets, load_preset, save_preset
@@ -39,7 +39,7 @@ from napari_microenhance.records.inputs import open_pair, selection_of
 from napari_microenhance.types import Box, ImageLike, PathLike, RoiLike, ShouldStop
 
 if TYPE_CHECKING:
-    from napari_microenhance.measure.oriented_array import OrientedArray
+    from napari_microenhance.measure.trust_maps.oriented_array import OrientedArray
     from napari_microenhance.records.repeating import Repetition
 
 __all__ = [
@@ -346,7 +346,7 @@ def variability(
     MicroEnhanceError
         If the run is not possible.
     """
-    from napari_microenhance.measure.variability import measure_variability
+    from napari_microenhance.measure.trust_maps.variability import measure_variability
 
     chosen, seen = as_options(options), as_window(window)
     check_called(on_progress=on_progress, should_stop=should_stop)
@@ -407,7 +407,7 @@ def raw_consistency(
     MicroEnhanceError
         If the two do not belong together.
     """
-    from napari_microenhance.measure.consistency import measure_consistency
+    from napari_microenhance.measure.trust_maps.consistency import measure_consistency
 
     check_called(should_stop=should_stop)
     chosen = as_planes(planes)

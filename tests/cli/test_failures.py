@@ -73,7 +73,7 @@ def test_a_log_that_cannot_be_written_is_said(broken, monkeypatch, tmp_path, cap
 
 
 def test_the_log_does_not_grow_for_ever(broken, log, monkeypatch):
-    monkeypatch.setattr(failures, "_LARGEST_LOG", 3000)
+    monkeypatch.setattr(failures, "LARGEST_LOG", 3000)
     for _ in range(9):
         assert run(broken) == 70
     assert 0 < log.stat().st_size < 6000

@@ -556,7 +556,7 @@ def test_the_same_image_gives_the_same_bytes(tmp_path, name):
 
 
 def test_large_files_are_bigtiff(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiff_writing, "_CLASSIC_LIMIT", 100)
+    monkeypatch.setattr(tiff_writing, "CLASSIC_LIMIT", 100)
     write_image(tmp_path / "a.tif", GREY, "YX")
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert tif.is_bigtiff

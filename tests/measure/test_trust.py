@@ -22,7 +22,7 @@ from napari_microenhance.api import (
 )
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import Cancelled, ImageError, ModelError
-from napari_microenhance.measure.oriented_array import EIGHT, Orientation, OrientedArray
+from napari_microenhance.measure.trust_maps.oriented_array import EIGHT, Orientation, OrientedArray
 
 PLAIN = Options(intensity="none")
 

@@ -7,7 +7,7 @@ import pytest
 
 import toys
 from napari_microenhance.api import Options, Record, RecordError, enhance
-from napari_microenhance.measure.trust import TrustMap
+from napari_microenhance.measure.trust_maps.trust import TrustMap
 
 SECTIONS = ("model", "provider", "versions", "image", "roi", "options", "plan", "intensity")
 EMPTY = {name: {} for name in SECTIONS}

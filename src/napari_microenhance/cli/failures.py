@@ -25,7 +25,7 @@ EXIT_MENDABLE: Final = 2
 EXIT_UNEXPECTED: Final = 70
 EXIT_CANCELLED: Final = 130
 
-_LARGEST_LOG: Final = 2**20
+LARGEST_LOG: Final = 2**20
 """Bytes; a longer log begins anew."""
 
 
@@ -84,7 +84,7 @@ def _log(text: str, arguments: Sequence[str]) -> Path | None:
     entry = f"{now} {_version()}, {system}\nmicroenhance {' '.join(arguments)}\n{text}\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        too_long = path.exists() and path.stat().st_size > _LARGEST_LOG
+        too_long = path.exists() and path.stat().st_size > LARGEST_LOG
         with path.open(
             "w" if too_long else "a", encoding="utf-8", errors="backslashreplace"
         ) as log:

@@ -288,20 +288,20 @@ class Region:
 
         Runs are (start, length) pairs over the box in C order.
         """
-        record: dict[str, Any] = {
+        section: dict[str, Any] = {
             "pixels": self.pixels,
             "box": [list(r) for r in self.box],
             "whole_image": self.mask is None
             and all(r == (0, n) for r, n in zip(self.box, self.shape, strict=True)),
         }
         if self.vertices:
-            record["vertices"] = [v.tolist() for v in self.vertices]
+            section["vertices"] = [v.tolist() for v in self.vertices]
         elif self.mask is not None:
             flat = np.concatenate([[0], self.mask.ravel().view(np.int8), [0]])
             edges = np.flatnonzero(np.diff(flat))
-            record["runs"] = np.stack([edges[::2], edges[1::2] - edges[::2]], axis=1).tolist()
-            record["runs_sha256"] = hashlib.sha256(np.packbits(self.mask).tobytes()).hexdigest()
-        return record
+            section["runs"] = np.stack([edges[::2], edges[1::2] - edges[::2]], axis=1).tolist()
+            section["runs_sha256"] = hashlib.sha256(np.packbits(self.mask).tobytes()).hexdigest()
+        return section
 
 
 def around(boxes: Sequence[Box]) -> Box:

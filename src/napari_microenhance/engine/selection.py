@@ -264,22 +264,22 @@ class Selection:
         """
         if self.cells is None:
             return self.regions[0].to_dict()
-        record: dict[str, Any] = {
+        section: dict[str, Any] = {
             "pixels": self.pixels,
             "box": [list(span) for span in self.footprint.box],
             "whole_image": False,
             "axes": self.axes,
         }
         if self.vertices:
-            record["vertices"] = [v.tolist() for v in self.vertices]
-            record["planes"] = [{k: list(v) for k, v in i.items()} for i in self.indices]
-            return record
+            section["vertices"] = [v.tolist() for v in self.vertices]
+            section["planes"] = [{k: list(v) for k, v in i.items()} for i in self.indices]
+            return section
         places = defaultdict[int, list[dict[str, int]]](list)
         for (plane, channel), number in self.cells.items():
             place = dict(zip(self.axes, plane, strict=True))
             places[number].append(place if channel is None else {**place, "C": channel})
         groups = [{**r.to_dict(), "planes": places[n]} for n, r in enumerate(self.regions)]
-        return {**record, "groups": groups}
+        return {**section, "groups": groups}
 
     @property
     def pixels(self) -> int:

@@ -18,7 +18,7 @@ from napari_microenhance.measure.parts import Part, Parts
 from napari_microenhance.records.image_input import ImageInput
 from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordedPatch
-from napari_microenhance.rois.placing import Placement, checked_mask, pieces, place
+from napari_microenhance.rois.placing import PlacedRois, checked_mask, pieces, place
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.types import ImageLike, RoiLike
@@ -145,7 +145,7 @@ def selection_of(roi: RoiLike, source: Source) -> tuple[Selection, tuple[Caution
     return placement.selection, placement.cautions
 
 
-def _placement(roi: RoiLike, source: Source) -> Placement:
+def _placement(roi: RoiLike, source: Source) -> PlacedRois:
     """Return what an ROI that is there selects."""
     if isinstance(roi, str | os.PathLike):
         from napari_microenhance.rois.roi_formats import read_roi

@@ -29,7 +29,7 @@ from napari_microenhance.records.recorded import (
 from napari_microenhance.rois.region_of_interest import Roi
 
 if TYPE_CHECKING:
-    from napari_microenhance.measure.trust import TrustMap
+    from napari_microenhance.measure.trust_maps.trust import TrustMap
 
 __all__ = ["Record", "RecordLike", "RecordedRoi"]
 

@@ -18,7 +18,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.region_of_interest import FLAT, Planes, Roi
 
-__all__ = ["PlacedRoi", "Placement", "checked_mask", "indices_in", "pieces", "place"]
+__all__ = ["PlacedRoi", "PlacedRois", "checked_mask", "indices_in", "pieces", "place"]
 
 TOUCHING: Final = 3
 """Edge of the square in which pixels of a mask belong together."""
@@ -40,7 +40,7 @@ class PlacedRoi:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Placement:
+class PlacedRois:
     """What regions of interest select of an image.
 
     Parameters
@@ -57,7 +57,9 @@ class Placement:
     cautions: tuple[Caution, ...] = ()
 
 
-def place(rois: Sequence[Roi], source: Source, *, stack_notes: Sequence[Caution] = ()) -> Placement:
+def place(
+    rois: Sequence[Roi], source: Source, *, stack_notes: Sequence[Caution] = ()
+) -> PlacedRois:
     """Return the pixels and planes of an image that regions of interest select.
 
     Where the image has one plane, planes of an ROI are ignored. An ROI on a plane that the
@@ -89,7 +91,7 @@ def place(rois: Sequence[Roi], source: Source, *, stack_notes: Sequence[Caution]
     said += _one_channel(placed)
     cautions = [Caution("roi-planes", text) for text in said]
     cautions += stack_notes if axes.planes else []
-    return Placement(_selection(placed, source, axes), tuple(placed), tuple(cautions))
+    return PlacedRois(_selection(placed, source, axes), tuple(placed), tuple(cautions))
 
 
 def indices_in(planes: Planes, source: Source) -> Indices | None:
@@ -156,12 +158,12 @@ def _parts(one: PlacedRoi, number: int, source: Source, axes: "_Axes") -> Iterat
             yield PlacedPixels(tight.box, tight.mask, {**known, **own})
 
 
-def pieces(placement: Placement, source: Source) -> Iterator[tuple[str, Selection]]:
+def pieces(placement: PlacedRois, source: Source) -> Iterator[tuple[str, Selection]]:
     """Yield what regions of interest are made of: polygons, labels, or pieces of a mask.
 
     Parameters
     ----------
-    placement : Placement
+    placement : PlacedRois
     source : Source
         The image that it belongs to.
 

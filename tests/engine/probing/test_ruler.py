@@ -5,7 +5,7 @@ import pytest
 
 import toys
 from napari_microenhance.engine.probing.probe import probe
-from napari_microenhance.engine.probing.ruler import _least_step
+from napari_microenhance.engine.probing.ruler import least_step
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import GLOBAL
 
@@ -50,16 +50,16 @@ def test_the_least_step_is_found_in_few_tries(step):
         tries.append(candidate)
         return candidate % step == 0
 
-    assert _least_step(works) == step
+    assert least_step(works) == step
     assert len(tries) <= 12
     assert len(set(tries)) == len(tries)
 
 
 def test_steps_that_cannot_be_told_do_not_rule_out_smaller_ones():
     # Too little room for steps above 20: None, not False.
-    assert _least_step(lambda n: None if n > 20 else n % 16 == 0) == 16
-    assert _least_step(lambda n: None if n > 20 else n % 5 == 0) == 5
-    assert _least_step(lambda n: False) is None
+    assert least_step(lambda n: None if n > 20 else n % 16 == 0) == 16
+    assert least_step(lambda n: None if n > 20 else n % 5 == 0) == 5
+    assert least_step(lambda n: False) is None
 
 
 def test_a_network_that_measures_by_parts_of_the_whole(tmp_path):

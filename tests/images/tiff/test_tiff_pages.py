@@ -24,7 +24,7 @@ LAYOUTS = [
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(50, 70), (3, 50, 70)])
 def test_a_large_tiff_is_read_where_it_is_sliced(tmp_path, monkeypatch, layout, shape):
-    monkeypatch.setattr(tiff_reading, "_LAZY_BYTES", 100)
+    monkeypatch.setattr(tiff_reading, "LAZY_BYTES", 100)
     pixels = RNG.integers(0, 60_000, shape, dtype=np.uint16)
     more = {k: v for k, v in layout.items() if k != "byteorder"}
     tifffile.imwrite(tmp_path / "a.tif", pixels, byteorder=layout.get("byteorder", "<"),
@@ -42,7 +42,7 @@ def test_a_large_tiff_is_read_where_it_is_sliced(tmp_path, monkeypatch, layout, 
 
 @pytest.mark.parametrize(("samples", "tile"), [(3, None), (3, (16, 32)), (4, (16, 32))])
 def test_large_colour_is_read_where_it_is_sliced(tmp_path, monkeypatch, samples, tile):
-    monkeypatch.setattr(tiff_reading, "_LAZY_BYTES", 100)
+    monkeypatch.setattr(tiff_reading, "LAZY_BYTES", 100)
     pixels = RNG.integers(0, 255, (50, 70, samples), dtype=np.uint8)
     extra = {"extrasamples": ["unassalpha"]} if samples == 4 else {}
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", compression="zlib", tile=tile,
@@ -54,7 +54,7 @@ def test_large_colour_is_read_where_it_is_sliced(tmp_path, monkeypatch, samples,
 
 
 def test_jpeg_tiles_give_what_tifffile_gives(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiff_reading, "_LAZY_BYTES", 100)
+    monkeypatch.setattr(tiff_reading, "LAZY_BYTES", 100)
     y, x = np.mgrid[:100, :120]
     pixels = np.stack([x, y, x + y], axis=-1).astype(np.uint8)
     path = tmp_path / "a.tif"
@@ -65,7 +65,7 @@ def test_jpeg_tiles_give_what_tifffile_gives(tmp_path, monkeypatch):
 
 
 def test_a_large_tiff_that_was_cut_is_refused_where_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiff_reading, "_LAZY_BYTES", 100)
+    monkeypatch.setattr(tiff_reading, "LAZY_BYTES", 100)
     pixels = RNG.integers(0, 255, (64, 64), dtype=np.uint8)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, pixels, compression="zlib", tile=(16, 16))
@@ -96,7 +96,7 @@ def test_a_bug_of_ours_is_no_damage_of_the_file(tmp_path, monkeypatch):
     with pytest.raises(TypeError, match="a bug"):
         read_image(tmp_path / "a.tif")
     monkeypatch.undo()
-    monkeypatch.setattr(tiff_reading, "_LAZY_BYTES", 10)
-    monkeypatch.setattr(tiff_pages, "_common", bug)
+    monkeypatch.setattr(tiff_reading, "LAZY_BYTES", 10)
+    monkeypatch.setattr(tiff_pages, "shared_range", bug)
     with pytest.raises(TypeError, match="a bug"):
         np.asarray(read_image(tmp_path / "a.tif").pixels)

@@ -220,7 +220,7 @@ def test_tiles_are_sliced_like_an_array(data):
 
 
 def test_planes_of_a_long_stack_give_their_memory_back(monkeypatch):
-    monkeypatch.setattr("napari_microenhance.widgets.viewer.live._KEPT_BYTES", 2 * 6 * 5 * 4)
+    monkeypatch.setattr("napari_microenhance.widgets.viewer.live.KEPT_BYTES", 2 * 6 * 5 * 4)
     tiles = LiveTiles([(0, 9), (0, 6), (0, 5)], np.dtype("float32"))
     for z in range(9):
         tiles.write([(z, z + 1), (0, 6), (0, 5)], np.full((1, 6, 5), z, np.float32))

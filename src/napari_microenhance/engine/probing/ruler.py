@@ -150,7 +150,7 @@ class Ruler:
                 lost = sum(self._spec.border_loss)
                 wanted = 16 * reach // 7 + 5 * room + 2 * HALF_SLAB + lost
                 length = max(length, self._longer(min(wanted, LONGEST), grain))
-            if room and (shift := _least_step(partial(self._moves, length, reach), steps)):
+            if room and (shift := least_step(partial(self._moves, length, reach), steps)):
                 return shift, length
         return None, length
 
@@ -174,7 +174,7 @@ class Ruler:
 
     def _grain(self) -> int:
         """Return the least difference between two lengths that it accepts."""
-        return _least_step(lambda step: self._plain(self._unit + step) is not None) or LONGEST
+        return least_step(lambda step: self._plain(self._unit + step) is not None) or LONGEST
 
     def _cut(self, start: int, length: int) -> FloatArray:
         """Return rows start .. start + length of the field, shape (C, ...)."""
@@ -294,7 +294,7 @@ class Ruler:
         start = length or self._unit
         step = grain
         if length is not None:
-            times = _least_step(lambda n: self._answers_alike(start, n * grain))
+            times = least_step(lambda n: self._answers_alike(start, n * grain))
             step = times * grain if times else start
         for minimum in range(start % step or step, start, step):
             pair = (self._plain(n) for n in (minimum, minimum + step))
@@ -322,9 +322,7 @@ def _narrowest(session: Session, opened: Opened) -> tuple[int, ...]:
     return opened.base
 
 
-def _least_step(
-    works: Callable[[int], bool | None], steps: Sequence[int] = MULTIPLES
-) -> int | None:
+def least_step(works: Callable[[int], bool | None], steps: Sequence[int] = MULTIPLES) -> int | None:
     """Return the least step that works, given that its multiples and only they work.
 
     `works` returns None where it cannot tell.

@@ -36,9 +36,9 @@ ZARR_DTYPES: Final = (
 )  # fmt: skip
 """What Zarr 3 has a name for."""
 
-_CHUNK: Final = 1024  # px of y and x
-_BLOCK: Final = 2048  # px of y and x that are in memory at a time; whole chunks
-_SMALLEST: Final = 512  # px; a level this large is the last
+CHUNK: Final = 1024  # px of y and x
+BLOCK: Final = 2048  # px of y and x that are in memory at a time; whole chunks
+SMALLEST: Final = 512  # px; a level this large is the last
 
 Pixels = npt.NDArray[Any]
 
@@ -178,7 +178,7 @@ def _create(
     group: "zarr.Group", name: str, shape: tuple[int, ...], view: _Ordered
 ) -> "zarr.Array[Any]":
     """Create one array of a pyramid."""
-    chunks = (*[1] * (len(shape) - 2), *(min(n, _CHUNK) for n in shape[-2:]))
+    chunks = (*[1] * (len(shape) - 2), *(min(n, CHUNK) for n in shape[-2:]))
     from zarr.codecs import ZstdCodec
 
     return group.create_array(
@@ -195,7 +195,7 @@ def _create(
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     """Yield boxes of whole chunks that cover an array."""
-    steps = (*[1] * (len(shape) - 2), _BLOCK, _BLOCK)
+    steps = (*[1] * (len(shape) - 2), BLOCK, BLOCK)
     starts = [range(0, n, step) for n, step in zip(shape, steps, strict=True)]
     for corner in itertools.product(*starts):
         yield tuple(
@@ -206,7 +206,7 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
 def _levels(view: _Ordered) -> list[float]:
     """Return how many pixels of the image a pixel of each level spans."""
     longest = max(view.shape[-2:])
-    count = 1 + max(0, math.ceil(math.log2(longest / _SMALLEST)))
+    count = 1 + max(0, math.ceil(math.log2(longest / SMALLEST)))
     return [float(2**level) for level in range(count)]
 
 

@@ -113,7 +113,7 @@ class TiffPixels(LazyPixels):
             for index in self._overlapping(spans["Y"], spans["X"], samples if apart else None):
                 segment, (s, _, y, x, _), _ = self._decoded(handle, page, index)
                 tile = slice(y, y + segment.shape[1]), slice(x, x + segment.shape[2])
-                ys, xs = map(_common, tile, (spans["Y"], spans["X"]))
+                ys, xs = map(shared_range, tile, (spans["Y"], spans["X"]))
                 part = segment[0, ys.start - y : ys.stop - y, xs.start - x : xs.stop - x]
                 target = full[
                     ys.start - spans["Y"].start : ys.stop - spans["Y"].start,
@@ -155,6 +155,6 @@ class TiffPixels(LazyPixels):
                     yield (sample * down + row) * across + column
 
 
-def _common(a: slice, b: slice) -> slice:
+def shared_range(a: slice, b: slice) -> slice:
     """Return the part of an axis that two ranges share."""
     return slice(max(a.start, b.start), min(a.stop, b.stop))

@@ -35,7 +35,7 @@ from napari_microenhance.images.upright import TAG, turned, turned_caution, turn
 
 __all__ = ["read_tiff", "read_tiff_changed", "read_tiff_record"]
 
-_LAZY_BYTES: Final = 1 << 29
+LAZY_BYTES: Final = 1 << 29
 """A larger image stays in its file until it is sliced, where its pages allow that."""
 
 _COLOUR_SAMPLES: Final = (3, 4)
@@ -146,7 +146,7 @@ def _read(
     is_turned = bool(turned_caution(path.name, orientation))
     samples_last = "S" not in series.axes[:-1]
     lazy = sliceable and samples_last and colour.is_plain and not is_turned
-    if lazy and series.nbytes > _LAZY_BYTES:
+    if lazy and series.nbytes > LAZY_BYTES:
         pixels: Pixels = TiffPixels(path, series)
         letters, is_colour = series.axes, colour.is_colour
     else:

@@ -30,7 +30,7 @@ _OME_UNITS: Final = frozenset(
 
 _IMAGEJ_DTYPES: Final = ("uint8", "uint16", "float32")
 _IMAGEJ_LIMIT: Final = 2**31  # bytes; past it ImageJ's own layout is no TIFF any more
-_CLASSIC_LIMIT: Final = 2**32 - 2**26  # bytes; leaves room for what deflate may add
+CLASSIC_LIMIT: Final = 2**32 - 2**26  # bytes; leaves room for what deflate may add
 _TILED_FROM: Final = 2048  # px; below it, strips are as fast and smaller
 
 
@@ -129,7 +129,7 @@ def _layout(pixels: npt.NDArray[Any], letters: str) -> dict[str, Any]:
     colour = letters.endswith("S")
     layout: dict[str, Any] = {
         "photometric": "rgb" if colour else "minisblack",
-        "bigtiff": pixels.nbytes > _CLASSIC_LIMIT,
+        "bigtiff": pixels.nbytes > CLASSIC_LIMIT,
         "software": RECORD_KEY,
     }
     if colour:

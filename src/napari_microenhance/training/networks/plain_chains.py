@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from napari_microenhance.training.networks.layers import Norm, convolution, normalisation
+from napari_microenhance.training.networks.network_layers import Norm, convolution, normalisation
 
 __all__ = ["ESPCN", "Autoencoder", "DnCNN"]
 

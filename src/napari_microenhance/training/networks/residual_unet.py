@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from napari_microenhance.training.networks.layers import ResidualBlock, convolution
+from napari_microenhance.training.networks.network_layers import ResidualBlock, convolution
 
 __all__ = ["ResidualUNet"]
 

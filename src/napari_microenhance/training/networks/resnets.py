@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from napari_microenhance.training.networks.layers import (
+from napari_microenhance.training.networks.network_layers import (
     Norm,
     ResidualBlock,
     SelfAttention,

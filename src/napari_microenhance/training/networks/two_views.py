@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_microenhance.training.networks.layers import convolution
+from napari_microenhance.training.networks.network_layers import convolution
 from napari_microenhance.training.networks.residual_unet import ResidualUNet
 
 __all__ = ["TwoViewUNet"]

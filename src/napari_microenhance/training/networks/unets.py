@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from napari_microenhance.training.networks.layers import Norm, normalisation
+from napari_microenhance.training.networks.network_layers import Norm, normalisation
 
 __all__ = ["Pix2PixUNet", "UNet"]
 

@@ -27,7 +27,7 @@ __all__ = ["EDGE_PX", "LIVE_KEY", "LiveLayer", "LiveTiles", "is_live"]
 EDGE_PX = 2048
 """A longer ROI is shown thinned: a screen holds no more, and each refresh uploads it all."""
 
-_KEPT_BYTES = 1 << 28
+KEPT_BYTES = 1 << 28
 LIVE_KEY = "microenhance-live"
 """Key in the metadata of layers that come and go by themselves; they are no choice for a run."""
 
@@ -166,7 +166,7 @@ class LiveTiles:
         """Return the memory of a plane, new where it has none."""
         if index not in self._planes:
             plane = np.full(self._plane_shape, self._empty, self.dtype)
-            while self._planes and (len(self._planes) + 1) * plane.nbytes > _KEPT_BYTES:
+            while self._planes and (len(self._planes) + 1) * plane.nbytes > KEPT_BYTES:
                 self._planes.pop(next(iter(self._planes)))
             self._planes[index] = plane
         return self._planes[index]

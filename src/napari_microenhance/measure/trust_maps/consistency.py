@@ -23,7 +23,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.measure import metrics
 from napari_microenhance.measure.alignment import Alignment, Picture, middle
-from napari_microenhance.measure.trust import TrustMap
+from napari_microenhance.measure.trust_maps.trust import TrustMap
 
 if TYPE_CHECKING:
     from napari_microenhance.types import Box

@@ -17,8 +17,13 @@ from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.errors import ModelError
-from napari_microenhance.measure.oriented_array import EIGHT, FOUR, Orientation, OrientedArray
-from napari_microenhance.measure.trust import TrustMap
+from napari_microenhance.measure.trust_maps.oriented_array import (
+    EIGHT,
+    FOUR,
+    Orientation,
+    OrientedArray,
+)
+from napari_microenhance.measure.trust_maps.trust import TrustMap
 from napari_microenhance.types import Box
 
 __all__ = ["measure_variability"]

@@ -1,0 +1,1 @@
+"""Maps of where a result should be trusted less."""

@@ -17,7 +17,8 @@ from napari_microenhance import (
     load_preset,
     rerun,
 )
-from napari_microenhance.api import check_domain, raw_consistency, variability
+from napari_microenhance.api import check_domain, foresee, raw_consistency, variability
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import (
     AxesError,
     FileMissingError,
@@ -28,6 +29,8 @@ from napari_microenhance.errors import (
     RoiError,
 )
 from napari_microenhance.images.image_formats import write_image
+from napari_microenhance.measure.domain import KEY
+from napari_microenhance.rois.region_of_interest import Roi
 
 PIXELS = np.random.default_rng(5).integers(0, 255, (48, 56), np.uint8)
 
@@ -96,6 +99,27 @@ def test_notes_of_a_file_are_warnings(tmp_path, model):
     result = enhance(path, model, on_progress=seen.append)
     assert any("does not say what its 2 pages are" in text for text in result.report.warnings)
     assert result.report.warnings[0] in [str(caution) for caution in seen[0].cautions]
+
+
+def test_what_a_run_will_say_is_known_before_it(model):
+    stack = np.stack([PIXELS] * 3)
+    rois = [Roi([(5, 5), (5, 30), (30, 30)], {"Z": z}) for z in (1, 7)]
+    options = Options(tile=48, halo=0)
+    said = foresee(stack, model, rois, "ZYX", options=options)
+    assert any("1 of 2 ROIs lie on planes that the image does not have" in str(s) for s in said)
+    warned = enhance(stack, model, rois, "ZYX", options=options).report.warnings
+    assert set(map(str, said)) <= set(warned)
+    names = tuple(s.name for s in said if isinstance(s, Caution))
+    silent = Options(tile=48, halo=0, no_caution=names)
+    assert foresee(stack, model, rois, "ZYX", options=silent) == ()
+    with pytest.raises(RoiError, match="ROI"):
+        foresee(PIXELS, model, [np.array([(900, 900), (900, 950), (950, 950)])])
+
+
+def test_damaged_words_on_the_training_do_not_keep_a_network_from_running(tmp_path):
+    path = toys.plain(tmp_path / "bad.onnx", metadata={KEY: "[1"})
+    (said,) = (s for s in foresee(PIXELS, path) if "trained_on" in str(s))
+    assert str(said) in enhance(PIXELS, path).report.warnings
 
 
 def test_masked_arrays_without_masked_pixels_are_arrays(model):

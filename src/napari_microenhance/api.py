@@ -18,8 +18,10 @@ from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.reports.report_sections import ModelSection
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
+from napari_microenhance.engine.run import foresee as foresee_run
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
+from napari_microenhance.errors import ModelError
 from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.full_range import FullRange
 from napari_microenhance.measure.trust_maps.trust import TrustMap, mismatch_map, noted
@@ -58,6 +60,7 @@ __all__ = [
     "command_line",
     "compare",
     "enhance",
+    "foresee",
     "list_models",
     "list_presets",
     "load_edits",
@@ -77,7 +80,7 @@ __all__ = [
 
 
 def enhance(
-    image: ImageLike | Source,
+    image: ImageLike | Source | ImageInput,
     model: Model | PathLike,
     roi: RoiLike = None,
     axes: str | None = None,
@@ -127,36 +130,42 @@ def enhance(
     MicroEnhanceError
         If an input cannot be used; the text is one sentence that says what to do.
     """
-    chosen, part = as_options(options), as_window(window)
     check_called(on_progress=on_progress, should_stop=should_stop)
-    network = load_model(model).at(chosen.precision)
-    given = ImageInput.of(image, axes, network.spec.spatial)
-    selection, remarks = selection_of(roi, given.source)
-    choice = network.choice(chosen.provider, chosen.threads)
-    cautions: list[Caution | str] = [*given.notes, *network.cautions(chosen)]
-    if part is None:  # a preview is one of many looks at an image
-        cautions += _domain(given, network, chosen)
-    job = Job(
-        source=given.source,
-        selection=selection,
-        session=choice.session,
-        parity=choice.parity(),
-        options=chosen,
-        model=ModelSection(
-            name=network.name,
-            sha256=network.sha256,
-            source=network.source,
-            precision=network.spec.precision,
-            spec=network.spec,
-        ),
-        window=whole_depth(part, given.source.spatial_shape),
-        cautions=(*cautions, *choice.remarks, *remarks),
-        probe_seconds=network.probe_seconds,
-    )
+    job, name = _job(image, model, roi, axes, options, window)
     result = run(job, on_progress=on_progress, should_stop=should_stop)
-    if given.name is None:
+    if name is None:
         return result
-    return dataclasses.replace(result, report=result.report.named(given.name))
+    return dataclasses.replace(result, report=result.report.named(name))
+
+
+def foresee(
+    image: ImageLike | Source | ImageInput,
+    model: Model | PathLike,
+    roi: RoiLike = None,
+    axes: str | None = None,
+    *,
+    options: Options | None = None,
+) -> tuple[Caution | str, ...]:
+    """Tell what `enhance` would say before its first tile; none is run.
+
+    Parameters
+    ----------
+    image, model, roi, axes, options
+        As for `enhance`.
+
+    Returns
+    -------
+    tuple of Caution or str
+        About the file, the region, the network, the image and the plan, but for those that
+        `Options.no_caution` names.
+
+    Raises
+    ------
+    MicroEnhanceError
+        If an input cannot be used.
+    """
+    job, _ = _job(image, model, roi, axes, options, None)
+    return foresee_run(job)
 
 
 def rerun(
@@ -452,6 +461,46 @@ def check_domain(
         size = as_number("pixel_size_um", pixel_size_um, above=0)
         given = dataclasses.replace(given, pixel_size_um=size)
     return tuple(map(str, _domain(given, network, chosen)))
+
+
+def _job(
+    image: ImageLike | Source | ImageInput,
+    model: Model | PathLike,
+    roi: RoiLike,
+    axes: str | None,
+    options: Options | None,
+    window: tuple[tuple[int, int], tuple[int, int]] | None,
+) -> tuple[Job, str | None]:
+    """Return what a run needs, checked, and the name of the image's file."""
+    chosen, part = as_options(options), as_window(window)
+    network = load_model(model).at(chosen.precision)
+    given = ImageInput.of(image, axes, network.spec.spatial)
+    selection, remarks = selection_of(roi, given.source)
+    choice = network.choice(chosen.provider, chosen.threads)
+    cautions: list[Caution | str] = [*given.notes, *network.cautions(chosen)]
+    if part is None:  # a preview is one of many looks at an image
+        try:
+            cautions += _domain(given, network, chosen)
+        except ModelError as error:  # what it was trained on may be damaged; it runs all the same
+            cautions.append(str(error))
+    job = Job(
+        source=given.source,
+        selection=selection,
+        session=choice.session,
+        parity=choice.parity(),
+        options=chosen,
+        model=ModelSection(
+            name=network.name,
+            sha256=network.sha256,
+            source=network.source,
+            precision=network.spec.precision,
+            spec=network.spec,
+        ),
+        window=whole_depth(part, given.source.spatial_shape),
+        cautions=(*cautions, *choice.remarks, *remarks),
+        probe_seconds=network.probe_seconds,
+    )
+    return job, given.name
 
 
 def _domain(given: ImageInput, network: Model, options: Options) -> tuple[Caution, ...]:

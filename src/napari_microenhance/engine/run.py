@@ -36,7 +36,7 @@ from napari_microenhance.engine.tiles.tiling import Tile
 from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.types import AnyArray, Box, JsonObject
 
-__all__ = ["Job", "Progress", "run"]
+__all__ = ["Job", "Progress", "foresee", "run"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +133,24 @@ def run(
         If the image, the options or the network do not fit together.
     """
     return _Run(job, on_progress or _ignore, should_stop or _never).result()
+
+
+def foresee(job: Job) -> tuple[Caution | str, ...]:
+    """Return what a run would say before its first tile; none is run.
+
+    Parameters
+    ----------
+    job : Job
+
+    Raises
+    ------
+    MicroEnhanceError
+        If the image, the options or the network do not fit together.
+    """
+    budget = memory_budget(job.options)
+    plan = plan_run(job.spec, job.source, job.selection, job.options, budget, window=job.window)
+    said = [*job.cautions, *remarks(job.source, job.spec, job.options), *plan.cautions]
+    return gather(said, silenced=job.options.no_caution)
 
 
 def _ignore(_: Progress) -> None:

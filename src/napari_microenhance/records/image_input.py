@@ -4,12 +4,14 @@ import dataclasses
 import math
 import os
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING
 
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.source import Source
-from napari_microenhance.types import ImageLike
+
+if TYPE_CHECKING:
+    from napari_microenhance.types import ImageLike
 
 __all__ = ["ImageInput"]
 
@@ -36,13 +38,16 @@ class ImageInput:
 
     @classmethod
     def of(
-        cls, image: ImageLike | Source | Result, axes: str | None = None, spatial: str | None = None
-    ) -> Self:
+        cls,
+        image: "ImageLike | Source | Result | ImageInput",
+        axes: str | None = None,
+        spatial: str | None = None,
+    ) -> "ImageInput":
         """Open an image.
 
         Parameters
         ----------
-        image : array-like, str, path, Result or Source
+        image : array-like, str, path, Result, Source or ImageInput
         axes : str, optional
             Where the image does not say.
         spatial : {"YX", "ZYX"}
@@ -55,6 +60,9 @@ class ImageInput:
         FileMissingError
             If there is no such file.
         """
+        if isinstance(image, ImageInput):
+            seen = image.source if spatial is None else image.source.seen_as(spatial)
+            return dataclasses.replace(image, source=seen)
         if isinstance(image, Source):
             return cls(image if spatial is None else image.seen_as(spatial))
         spatial = spatial or "YX"

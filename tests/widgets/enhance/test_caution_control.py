@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+from napari.layers import Image
+from napari.layers._source import layer_source
+from PIL import Image as PillowImage
 
 import dock
 import toys
+from napari_microenhance.api import Record, foresee, load_model
+from napari_microenhance.images.image_formats import read_image as read_image_file
 from napari_microenhance.measure.domain import KEY, TrainedOn
-from napari_microenhance.widgets.enhance.caution_control import pixel_size_um
+from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.widgets.viewer.layer_values import read_image
 
 TRAINED = TrainedOn(images="simulated cells", dtypes=("uint8",), pixel_size_um=(0.1, 0.4))
@@ -33,7 +38,7 @@ def looked(qtbot, widget, change):
     qtbot.waitUntil(lambda: bool(ended), timeout=dock.WAIT_MS)
     widget.cautions.found.disconnect(found.append)
     widget.cautions.done.disconnect(end)
-    return found[-1]
+    return tuple(map(str, found[-1]))
 
 
 def test_an_image_of_another_kind_gets_a_caution(qtbot, widget, viewer, rng):
@@ -97,4 +102,68 @@ def test_damaged_words_are_told_and_the_run_is_free(qtbot, viewer, rng, tmp_path
 def test_the_pixel_size_comes_from_scale_and_units(viewer, scale, units, expected):
     pixels = np.zeros((4,) * len(scale), np.uint8)
     image = viewer.add_image(pixels, scale=scale, units=units)
-    assert pixel_size_um(read_image(image)) == pytest.approx(expected)
+    assert read_image(image).pixel_size_um == pytest.approx(expected)
+
+
+def test_an_roi_that_is_empty_is_told_before_the_run(qtbot, widget, viewer, rng):
+    viewer.add_image(rng.integers(0, 256, (64, 64), dtype=np.uint8))
+    (sentence,) = looked(qtbot, widget, lambda: widget.draw_roi.native.click())
+    assert "is empty: the whole image is processed" in sentence
+    square = np.array([(5.0, 5.0), (5.0, 40.0), (40.0, 40.0)])
+    assert looked(qtbot, widget, lambda: widget.roi.value.add_polygons([square])) == ()
+
+
+def test_shapes_beyond_the_image_are_told_before_the_run_as_in_its_record(
+    qtbot, widget, viewer, rng
+):
+    pixels = rng.integers(0, 256, (4, 64, 64), dtype=np.uint8)
+    viewer.add_image(pixels)
+    square = np.array([(5.0, 5.0), (5.0, 40.0), (40.0, 40.0)])
+    drawn = [np.insert(square, 0, z, axis=1) for z in (1, 9)]
+    said = looked(qtbot, widget, lambda: viewer.add_shapes(drawn, shape_type="polygon"))
+    assert any("1 of 2 ROIs lie on planes that the image does not have" in s for s in said)
+    model = load_model(widget.model.value)
+    rois = [Roi(square, {"Z": z}) for z in (1, 9)]
+    assert said == tuple(map(str, foresee(pixels, model, rois, "ZYX")))
+    layer = dock.run(qtbot, widget)
+    assert set(said) <= set(Record.of(layer.metadata).report.warnings)
+
+
+def test_what_a_file_says_is_told_before_the_run(qtbot, widget, viewer, tmp_path, npe2pm, root):
+    path = tmp_path / "grey.png"
+    alpha = np.full((32, 32, 2), 255, np.uint8)
+    alpha[..., 0] = np.arange(32)
+    PillowImage.fromarray(alpha, "LA").save(path)
+    note = str(read_image_file(path).notes[0])
+    image = viewer.add_image(np.asarray(read_image_file(path).pixels), rgb=True)
+    (without,) = (looked(qtbot, widget, lambda: setattr(image, "scale", (2, 2))),)
+    assert note not in without
+    viewer.layers.clear()
+    with layer_source(path=str(path), reader_plugin="napari-microenhance"):
+        image = Image(np.asarray(read_image_file(path).pixels), rgb=True)
+    assert note in looked(qtbot, widget, lambda: viewer.add_layer(image))
+
+
+def test_a_tick_silences_a_caution_and_the_record_says_so(qtbot, widget, viewer, rng):
+    pixels = rng.integers(0, 60_000, (64, 64), dtype=np.uint16)
+    (sentence,) = looked(qtbot, widget, lambda: viewer.add_image(pixels))
+    ((name, tick),) = widget.ticks.boxes.items()
+    assert looked(qtbot, widget, tick.click) == ()
+    assert widget.no_caution.value == (name,)
+    assert widget.caution.native.isHidden()
+    layer = dock.run(qtbot, widget)
+    record = Record.of(layer.metadata)
+    assert sentence not in record.report.warnings
+    assert record.options().no_caution == (name,)
+    (tick,) = widget.ticks.boxes.values()
+    assert looked(qtbot, widget, tick.click) == (sentence,)
+    assert widget.no_caution.value == ()
+
+
+def test_what_is_silent_is_not_remembered(qtbot, viewer, settings):
+    with dock.made(qtbot, viewer) as widget:
+        widget.no_caution.value = ("domain",)
+        widget.feather.value = 2
+    with dock.made(qtbot, viewer) as widget:
+        assert widget.feather.value == 2
+        assert widget.no_caution.value == ()

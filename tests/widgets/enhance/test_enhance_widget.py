@@ -97,7 +97,8 @@ class FakeEngine:
         for _ in range(self.tiles + 1):
             self.go.release()
 
-    def __call__(self, image, model, *, roi, axes, options, on_progress, should_stop, window):
+    def __call__(self, image, model, *, roi, options, on_progress, should_stop, window):
+        axes, image = image.source.axes, image.source.data
         self.calls.append(SimpleNamespace(roi=roi, axes=axes, options=options, window=window))
         if self.error is not None:
             raise self.error

@@ -1,18 +1,22 @@
-"""The caution before a run: in what an image is unlike those that a network was trained on."""
+"""What is said before a run: about the image and its file, the ROI, the network, the plan."""
 
 import logging
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_microenhance.api import Model, check_domain, load_model
+from napari_microenhance.api import Model, foresee, load_model
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import MicroEnhanceError, ModelError
 from napari_microenhance.widgets.background.background_job import BackgroundJob
+from napari_microenhance.widgets.roi.drawn_roi import read_roi
 from napari_microenhance.widgets.viewer.layer_values import read_image
+from napari_microenhance.widgets.viewer.view import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari.components import ViewerModel
     from qtpy.QtCore import QObject
 
     from napari_microenhance.widgets.background.call_worker import Call
@@ -20,24 +24,22 @@ if TYPE_CHECKING:
     from napari_microenhance.widgets.enhance.layer_control import LayerControl
     from napari_microenhance.widgets.enhance.request import EnhanceRequest
     from napari_microenhance.widgets.models.network_choices import Networks
-    from napari_microenhance.widgets.viewer.layer_values import ImageSource
 
-__all__ = ["CautionControl", "pixel_size_um"]
+__all__ = ["CautionControl"]
 
 LOGGER = logging.getLogger(__name__)
 
 _DELAY_MS = 300
-_OPTIONS = ("intensity", "value_range", "colour", "precision")
-"""What the check depends on, beside image and network."""
 
-Found = tuple[Model, tuple[str, ...]]
+Found = tuple[Model, tuple[Caution | str, ...]]
 
 
 class CautionControl:
-    """Looks at image and network whenever one of them changes; main thread only.
+    """Looks at what a run would say whenever a field changes; main thread only.
 
     Parameters
     ----------
+    viewer : napari.components.ViewerModel
     read_request : callable
         Returns an `EnhanceRequest`.
     fields : EnhanceFields
@@ -49,32 +51,40 @@ class CautionControl:
     """
 
     found = Signal(tuple)
-    """Sentences, each a str, about the image that is chosen; none where all is well."""
+    """What a run would say, each a `Caution` or str; none where all is well."""
 
     done = Signal()
     """A look is over, whatever came of it."""
 
     def __init__(
         self,
+        viewer: "ViewerModel",
         read_request: "Callable[[], EnhanceRequest]",
         fields: "EnhanceFields",
         layers: "LayerControl",
         networks: "Networks",
         parent: "QObject | None",
     ) -> None:
-        self._read_request, self._networks = read_request, networks
+        self._viewer, self._read_request, self._networks = viewer, read_request, networks
         self._key = ""
         self._job = BackgroundJob(parent, delay_ms=_DELAY_MS)
         self._job.failed.connect(self._on_failed)
-        for field in (fields.image, fields.model, *(fields.options[n] for n in _OPTIONS)):
+        for field in (fields.image, fields.model):
             field.changed.connect(self.look)
+        for other in (fields.roi_label, *fields.options.values()):
+            other.changed.connect(self.look_again)
         layers.image_watch.changed.connect(self.look)
+        layers.roi_watch.changed.connect(self.look_again)
         networks.opened.connect(self.look)
         self.look()
 
     def look(self, _: object = None) -> None:
         """Look soon; what was found before counts no more."""
         self.found.emit(())
+        self.look_again()
+
+    def look_again(self, _: object = None) -> None:
+        """Look soon at another ROI or with other options; what was found stays till then."""
         self._job.request(self._read, self._on_found)
 
     def drop(self) -> None:
@@ -91,23 +101,18 @@ class CautionControl:
             if not isinstance(model, Model) and not self._networks.is_builtin(request.key):
                 return None  # it is being opened
             source = read_image(image)
+            roi = read_roi(request.roi, image, read_view(self._viewer), classes=request.classes)
         except MicroEnhanceError:
             return None  # Run says it
         self._key = request.key
-        size = pixel_size_um(source)
 
-        def check(_: object) -> Found:
+        def look(_: object) -> Found:
             opened = load_model(model)
-            found = check_domain(
-                source.data,
-                opened,
-                source.axes,
-                options=request.options,
-                pixel_size_um=size,
-            )
+            options = request.options
+            found = foresee(source.to_input(), opened, roi.read(), options=options)
             return opened, found
 
-        return check
+        return look
 
     def _on_found(self, outcome: Found) -> None:
         """Tell what was found."""
@@ -122,16 +127,5 @@ class CautionControl:
         if isinstance(error, ModelError):
             self.found.emit((str(error),))
         elif not isinstance(error, MicroEnhanceError):
-            LOGGER.error("domain check", exc_info=error)
+            LOGGER.error("what a run would say", exc_info=error)
         self.done.emit()
-
-
-def pixel_size_um(source: "ImageSource") -> float | None:
-    """Return the edge of a pixel in micrometres; None where the layer has no unit of length."""
-    placement = source.placement
-    sizes = [
-        float((1.0 * unit).to("micrometer").magnitude) * float(scale)
-        for scale, unit in zip(placement.scale[-2:], placement.units[-2:], strict=True)
-        if (1.0 * unit).check("[length]")
-    ]
-    return (sizes[0] * sizes[1]) ** 0.5 if len(sizes) == 2 else None

@@ -14,7 +14,7 @@ from napari_microenhance.widgets.fields.options_form import ADVANCED, SHOWN
 __all__ = ["lay_out", "native_bar"]
 
 
-def lay_out(dock: Container[Any], fields: EnhanceFields, card: QWidget) -> None:
+def lay_out(dock: Container[Any], fields: EnhanceFields, card: QWidget, ticks: QWidget) -> None:
     """Put the fields into an area that scrolls, the rest below it.
 
     magicgui stacks all parts in one column; here they move into forms, whose labels
@@ -27,6 +27,8 @@ def lay_out(dock: Container[Any], fields: EnhanceFields, card: QWidget) -> None:
     fields : EnhanceFields
     card : QWidget
         Of the network.
+    ticks : QWidget
+        Below the cautions.
     """
     upper = form()
     upper.addRow(fields.image.label, fields.image.native)
@@ -53,9 +55,10 @@ def lay_out(dock: Container[Any], fields: EnhanceFields, card: QWidget) -> None:
     layout = dock.native.layout()
     layout.insertWidget(0, FieldArea(content))
     layout.insertWidget(1, fields.caution.native)
-    layout.insertWidget(2, beside(fields.run, fields.more_run, fields.preview, fields.cancel))
-    layout.insertWidget(4, beside(*fields.modes.values()))
-    layout.insertWidget(5, beside(fields.use_as_roi, fields.inspect))
+    layout.insertWidget(2, ticks)
+    layout.insertWidget(3, beside(fields.run, fields.more_run, fields.preview, fields.cancel))
+    layout.insertWidget(5, beside(*fields.modes.values()))
+    layout.insertWidget(6, beside(fields.use_as_roi, fields.inspect))
     dock.margins = (8, 4, 8, 8)
     bar = native_bar(fields)
     bar.setTextVisible(True)

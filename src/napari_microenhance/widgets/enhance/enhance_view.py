@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.widgets.enhance.enhance_layout import native_bar
 from napari_microenhance.widgets.enhance.request import EnhanceRequest
 from napari_microenhance.widgets.enhance.telling import text_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_microenhance.widgets.background.hooks import JobProgress
+    from napari_microenhance.widgets.enhance.caution_ticks import CautionTicks
     from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
     from napari_microenhance.widgets.models.network_choices import Networks
 
@@ -34,13 +36,16 @@ class EnhanceView:
     fields : EnhanceFields
     networks : Networks
         What the keys of the chooser stand for.
+    ticks : CautionTicks
     """
 
     told = Signal(object)
     """An exception that the user was told of."""
 
-    def __init__(self, fields: "EnhanceFields", networks: "Networks") -> None:
-        self._fields, self._networks = fields, networks
+    def __init__(
+        self, fields: "EnhanceFields", networks: "Networks", ticks: "CautionTicks"
+    ) -> None:
+        self._fields, self._networks, self._ticks = fields, networks, ticks
 
     def read_request(self) -> EnhanceRequest:
         """Return what the fields say.
@@ -104,9 +109,11 @@ class EnhanceView:
         """Empty the bar."""
         self._set_bar(0, 1, "")
 
-    def warn(self, cautions: Iterable[str]) -> None:
-        """Write the line above Run that asks for caution."""
-        lines = [f'<p style="margin: 0">⚠ {escape(text)}</p>' for text in cautions]
+    def warn(self, cautions: Iterable[Caution | str]) -> None:
+        """Write the lines above Run that ask for caution, with a way to silence them."""
+        cautions = tuple(cautions)
+        self._ticks.show_names([c.name for c in cautions if isinstance(c, Caution)])
+        lines = [f'<p style="margin: 0">⚠ {escape(str(text))}</p>' for text in cautions]
         colour = f'<div style="color: {CAUTION}">{"".join(lines)}</div>'
         self._fields.caution.value = colour if lines else ""
         self._fields.caution.visible = bool(lines)

@@ -10,6 +10,7 @@ from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.compare.buttons import Comparing
 from napari_microenhance.widgets.compare.pairs import remember as remember_pair
 from napari_microenhance.widgets.enhance.caution_control import CautionControl
+from napari_microenhance.widgets.enhance.caution_ticks import CautionTicks
 from napari_microenhance.widgets.enhance.enhance_fields import make_fields
 from napari_microenhance.widgets.enhance.enhance_layout import lay_out
 from napari_microenhance.widgets.enhance.enhance_view import EnhanceView
@@ -59,6 +60,8 @@ class EnhanceWidget(Container[Any]):
     ----------
     card : ModelCard
         Of the network that is chosen.
+    ticks : CautionTicks
+        Silence what is said before a run.
     run_menu : ButtonMenu
         Beside the button "Run".
     networks, presets, rois, outline, cautions
@@ -91,9 +94,10 @@ class EnhanceWidget(Container[Any]):
         self._fields, self._viewer, self._known = fields, napari_viewer, known
         known.end_with(self.native)
         self.card = ModelCard()
-        lay_out(self, fields, self.card)
+        self.ticks = CautionTicks(fields.options["no_caution"])
+        lay_out(self, fields, self.card, self.ticks)
         self.run_menu = ButtonMenu(fields.more_run.native)
-        self._view = EnhanceView(fields, known)
+        self._view = EnhanceView(fields, known, self.ticks)
         self.presets = PresetControl(fields, preset_choices)
         self._layers = LayerControl(napari_viewer, fields)
         self.rois = RoiControl(napari_viewer, fields)
@@ -107,7 +111,7 @@ class EnhanceWidget(Container[Any]):
         when_destroyed(self.native, self._comparing.keys.unbind)
         self.outline = OutlineControl(napari_viewer, fields, self._layers, self.native)
         self.cautions = CautionControl(
-            self._view.read_request, fields, self._layers, known, self.native
+            napari_viewer, self._view.read_request, fields, self._layers, known, self.native
         )
         self._connect_buttons()
         self._connect_controllers()

@@ -58,10 +58,9 @@ class EngineCall:
         model = load_model(task.model)
         roi, box = _resolve(task)
         result = enhance(
-            task.source.data,
+            task.source.to_input(),
             model,
             roi=roi,
-            axes=task.source.axes,
             options=task.options,
             on_progress=self._recorder(box, model, hooks),
             should_stop=hooks.should_stop,

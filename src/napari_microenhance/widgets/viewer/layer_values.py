@@ -4,8 +4,11 @@ A layer is read once, on the main thread, into frozen values; the worker sees on
 those. Arrays are handed on as they are, never copied here.
 """
 
+import contextlib
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +16,16 @@ import numpy.typing as npt
 from napari.utils.transforms import Affine
 
 from napari_microenhance.engine.reports.report import RECORD_KEY
-from napari_microenhance.errors import AxesError
+from napari_microenhance.engine.source import Source
+from napari_microenhance.errors import AxesError, MicroEnhanceError
+from napari_microenhance.images.image_formats import read_image as read_file
+from napari_microenhance.records.image_input import ImageInput
 
 if TYPE_CHECKING:
     from napari.components import LayerList
     from napari.layers import Image, Layer
+
+    from napari_microenhance.engine.cautions import Caution
 
 __all__ = [
     "RECORD_KEY",
@@ -49,6 +57,7 @@ _LETTERS = {
     "channel": "C",
     "channels": "C",
 }
+_PLUGIN = "napari-microenhance"
 _STACK_AXES = "TCZ"
 _UNNAMED = {1: "Z", 2: "TZ", 3: "TCZ"}
 
@@ -112,6 +121,8 @@ class ImageSource:
         Colormap, contrast limits, gamma and interpolation as keyword arguments.
     contrast_range : tuple of float
         Ends of the contrast slider.
+    path : Path or None
+        Of the file that this package read it from: what is to be said about the file holds.
     """
 
     name: str
@@ -121,6 +132,28 @@ class ImageSource:
     placement: LayerPlacement
     look: Mapping[str, Any]
     contrast_range: tuple[float, float]
+    path: Path | None = None
+
+    @property
+    def pixel_size_um(self) -> float | None:
+        """Edge of a pixel, micrometres; None where the layer has no unit of length."""
+        lengths = zip(self.placement.scale[-2:], self.placement.units[-2:], strict=True)
+        sizes = [
+            float((1.0 * unit).to("micrometer").magnitude) * abs(float(scale))
+            for scale, unit in lengths
+            if (1.0 * unit).check("[length]")
+        ]
+        return math.prod(sizes) ** 0.5 if len(sizes) == 2 else None
+
+    def to_input(self) -> ImageInput:
+        """Return the image as `enhance` takes it, with what its file says; any thread."""
+        notes: tuple[Caution | str, ...] = ()
+        if self.path is not None:
+            # The file may be gone; the pixels are here.
+            with contextlib.suppress(MicroEnhanceError):
+                notes = tuple(read_file(self.path, axes=None).notes)
+        source = Source(self.data, self.axes)
+        return ImageInput(source, notes, pixel_size_um=self.pixel_size_um)
 
     @property
     def ndim(self) -> int:
@@ -253,7 +286,13 @@ def read_image(layer: "Image") -> ImageSource:
             float(layer.contrast_limits_range[0]),
             float(layer.contrast_limits_range[1]),
         ),
+        path=Path(layer.source.path) if _is_read_by_us(layer) else None,
     )
+
+
+def _is_read_by_us(layer: "Layer") -> bool:
+    """Return whether a layer came from a file through this package's reader."""
+    return bool(layer.source.path) and layer.source.reader_plugin == _PLUGIN
 
 
 def place(

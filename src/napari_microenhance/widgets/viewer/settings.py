@@ -47,7 +47,9 @@ def remember(options: Options, network: str) -> None:
     if kept is None:
         return
     defaults = Options().to_dict()
-    said = {n: v for n, v in options.to_dict().items() if v != defaults[n] and n != "planes"}
+    # Which plane, and which cautions need not be said, are of one image.
+    passing = ("planes", "no_caution")
+    said = {n: v for n, v in options.to_dict().items() if v != defaults[n] and n not in passing}
     text = json.dumps(said) if said else ""
     for name, value in {"options": text, "network": network}.items():
         if getattr(kept, name) != value:

@@ -22,7 +22,6 @@ from napari_microenhance.cli.options import options_from
 from napari_microenhance.engine.options import CHOICES, Options
 from napari_microenhance.engine.run import Progress
 from napari_microenhance.errors import Cancelled, OptionsError
-from napari_microenhance.images import image_formats as images
 from napari_microenhance.images.image_formats import read_image, read_record, write_image
 from napari_microenhance.rois.labelme import LabelmeShape, write_labelme
 
@@ -334,7 +333,7 @@ def test_ctrl_c_while_writing_leaves_nothing(tmp_path, image, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(images, "write_tiff", interrupted)
+    monkeypatch.setattr(tifffile, "imwrite", interrupted)
     report = tmp_path / "r.json"
     assert run(["enhance", str(image), str(tmp_path / "o.tif"), "--report", str(report)]) == 130
     assert [p.name for p in tmp_path.iterdir()] == ["in.tif"]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.source import Source
+from napari_microenhance.images.imagefile import ImageFile, to_um
+from napari_microenhance.images.omezarr.zarr_chunks import known_chunks
 
 if TYPE_CHECKING:
     from napari_microenhance.types import ImageLike
@@ -39,7 +41,7 @@ class ImageInput:
     @classmethod
     def of(
         cls,
-        image: "ImageLike | Source | Result | ImageInput",
+        image: "ImageLike | Source | Result | ImageFile | ImageInput",
         axes: str | None = None,
         spatial: str | None = None,
     ) -> "ImageInput":
@@ -47,7 +49,7 @@ class ImageInput:
 
         Parameters
         ----------
-        image : array-like, str, path, Result, Source or ImageInput
+        image : array-like, str, path, Result, Source, ImageFile or ImageInput
         axes : str, optional
             Where the image does not say.
         spatial : {"YX", "ZYX"}
@@ -68,18 +70,24 @@ class ImageInput:
         spatial = spatial or "YX"
         if isinstance(image, Result):
             return cls(Source(image.pixels, image.axes, spatial))
+        if isinstance(image, ImageFile):
+            return cls._of_file(image, spatial)
         if not isinstance(image, str | os.PathLike):
-            return cls(Source(image, axes, spatial))
+            pixels, notes = known_chunks(image)
+            return cls(Source(pixels, axes, spatial), notes)
         from napari_microenhance.images.image_formats import read_image
-        from napari_microenhance.images.imagefile import to_um
 
         path = Path(image)
-        file = read_image(path, axes=axes)
+        given = cls._of_file(read_image(path, axes=axes), spatial)
+        return dataclasses.replace(given, name=path.name)
+
+    @classmethod
+    def _of_file(cls, file: ImageFile, spatial: str) -> "ImageInput":
+        """Return an image that was read from a file, with what that says."""
         sizes = [to_um(*file.pixel_size[letter]) for letter in "YX" if letter in file.pixel_size]
         known = [size for size in sizes if size]
         return cls(
             Source(file.pixels, file.axes, spatial),
             tuple(file.notes),
-            path.name,
-            math.prod(known) ** 0.5 if len(known) == 2 else None,
+            pixel_size_um=math.prod(known) ** 0.5 if len(known) == 2 else None,
         )

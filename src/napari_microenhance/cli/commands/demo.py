@@ -51,7 +51,7 @@ def _picture(path: Path) -> str:
         for kind, points in zip(kinds, vertices, strict=True)
     )
     axes = "YXC" if image.ndim == 3 else "YX"
-    result = run_with_bar(image, load_model(default_model()), roi=list(polygons), axes=axes)
+    result, _said = run_with_bar(image, load_model(default_model()), roi=list(polygons), axes=axes)
     write_image(path, before_after(image, result.pixels, polygons), "YXC")
     return f"{result.report.summary()} -> {path}"
 

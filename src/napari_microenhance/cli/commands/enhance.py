@@ -16,11 +16,14 @@ from napari_microenhance.cli.terminal import Bar, say, stopping, warn
 from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.files import kind_of
 from napari_microenhance.outputs import guard_output
-from napari_microenhance.types import ImageLike
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Options, Result
+    from napari_microenhance.engine.run import Progress
+    from napari_microenhance.images.image_formats import ImageFile
     from napari_microenhance.models import Model
+    from napari_microenhance.records.image_input import ImageInput
+    from napari_microenhance.types import ImageLike
 
 __all__ = ["enhance_file", "run_with_bar"]
 
@@ -47,6 +50,9 @@ def enhance_file(
     axes: Annotated[
         str | None, typer.Option(help="Axes of IN, letters of TCZYX, where the file is silent.")
     ] = None,
+    series: Annotated[
+        int | None, typer.Option(help="Which of several images in IN, from 0.", min=0)
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Name of a preset, or a JSON file of options.")
     ] = None,
@@ -69,46 +75,53 @@ def enhance_file(
         guard_output(
             report, overwrite=overwrite, inputs=others, name="--report", option="--overwrite"
         )
-    _enhance_file(source, target, model=model, roi=roi, axes=axes, options=options, report=report)
+    from napari_microenhance.images.image_formats import read_image
+
+    image = read_image(source, axes=axes, series=series)
+    _enhance_file(source, image, target, model=model, roi=roi, options=options, report=report)
 
 
 def _enhance_file(
     source: Path,
+    image: "ImageFile",
     target: Path,
     *,
     model: str | None,
     roi: Path | None,
-    axes: str | None,
     options: "Options",
     report: Path | None,
 ) -> None:
-    """Read, check everything that can be checked, run, write."""
+    """Check everything that can be checked, run, write."""
     from napari_microenhance.api import load_model
     from napari_microenhance.files import check_target
-    from napari_microenhance.images.image_formats import check_output, read_image
+    from napari_microenhance.images.image_formats import check_output
     from napari_microenhance.records import Record
+    from napari_microenhance.records.image_input import ImageInput
 
-    image = read_image(source, axes=axes)
     dtype = "float32" if options.dtype == "float32" else image.pixels.dtype
     check_output(target, dtype, image.axes)
     if report is not None:
         check_target(report)
     network = load_model(model or default_model())
-    result = run_with_bar(image.pixels, network, roi=roi, axes=image.axes, options=options)
+    result, said = run_with_bar(ImageInput.of(image), network, roi=roi, options=options)
     kept = Record.of(result.report).with_image_name(source.name)
     record = kept.to_dict()
     with writing_report(report, record):
         write_result(target, result, image, record)
-    warn((*image.notes, *kept.report.warnings))
+    warn(text for text in kept.report.warnings if text not in said)
     say(f"{result.report.summary()} -> {target}")
 
 
-def run_with_bar(pixels: ImageLike, network: "Model | str", **how: Any) -> "Result":  # noqa: ANN401
-    """Run with a progress bar; Ctrl-C ends the tile in flight.
+def run_with_bar(
+    image: "ImageLike | ImageInput",
+    network: "Model | str",
+    **how: Any,  # noqa: ANN401 - what `enhance` takes
+) -> tuple["Result", frozenset[str]]:
+    """Run with a progress bar, after what should be known before; Ctrl-C ends the tile in flight.
 
     Parameters
     ----------
-    pixels : array-like
+    image : array-like or ImageInput
     network : Model
     **how
         For `napari_microenhance.enhance`.
@@ -116,6 +129,8 @@ def run_with_bar(pixels: ImageLike, network: "Model | str", **how: Any) -> "Resu
     Returns
     -------
     Result
+    frozenset of str
+        What was said before the run.
 
     Raises
     ------
@@ -124,8 +139,15 @@ def run_with_bar(pixels: ImageLike, network: "Model | str", **how: Any) -> "Resu
     """
     from napari_microenhance.api import enhance
 
+    said = set[str]()
     with stopping() as stop, Bar() as bar:
-        result = enhance(pixels, network, on_progress=bar.show, should_stop=stop.is_set, **how)
+
+        def show(progress: "Progress") -> None:
+            warn(progress.cautions)
+            said.update(map(str, progress.cautions))
+            bar.show(progress)
+
+        result = enhance(image, network, on_progress=show, should_stop=stop.is_set, **how)
         if stop.is_set():  # pressed after the last tile
             raise Cancelled
-    return result
+    return result, frozenset(said)

@@ -8,6 +8,7 @@ import typer
 from napari_microenhance.cli.options import OVERWRITE
 from napari_microenhance.cli.results import named_file, write_result
 from napari_microenhance.cli.terminal import Bar, say, stopping, warn
+from napari_microenhance.engine.cautions import gather
 from napari_microenhance.errors import Cancelled
 from napari_microenhance.outputs import guard_output
 
@@ -25,6 +26,9 @@ def rerun_file(
     model: Annotated[
         str | None, typer.Option(help="The network; otherwise that of the record.")
     ] = None,
+    series: Annotated[
+        int | None, typer.Option(help="Which of several images in the image, from 0.", min=0)
+    ] = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Run even if image or network is another one.")
     ] = False,
@@ -40,10 +44,11 @@ def rerun_file(
     given = image or find_image(record)
     inputs = {"FILE": source, "IN": given, "--model": named_file(model)}
     guard_output(target, overwrite=overwrite, inputs=inputs, option="--overwrite")
-    pixels = read_image(given, axes=record.axes)
+    pixels = read_image(given, axes=record.axes, series=series)
     options = record.options()
     dtype = "float32" if options.dtype == "float32" else pixels.pixels.dtype
     check_output(target, dtype, pixels.axes)
+    warn(gather(pixels.notes, silenced=options.no_caution))
     with stopping() as stop, Bar() as bar:
         result = rerun(
             record,
@@ -57,7 +62,7 @@ def rerun_file(
             raise Cancelled
     kept = Record.of(result.report).with_image_name(given.name)
     write_result(target, result, pixels, kept.to_dict())
-    warn((*pixels.notes, *kept.report.warnings))
+    warn(kept.report.warnings)
     same = "identical to the recorded pixels"
     outcome = {True: same, False: f"not {same}", None: "not compared with the recorded pixels"}
     identical = kept.report.rerun.identical if kept.report.rerun else None

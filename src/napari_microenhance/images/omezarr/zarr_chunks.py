@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 import math
 import struct
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.types import ImageLike
 
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["ZARR_ERRORS", "absent_cautions", "named_as_stored"]
+__all__ = ["ZARR_ERRORS", "absent_cautions", "known_chunks", "named_as_stored"]
 
 ZARR_ERRORS: Final = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
@@ -103,6 +105,31 @@ def absent_cautions(
         f"value {0 if fill is None else fill}, copy the store again if it should hold more."
     )
     return (Caution("absent-chunks", text),)
+
+
+def known_chunks(image: ImageLike) -> tuple[ImageLike, tuple[Caution, ...]]:
+    """Return an array of the caller's, and what is said of its chunks if it is one of zarr.
+
+    Parameters
+    ----------
+    image : array-like
+        Of zarr: an array in a folder of this machine; all others come back as they are.
+
+    Returns
+    -------
+    array-like
+        Finds its chunks, as `named_as_stored` says.
+    tuple of Caution
+    """
+    if "zarr" not in sys.modules:
+        return image, ()
+    import zarr
+
+    if not isinstance(image, zarr.Array) or _folder(image) is None:
+        return image, ()
+    name = Path(image.path).name or "The Zarr array"
+    array, said = named_as_stored(image, name)
+    return array, said or absent_cautions(array, name)
 
 
 def _folder(array: "zarr.Array[Any]") -> Path | None:

@@ -127,6 +127,8 @@ def test_two_views_start_as_a_blend_of_both():
     assert (made >= low - 1e-5).all()
     assert (made <= high + 1e-5).all()
     assert not torch.allclose(made, whole)
+    # What is known of white noise is not lost at the first step.
+    assert (made - whole).abs().max() < 0.1 * (grown - whole).abs().max()
 
 
 def test_an_unknown_normalisation_is_named():

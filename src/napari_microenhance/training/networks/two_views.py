@@ -12,6 +12,7 @@ from napari_microenhance.training.networks.residual_unet import ResidualUNet
 __all__ = ["TwoViewUNet"]
 
 _COARSE = 4  # pixels of the binned view over which its weight is found
+_AT_START = 0.05  # weight of the binned view
 _LEAST = 1e-12
 
 
@@ -49,6 +50,11 @@ class _Share(nn.Module):
             convolution(width, 2, bias=False),
             nn.ReLU(),
         )
+        last = self.weigh[2].weight
+        with torch.no_grad():
+            # At the start nearly all of the weight is the first view's, everywhere.
+            last.abs_()
+            last[1] *= _AT_START
 
     def forward(self, seen: Tensor) -> Tensor:
         either = self.weigh(functional.avg_pool2d(self.look(seen), _COARSE))

@@ -52,7 +52,7 @@ OWNERS = {
     "superqt": ("widgets",),
     "magicgui": ("widgets",),
     # Training only quantises with it.
-    "onnxruntime": ("engine/runtime/session.py", "training/shipping/quantizing.py"),
+    "onnxruntime": ("engine/runtime", "training/shipping/quantizing.py"),
     "torch": ("training",),
 }
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -102,6 +102,7 @@ class Graph:
         scalars: tuple[str, ...] = (),
         others: tuple[str, ...] = (),
         pinned: bool = False,
+        opset: int = 17,
     ) -> Path:
         """Close the graph: `dtype` of both ends, `scalars` more inputs, `others` more outputs.
 
@@ -151,7 +152,7 @@ class Graph:
             ],
             self.weights,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
         model.ir_version = 9
         helper.set_model_props(model, metadata or {})
         onnx.save(model, path)

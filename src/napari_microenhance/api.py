@@ -499,6 +499,7 @@ def _job(
         window=whole_depth(part, given.source.spatial_shape),
         cautions=(*cautions, *choice.remarks, *remarks),
         probe_seconds=network.probe_seconds,
+        coupled=network.coupled_for(chosen),
     )
     return job, given.name
 

@@ -23,6 +23,7 @@ from napari_microenhance.unfinished import name_aside, name_beside, noted
 __all__ = [
     "LARGEST_ROI",
     "Kind",
+    "cache_folder",
     "check_room",
     "check_target",
     "complaints",
@@ -66,6 +67,13 @@ _NOT_DATA = {
     "html": "holds a web page; download the file itself and try again",
     "lfs": "is only a git-lfs pointer; run `git lfs pull` to get the file itself",
 }
+
+
+def cache_folder(name: str) -> Path:
+    """Return the folder of a kind of files that can be made again; it need not exist."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("napari-microenhance", appauthor=False)) / name
 
 
 def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:

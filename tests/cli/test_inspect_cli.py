@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+import coupled
 import toys
 from napari_microenhance import load_model
 from napari_microenhance.cli import run
@@ -112,7 +113,8 @@ def test_one_screen_of_words(tmp_path, capfd):
     ("build", "words"),
     [
         (toys.valid, "3 px less before and 3 px after each axis"),
-        (toys.instance_norm, "the whole tile; tiles overlap by 64 px and are blended"),
+        (coupled.aligned_corners, "the whole tile; tiles overlap by 64 px and are blended"),
+        (toys.instance_norm, "the whole image; seam-free (whole-image statistics)"),
         (lambda p: toys.unet(p, depth=2), "tiles start at multiples of 4 px"),
         (lambda p: toys.unet(p, depth=2), "4 + n x 4 px"),
         (lambda p: toys.plain(p, shape=(1, None, 48, 96), pinned=True), "48 x 96 px"),
@@ -120,7 +122,8 @@ def test_one_screen_of_words(tmp_path, capfd):
         (lambda p: toys.plain(p, scalars=("sigma",)), "sigma = 0"),
         (lambda p: toys.plain(p, channels=3, nhwc=True), "3 channels of float32, 0 to 1, as NYXC"),
         (toys.pix2pix, "Caution    Its file does not say which values it wants"),
-        (toys.instance_norm, "Caution    It normalises with the mean"),
+        (toys.instance_norm, "Note       It normalises with the mean"),
+        (coupled.aligned_corners, "Caution    It normalises with the mean"),
     ],
 )
 def test_what_is_special_has_its_words(tmp_path, capfd, build, words):
@@ -133,7 +136,7 @@ def test_labels_are_told(tmp_path, capfd):
 
 
 def test_cautions_come_before_notes(tmp_path, capfd):
-    said = lines(capfd, toys.instance_norm(tmp_path / "net.onnx"))
+    said = lines(capfd, toys.instance_norm(tmp_path / "net.onnx", scalars=("sigma",)))
     kinds = [line.split()[0] for line in said if line.startswith(("Caution", "Note"))]
     assert kinds == sorted(kinds)
     assert {"Caution", "Note"} <= set(kinds)

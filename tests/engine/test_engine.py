@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import coupled
 import toys
 from napari_microenhance import Cancelled, Options, enhance, load_model
 from napari_microenhance.engine.spec import GLOBAL
@@ -255,16 +256,17 @@ def test_a_preview_equals_the_full_run(networks, name, rng):
 def test_a_network_that_couples_the_tile_is_blended_and_measured(tmp_path, rng):
     model = load_model(toys.instance_norm(tmp_path / "norm.onnx"))
     assert model.spec.radius == GLOBAL
-    assert any("depends on the whole tile" in sentence for sentence in model.findings)
+    seamy = load_model(coupled.aligned_corners(tmp_path / "corners.onnx"))
+    assert any("depends on the whole tile" in sentence for sentence in seamy.findings)
     image = rng.random((300, 330), np.float32) * np.linspace(0, 1, 330, dtype=np.float32)
-    options = Options(intensity="none", tile=128)
+    options = Options(intensity="none", tile=128, statistics="tile")
     result = enhance(image, model, options=options)
     assert result.report.tile_mismatch > 0
     assert result.report.plan["blend"] == "linear"
     part = enhance(image, model, options=options, window=((100, 200), (100, 200)))
     (y, x), (h, w) = part.offset, part.patch.shape
     np.testing.assert_array_equal(part.patch, result.pixels[y : y + h, x : x + w])
-    one = enhance(image, model, options=Options(intensity="none"))
+    one = enhance(image, model, options=Options(intensity="none", statistics="tile"))
     assert one.report.plan["tiles"] == 1
     assert one.report.tile_mismatch is None
     np.testing.assert_allclose(one.pixels, toys.run_whole(model.path, image[None])[0], atol=1e-5)

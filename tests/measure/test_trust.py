@@ -59,7 +59,8 @@ def blobs(rng, shape=(160, 180), sigma=4):
 def test_a_network_with_instance_norm_shows_its_seams(tmp_path, rng):
     model = load_model(toys.instance_norm(tmp_path / "norm.onnx"))
     image = (rng.random((300, 330)) * np.linspace(0, 1, 330)).astype(np.float32)
-    result = enhance(image, model, options=Options(intensity="none", tile=128))
+    options = Options(intensity="none", tile=128, statistics="tile")
+    result = enhance(image, model, options=options)
     found = mismatch_map(result)
     assert found.summary == result.report.tile_mismatch
     assert np.nanmax(found.values) == np.float32(result.report.tile_mismatch)

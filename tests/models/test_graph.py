@@ -5,6 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import coupled
 import toys
 from napari_microenhance import load_model
 from napari_microenhance.engine.probing.ranges import Bounds
@@ -136,8 +137,15 @@ def test_normalising_over_channels_is_no_caution_where_the_reach_is_finite(tmp_p
 
 
 def test_a_coupled_network_says_why_its_tiles_differ(tmp_path):
-    model = load_model(toys.instance_norm(tmp_path / "a.onnx"))
+    model = load_model(coupled.aligned_corners(tmp_path / "a.onnx"))
     assert any("instance normalisation" in sentence for sentence in model.findings)
+    assert any("align_corners" in sentence for sentence in model.findings)
+
+
+def test_a_network_that_normalises_by_the_image_is_no_reason_for_caution(tmp_path):
+    model = load_model(toys.instance_norm(tmp_path / "a.onnx"))
+    assert not any("tile" in sentence for sentence in model.findings)
+    assert any("no seams" in str(finding) for finding in model.details)
 
 
 # --- left in training mode -----------------------------------------------------------------

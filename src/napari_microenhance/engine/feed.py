@@ -20,6 +20,7 @@ from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.prescription import LaneSteps
 from napari_microenhance.engine.tiles.tiling import Plan, Tile
 from napari_microenhance.errors import ModelError
+from napari_microenhance.types import Box
 
 __all__ = ["Feed", "Lane"]
 
@@ -86,6 +87,10 @@ class Feed:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
+    def tiles(self, lanes: list[Lane]) -> int:
+        """Return how many tiles the lanes take."""
+        return len(self.layout.tiles) * len(lanes)
+
     def outputs(
         self, lanes: list[Lane], check_stop: Callable[[], None]
     ) -> Iterator[tuple[Lane, int, FloatArray]]:
@@ -127,26 +132,34 @@ class Feed:
 
     def _infer(self, lane: Lane, group: list[int]) -> FloatArray:
         """Read, normalise and run some tiles; return base channels, shape (N, B, Y, X)."""
-        tensors = [self._network_input(self.layout.tiles[i], lane) for i in group]
+        tensors = [self.network_input(self.layout.tiles[i].read, lane) for i in group]
         # A file that prescribes its batch gets copies of the last tile.
         tensors += [tensors[-1]] * ((self.spec.batch or len(tensors)) - len(tensors))
-        output = self.inference.run(np.stack(tensors))
+        return self.as_channels(self.inference.run(np.stack(tensors))[: len(group)], lane)
+
+    def as_channels(self, output: FloatArray, lane: Lane) -> FloatArray:
+        """Return base channels, shape (N, B, Y, X), of what the network gave.
+
+        Raises
+        ------
+        ModelError
+            If it has values that are not finite.
+        """
         if not np.isfinite(output).all():
             raise ModelError(
                 f"The network {self.spec.name} gave values that are not finite; check that "
                 "intensity and value_range fit what it was trained on."
             )
-        output = output[: len(group)]
         if self.spec.task == "labels" or lane.steps is not None:
             return output
         return np.stack([lane.palette.collapse(o) for o in output])
 
-    def _network_input(self, tile: Tile, lane: Lane) -> FloatArray:
-        """Return what the network reads of a tile, shape (C, Y, X), in its own range."""
-        base = lane.palette.base(self.source.read(lane.plane, lane.palette.channels, tile.read))
+    def network_input(self, box: Box, lane: Lane) -> FloatArray:
+        """Return what the network reads of a box, shape (C, Y, X), in its own range."""
+        base = lane.palette.base(self.source.read(lane.plane, lane.palette.channels, box))
         if self.context == "white":
             white = np.asarray(lane.maps[0].white(self.source.dtype)).astype(base.dtype)
-            base = np.where(self.region.crop(tile.read), base, white)
+            base = np.where(self.region.crop(box), base, white)
         forward = [m.forward(channel) for m, channel in zip(lane.maps, base, strict=True)]
         seen = lane.palette.expand(np.stack(forward))
         return seen if lane.steps is None else lane.steps.before.apply(seen)

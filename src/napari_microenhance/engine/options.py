@@ -22,6 +22,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "provider": ("auto", "cpu", "cuda", "tensorrt", "openvino", "directml", "coreml"),
     "precision": ("auto", "float32", "int8"),
     "colour_order": ("auto", "rgb", "bgr"),
+    "statistics": ("auto", "image", "roi", "tile"),
 }
 """The words each text option accepts; `intensity` accepts a pair of numbers too."""
 
@@ -95,6 +96,10 @@ class Options:
     batch: int | Auto = _option("auto", "Tiles per network call.")
     precision: str = _option(
         "auto", "Arithmetic of the network; int8 runs the twin beside its file, auto the file."
+    )
+    statistics: str = _option(
+        "auto",
+        "Pixels over which a network that normalises by the whole image takes its statistics.",
     )
     memory: int | Auto = _option("auto", "Bytes the run may add; auto: half of what is free.")
     no_caution: tuple[str, ...] = _option(

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,7 +20,14 @@ from napari_microenhance.engine.tiles.tiling import Plan, context_box, plan
 from napari_microenhance.errors import OptionsError, RoiError
 from napari_microenhance.types import Box
 
-__all__ = ["PlanPart", "RunPlan", "plan_run", "plan_survey"]
+if TYPE_CHECKING:
+    from napari_microenhance.engine.statistics.coupled import CoupledNetwork
+    from napari_microenhance.engine.statistics.coupled_layout import CoupledLayout
+
+__all__ = ["PlanPart", "RunPlan", "plan_run", "plan_survey", "takes_statistics"]
+
+MUCH_LARGER: Final = 20
+"""Times the ROI's box from which on the cost of the whole image is told."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,11 +43,14 @@ class PlanPart:
         palette of the run.
     layout : Plan
         Tiles of one plane and palette; with a window those that it needs.
+    coupled : CoupledLayout or None
+        The same tiles where the network runs in groups of layers.
     """
 
     region: Region
     passes: tuple[tuple[tuple[int, ...], int], ...]
     layout: Plan
+    coupled: "CoupledLayout | None" = None
 
     @property
     def planes(self) -> int:
@@ -117,6 +129,18 @@ class RunPlan:
         """How neighbouring tiles are brought together."""
         return self.parts[0].layout.blend
 
+    def statistics(self, spec: ModelSpec, options: Options) -> str | None:
+        """Return over which pixels a network of radius "global" takes its statistics."""
+        if self.parts[0].coupled is not None:
+            return "roi" if options.statistics == "roi" else "image"
+        return "tile" if spec.radius == GLOBAL else None
+
+    @property
+    def kept(self) -> str | None:
+        """Where groups of layers leave their tensors; None: the network runs as a whole."""
+        coupled = self.parts[0].coupled
+        return None if coupled is None else coupled.keeping.place
+
     @property
     def box(self) -> Box:
         """Spatial ranges of the patch, image px; empty ones where the window meets no ROI."""
@@ -133,6 +157,8 @@ def plan_run(
     memory: int,
     *,
     window: Box | None = None,
+    coupled: "CoupledNetwork | None" = None,
+    folder: Path | None = None,
 ) -> RunPlan:
     """Plan a run; nothing is read and no network is needed.
 
@@ -148,6 +174,10 @@ def plan_run(
         Bytes that the run may add.
     window : Box, optional
         Spatial ranges, px: only the tiles of the full plan that these need.
+    coupled : CoupledNetwork, optional
+        The network in groups of layers, where `takes_statistics`.
+    folder : Path, optional
+        For what such a network keeps beyond the memory.
 
     Returns
     -------
@@ -181,9 +211,18 @@ def plan_run(
     per_px = (1 if lanes[0].makes_grey else source.channels) * source.dtype.itemsize * len(planes)
     parts = []
     for region, passes in groups.values():
-        layout = _layout(spec, region, options, memory, per_px)
-        layout = layout if window is None else layout.touching(window)
-        parts.append(PlanPart(region=region, passes=tuple(passes), layout=layout))
+        grouped = None
+        if coupled is not None:
+            from napari_microenhance.engine.statistics.coupled_layout import lay_out
+
+            spare = memory - _patch_bytes(spec, region, per_px)
+            grouped = lay_out(coupled, region, options, budget=spare, folder=folder)
+            grouped = grouped if window is None else grouped.touching(window)
+            layout = grouped.plan
+        else:
+            layout = _layout(spec, region, options, memory, per_px)
+            layout = layout if window is None else layout.touching(window)
+        parts.append(PlanPart(region=region, passes=tuple(passes), layout=layout, coupled=grouped))
     labels = spec.task == "labels"
     return RunPlan(
         selection=selection,
@@ -195,7 +234,7 @@ def plan_run(
         dtype=_result_dtype(spec, source, options),
         makes_grey=lanes[0].makes_grey or (labels and source.is_colour),
         cautions=(
-            *_seam_cautions(spec, parts[0].layout.blend, parts[0].layout.halo),
+            *(_size_cautions(parts, options) if coupled else _seam_cautions(spec, parts[0].layout)),
             *_channel_cautions(selection, lanes),
         ),
     )
@@ -206,16 +245,24 @@ def _layout(spec: ModelSpec, region: Region, options: Options, memory: int, per_
     blend = blend_of(spec, options)
     if blend != "crop":
         per_px += 4 * spec.channels_out
-    box_px = math.prod(stop - start for start, stop in region.box)
-    axes = size_axes(
-        spec,
-        region,
-        options,
-        memory=memory,
-        patch_bytes=box_px * math.ceil(per_px * spec.ratio**2),
-    )
+    patch = _patch_bytes(spec, region, per_px)
+    axes = size_axes(spec, region, options, memory=memory, patch_bytes=patch)
     domain = region.box if options.context == "white" else context_box(region, axes)
     return plan(region, axes, blend=blend, domain=domain, ratio=spec.ratio)
+
+
+def _patch_bytes(spec: ModelSpec, region: Region, per_px: int) -> int:
+    """Return what the result takes, at so many bytes per image pixel."""
+    box_px = math.prod(stop - start for start, stop in region.box)
+    return box_px * math.ceil(per_px * spec.ratio**2)
+
+
+def takes_statistics(spec: ModelSpec, options: Options) -> bool:
+    """Tell whether a run takes its statistics over more than a tile, in groups of layers."""
+    if spec.coupling != "numbers" or options.statistics == "tile":
+        return False
+    # Who asks for blended tiles gets them.
+    return options.statistics != "auto" or options.blend in ("auto", "crop")
 
 
 def plan_survey(spec: ModelSpec, source: Source, options: Options, memory: int) -> Plan:
@@ -273,13 +320,30 @@ def _channel_cautions(selection: Selection, lanes: Sequence[Palette]) -> tuple[C
     return (Caution("roi-planes", said),)
 
 
-def _seam_cautions(spec: ModelSpec, blend: str, halo: int) -> tuple[Caution, ...]:
+def _size_cautions(parts: Sequence[PlanPart], options: Options) -> tuple[Caution, ...]:
+    """Say it where the whole image costs far more than the ROI."""
+    worst, seconds = 0.0, 0.0
+    for part in parts:
+        if part.coupled is not None:
+            box = math.prod(stop - start for start, stop in part.region.box)
+            worst = max(worst, math.prod(part.coupled.image) / max(1, box))
+            seconds += part.coupled.seconds * len(part.passes)
+    if worst <= MUCH_LARGER or options.statistics != "auto":
+        return ()
+    said = (
+        f"The network normalises by the whole image, {worst:.0f} times the ROI's box (about "
+        f"{seconds:.0f} s); statistics=roi takes the box alone."
+    )
+    return (Caution("whole-image", said),)
+
+
+def _seam_cautions(spec: ModelSpec, layout: Plan) -> tuple[Caution, ...]:
     """Say where the options ask for what shows seams."""
-    if spec.radius == GLOBAL and blend == "crop":
+    if spec.radius == GLOBAL and layout.blend == "crop":
         said = "blend=crop shows seams: this network looks at the whole tile."
-    elif spec.radius != GLOBAL and halo < int(spec.radius):
+    elif spec.radius != GLOBAL and layout.halo < int(spec.radius):
         said = (
-            f"halo={halo} px is smaller than the network's reach of {spec.radius} px; "
+            f"halo={layout.halo} px is smaller than the network's reach of {spec.radius} px; "
             "seams are possible."
         )
     else:

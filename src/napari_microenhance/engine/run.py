@@ -15,7 +15,7 @@ from napari_microenhance.engine.intensity import fit
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.planning import PlanPart, RunPlan, plan_run, plan_survey
 from napari_microenhance.engine.region import scaled
-from napari_microenhance.engine.reports.report import Report
+from napari_microenhance.engine.reports.report import Report, fingerprint
 from napari_microenhance.engine.reports.report_sections import (
     ModelSection,
     ProviderSection,
@@ -27,6 +27,8 @@ from napari_microenhance.engine.runtime.session import Inference, Session
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.engine.statistics.coupled import CoupledNetwork
+from napari_microenhance.engine.statistics.coupled_lanes import CoupledLanes
 from napari_microenhance.engine.steps.fitting import needs_values
 from napari_microenhance.engine.steps.prescription import fit_lane, remarks
 from napari_microenhance.engine.steps.survey import survey
@@ -34,6 +36,7 @@ from napari_microenhance.engine.tiles.sizing import memory_budget, tiles_per_cal
 from napari_microenhance.engine.tiles.stitching import Seams, Stitcher
 from napari_microenhance.engine.tiles.tiling import Tile
 from napari_microenhance.errors import Cancelled, ImageError
+from napari_microenhance.files import cache_folder
 from napari_microenhance.types import AnyArray, Box, JsonObject
 
 __all__ = ["Job", "Progress", "foresee", "run"]
@@ -87,6 +90,8 @@ class Job:
     cautions : tuple of Caution or str
         From the file, the ROI and the network, for the report.
     probe_seconds : float
+    coupled : CoupledNetwork or None
+        The network in groups of layers, where it takes statistics of more than a tile.
     """
 
     source: Source
@@ -98,6 +103,7 @@ class Job:
     cautions: tuple[Caution | str, ...] = ()
     probe_seconds: float = 0.0
     parity: JsonObject | None = None
+    coupled: CoupledNetwork | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -177,6 +183,7 @@ class _Run:
         self._inference = Inference(job.session, _as_told(job.spec, job.options))
         self._seams = Seams()
         self._first_tile: float | None = None
+        self._total = 0
 
     def result(self) -> Result:
         """Run all tiles and return what they make."""
@@ -189,6 +196,8 @@ class _Run:
             job.options,
             memory_budget(job.options),
             window=job.window,
+            coupled=job.coupled,
+            folder=cache_folder("activations"),
         )
         lanes = self._lanes(plan)
         self._cautions += plan.cautions
@@ -196,8 +205,13 @@ class _Run:
             self._check_finite(part, lanes)
         canvas = self._canvas(plan, lanes)
         told = gather(self._cautions, silenced=job.options.no_caution)
-        self._on_progress(Progress(0, plan.tiles, cautions=told))
-        mismatch = self._run_tiles(plan, lanes, canvas)
+        feeds = [self._feed(plan, part) for part in plan.parts]
+        self._total = sum(
+            feed.tiles(self._placed(part, lanes))
+            for part, feed in zip(plan.parts, feeds, strict=True)
+        )
+        self._on_progress(Progress(0, self._total, cautions=told))
+        mismatch = self._run_tiles(plan, feeds, lanes, canvas)
         return Result(
             patch=canvas.patch,
             place=canvas.place,
@@ -274,6 +288,8 @@ class _Run:
             (max(0, min(t.read[a][0] for t in tiles)), min(n, max(t.read[a][1] for t in tiles)))
             for a, n in enumerate(source.spatial_shape)
         )
+        if part.coupled is not None:
+            seen = part.coupled.domain
         nan = infinite = 0
         for plane, number in part.passes:
             self._check_stop()
@@ -286,45 +302,73 @@ class _Run:
                 "would see them; replace them first."
             )
 
-    def _run_tiles(self, plan: RunPlan, lanes: list[Lane], canvas: Canvas) -> float | None:
-        """Infer, stitch and paint every tile of every lane; return the mismatch."""
-        done = pixels_done = 0
-        mismatches: list[float] = []
-        for part in plan.parts:
-            placed = [dataclasses.replace(lanes[number], plane=p) for p, number in part.passes]
-            for tile, painted in self._painted(plan, part, placed, canvas, mismatches):
-                done += 1
-                pixels_done += math.prod(tile.shape)
-                elapsed = time.perf_counter() - self._started
-                self._first_tile = self._first_tile or elapsed
-                left = elapsed * (plan.pixels_computed / pixels_done - 1)
-                box, pixels = painted or (None, None)
-                self._on_progress(Progress(done, plan.tiles, box, pixels, left))
-        return max(mismatches, default=None)
+    def _placed(self, part: PlanPart, lanes: list[Lane]) -> list[Lane]:
+        """Return the lanes of each plane of a part."""
+        return [dataclasses.replace(lanes[number], plane=plane) for plane, number in part.passes]
 
-    def _painted(
-        self,
-        plan: RunPlan,
-        part: PlanPart,
-        lanes: list[Lane],
-        canvas: Canvas,
-        mismatches: list[float],
-    ) -> Iterator[tuple[Tile, tuple[Box, AnyArray] | None]]:
-        """Run the tiles of planes with one region, and yield what each of them painted."""
-        job, layout = self._job, part.layout
-        neighbours = layout.neighbours()
-        stitchers: dict[Lane, Stitcher] = {}
+    def _feed(self, plan: RunPlan, part: PlanPart) -> Feed | CoupledLanes:
+        """Return what yields the tiles of planes with one region."""
+        job = self._job
         feed = Feed(
             source=job.source,
             region=part.region,
             spec=job.spec,
             inference=self._inference,
-            layout=layout,
+            layout=part.layout,
             context=job.options.context,
             batch=plan.batch,
         )
+        if part.coupled is None:
+            return feed
+        white = job.options.context == "white"
+        # The numbers depend on the pixels, and on the region where it is all that is seen.
+        seen = (fingerprint(job.source.data) or id(job.source.data), id(part.region) * white)
+        return CoupledLanes(feed, part.coupled, seen)
+
+    def _run_tiles(
+        self,
+        plan: RunPlan,
+        feeds: list[Feed | CoupledLanes],
+        lanes: list[Lane],
+        canvas: Canvas,
+    ) -> float | None:
+        """Infer, stitch and paint every tile of every lane; return the mismatch."""
+        done = 0
+        work = work_done = 0.0
+        mismatches: list[float] = []
+        for part, feed in zip(plan.parts, feeds, strict=True):
+            placed = self._placed(part, lanes)
+            work = plan.pixels_computed if part.coupled is None else self._total
+            for tile, painted in self._painted(part, feed, placed, canvas, mismatches):
+                done += 1
+                work_done += math.prod(tile.shape) if tile and part.coupled is None else 1
+                elapsed = time.perf_counter() - self._started
+                if painted is not None:
+                    self._first_tile = self._first_tile or elapsed
+                left = elapsed * (work / work_done - 1)
+                box, pixels = painted or (None, None)
+                self._on_progress(Progress(done, self._total, box, pixels, left))
+            if isinstance(feed, CoupledLanes):
+                self._inference.seconds += feed.seconds
+        return max(mismatches, default=None)
+
+    def _painted(
+        self,
+        part: PlanPart,
+        feed: Feed | CoupledLanes,
+        lanes: list[Lane],
+        canvas: Canvas,
+        mismatches: list[float],
+    ) -> Iterator[tuple[Tile | None, tuple[Box, AnyArray] | None]]:
+        """Run the tiles of planes with one region, and yield what each of them painted."""
+        layout = part.layout
+        neighbours = layout.neighbours()
+        stitchers: dict[Lane, Stitcher] = {}
         with feed:
             for lane, index, output in feed.outputs(lanes, self._check_stop):
+                if index is None or output is None:
+                    yield None, None
+                    continue
                 stitcher = stitchers.setdefault(lane, Stitcher(layout, neighbours, self._seams))
                 tile = layout.tiles[index]
                 painted = canvas.paint(
@@ -354,7 +398,10 @@ class _Run:
         self._memory.look()
         course = Course(
             provider=ProviderSection(
-                asked=job.options.provider, got=self._inference.got, parity=job.parity or None
+                asked=job.options.provider,
+                # Groups of layers run on the CPU.
+                got="cpu" if job.coupled else self._inference.got,
+                parity=job.parity or None,
             ),
             seconds=SecondsSection(
                 total=time.perf_counter() - self._started,

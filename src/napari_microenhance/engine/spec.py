@@ -124,6 +124,11 @@ class ModelSpec:
         Name, value, dtype and shape of further scalar inputs.
     preprocessing, postprocessing : tuple of Step
         What a package prescribes in place of `Options.intensity`; empty: nothing.
+    coupling : {"", "numbers", "pixels"}
+        How a network of radius "global" couples its pixels: by a few numbers over the whole image,
+        so that tiles can be exact, or otherwise; empty for finite networks.
+    coupling_note : str
+        Why it is "pixels".
     bytes_per_pixel : float
         Working memory of the network per input pixel, measured.
     """
@@ -161,6 +166,8 @@ class ModelSpec:
     preprocessing: tuple[AnyStep, ...] = ()
     postprocessing: tuple[AnyStep, ...] = ()
     bytes_per_pixel: float = 0.0
+    coupling: Literal["", "numbers", "pixels"] = ""
+    coupling_note: str = ""
     licence: str = ""
     citation: str = ""
     card: str = ""

@@ -14,11 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import platformdirs
 import pydantic
 
 from napari_microenhance.engine.probing.probe import EDITION
 from napari_microenhance.engine.runtime.session import runtime_version
+from napari_microenhance.files import cache_folder
 from napari_microenhance.unfinished import noted
 
 __all__ = ["fetch", "keep", "key_of"]
@@ -33,7 +33,7 @@ ENTRY_BYTES_MOST: Final = 1 << 18
 
 def folder() -> Path:
     """Return where entries are kept."""
-    return Path(platformdirs.user_cache_dir("napari-microenhance", appauthor=False)) / "probes"
+    return cache_folder("probes")
 
 
 def key_of(*parts: object) -> str:

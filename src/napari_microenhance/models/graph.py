@@ -115,7 +115,10 @@ class Graph:
         found = []
         for part, count in self.parts.items():
             places = f"in {count} places" if count > 1 else "in one place"
-            if spec.radius == GLOBAL:
+            if spec.coupling == "numbers":
+                sentence = f"It {COUPLING[part].replace('tile', 'image')} {places}."
+                found.append(Finding("info", sentence))
+            elif spec.radius == GLOBAL:
                 sentence = f"It {COUPLING[part]} {places}, so neighbouring tiles can differ."
                 found.append(Finding("caution", sentence, "seams"))
             else:
@@ -127,7 +130,8 @@ class Graph:
         if self.training_norm:
             sentence = (
                 "Its batch normalisation was left in training mode, so it uses the statistics of "
-                "each tile; export it in evaluation mode (PyTorch: model.eval())."
+                f"{'the image' if spec.coupling == 'numbers' else 'each tile'}; export it in "
+                "evaluation mode (PyTorch: model.eval())."
             )
             found.append(Finding("caution", sentence, "training-mode"))
         if self.dropout or self.noise:

@@ -11,9 +11,11 @@ from typing import Any
 
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.planning import takes_statistics
 from napari_microenhance.engine.runtime.providers import Choice, Parity, choose, try_provider
 from napari_microenhance.engine.runtime.session import Session, available_providers
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
+from napari_microenhance.engine.statistics.coupled import CoupledNetwork
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models import cache
 from napari_microenhance.models.bioimageio.package_file import PackagedModel
@@ -74,6 +76,7 @@ class Model:
         if session is not None:
             self._sessions["cpu", "auto"] = session
         self._choices: dict[tuple[str, int | str], Choice] = {}
+        self._coupled: dict[int | str, CoupledNetwork] = {}
         self._opening = threading.Lock()
 
     @property
@@ -199,6 +202,27 @@ class Model:
         Session
         """
         return self.choice(provider, threads).session
+
+    def coupled_for(self, options: Options) -> CoupledNetwork | None:
+        """Return the network in groups of layers, where a run is to go so; made once, then kept.
+
+        Parameters
+        ----------
+        options : Options
+            `statistics`, `blend` and `threads` are used.
+
+        Returns
+        -------
+        CoupledNetwork or None
+        """
+        if not takes_statistics(self.spec, options):
+            return None
+        with self._opening:
+            if options.threads not in self._coupled:
+                self._coupled[options.threads] = CoupledNetwork(
+                    self.path, self.spec, threads=options.threads
+                )
+            return self._coupled[options.threads]
 
     def assignment(self, provider: str) -> dict[str, list[str]]:
         """Return the kinds of operators that each provider runs; loads the network again.

@@ -16,6 +16,7 @@ from napari_microenhance.engine.probing.probe import Probed, probe
 from napari_microenhance.engine.probing.ranges import RangeHint, range_findings, suggest_range
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
+from napari_microenhance.engine.statistics.coupling import find_coupling
 from napari_microenhance.errors import ModelError
 from napari_microenhance.models import cache
 from napari_microenhance.models.bioimageio.descriptions import contradictions
@@ -127,6 +128,7 @@ def _measure(origin: Origin, edits: Mapping[str, Any]) -> tuple[Measured, Sessio
     spec, refuted = reconciled(probed.spec, edits)
     levels = measure_levels(session, spec)
     spec, contradicted = _with_output(spec, levels)
+    spec = _with_coupling(origin.path, spec)
     hint = suggest_range(
         session,
         spec,
@@ -134,12 +136,33 @@ def _measure(origin: Origin, edits: Mapping[str, Any]) -> tuple[Measured, Sessio
         bounds=graph.bounds.get(spec.output or session.outputs[0].name),
         preparation=graph.preparation,
     )
-    findings = [*probed.findings, *graph.findings(spec), *refuted, *contradicted]
+    findings = [f for f in probed.findings if f.name != "seams"]
+    findings += [*_coupling(spec), *graph.findings(spec), *refuted, *contradicted]
     findings += _refuted_claims(origin, spec)
     if not spec.preprocessing:
         findings += range_findings(hint, spec, levels)
     beside = _stamps(origin.path.parent, [path.name for path in graph.external])
     return Measured(spec, tuple(dict.fromkeys(findings)), hint, beside), session
+
+
+def _with_coupling(path: Path, spec: ModelSpec) -> ModelSpec:
+    """Return the spec with how a network of global reach couples its pixels."""
+    coupling, note = find_coupling(path, spec)
+    return dataclasses.replace(spec, coupling=coupling, coupling_note=note)
+
+
+def _coupling(spec: ModelSpec) -> tuple[Finding, ...]:
+    """Return what is to be said of a network whose every pixel depends on all others."""
+    if spec.coupling == "numbers":
+        sentence = "It normalises by the whole image and is run so; its tiles show no seams."
+        return (Finding("info", sentence, "seams"),)
+    if spec.coupling == "pixels":
+        sentence = (
+            "Every output pixel depends on the whole tile, so neighbouring tiles differ; they are "
+            f"blended and the mismatch is reported ({spec.coupling_note})."
+        )
+        return (Finding("caution", sentence, "seams"),)
+    return ()
 
 
 def _with_output(spec: ModelSpec, levels: Levels) -> tuple[ModelSpec, tuple[Finding, ...]]:

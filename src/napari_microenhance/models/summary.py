@@ -69,6 +69,7 @@ def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
         "scale": spec.scale,
         "border_loss": list(spec.border_loss),
         "radius": spec.radius,
+        "coupling": spec.coupling,
         "shift_step": spec.shift_step,
         **_tiles(spec),
         "findings": [{"severity": f.severity, "sentence": f.sentence} for f in model.details],

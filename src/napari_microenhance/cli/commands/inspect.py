@@ -116,6 +116,8 @@ def _channels(count: int) -> str:
 
 def _reach(facts: dict[str, Any]) -> str:
     """Return reach and halo in words."""
+    if facts["coupling"] == "numbers":
+        return "the whole image; seam-free (whole-image statistics)"
     if facts["radius"] == "global":
         return f"the whole tile; tiles overlap by {2 * (facts['halo'] or 0)} px and are blended"
     step = facts["shift_step"]

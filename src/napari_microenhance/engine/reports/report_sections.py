@@ -142,6 +142,10 @@ class PlanSection(Section):
         What the tile size was chosen for.
     window : Box or None
         Of a preview: (start, stop) per spatial axis, px.
+    statistics : {"image", "roi", "tile"} or None
+        Over which pixels a network of radius "global" took its statistics; None: it is finite.
+    kept : {"memory", "disk", "nowhere"} or None
+        Where its groups of layers left their tensors, or None where it ran as a whole.
     """
 
     tiles: int
@@ -153,6 +157,8 @@ class PlanSection(Section):
     planes: int
     memory_bytes: int
     window: Box | None = None
+    statistics: str | None = None
+    kept: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -100,6 +100,8 @@ def make_report(
             planes=len(plan.planes),
             memory_bytes=plan.memory_bytes,
             window=plan.window,
+            statistics=plan.statistics(model.spec, options),
+            kept=plan.kept,
         ),
         intensity=_intensity(lanes),
         clipped=canvas.clipped,

@@ -172,7 +172,7 @@ class Session:
                 enable_fallback=0,
             )
         except RUNTIME_ERRORS as error:
-            text = _first_line(error)
+            text = first_line(error)
             if not isinstance(model, bytes):
                 text = text.replace(os.fspath(model), model.name)
             if "Protobuf parsing failed" in text:
@@ -272,7 +272,7 @@ class Session:
         try:
             tensor = self._session.run(names, inputs, options)[0]
         except RUNTIME_ERRORS as error:
-            text = _first_line(error)
+            text = first_line(error)
             if "allocate memory" in text or "bad_alloc" in text:
                 raise MemoryBudgetError(
                     f"The network {self.name} got no memory for a tile of shape "
@@ -441,7 +441,7 @@ def _tensor(node: Any) -> Tensor:  # noqa: ANN401 - onnxruntime is untyped
     return Tensor(node.name, tuple(node.shape or ()), node.type)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an onnxruntime error, without its numbering."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return SOURCE_PLACE.sub("", line.split(" : ")[-1]).strip()[:300]

@@ -36,7 +36,7 @@ def describe(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
         pairs.append(("Border", f"loses {max(spec.border_loss)} px on every side"))
     tiling = usual_tiling(spec)
     pairs.append(("Each pixel sees", _reach(spec, tiling)))
-    if tiling is not None:
+    if tiling is not None and spec.coupling != "numbers":
         shape = " x ".join(map(str, tiling.tile))
         pairs.append(("Useful", f"{tiling.useful:.0%} of a tile of {shape} px"))
     if spec.shift_step > 1:
@@ -51,6 +51,8 @@ def describe(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
 
 def _reach(spec: ModelSpec, tiling: Tiling | None) -> str:
     """Return what a pixel sees, and what tiles make of it."""
+    if spec.coupling == "numbers":
+        return "the whole image; seam-free (whole-image statistics)"
     if spec.radius == GLOBAL:
         blended = f", neighbours are blended over {2 * tiling.halo} px" if tiling else ""
         return f"the whole tile{blended}"

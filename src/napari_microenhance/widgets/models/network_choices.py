@@ -93,7 +93,8 @@ class Networks:
             return ""
         spec = self._models[key].spec
         low, high = spec.value_range
-        reach = "the whole tile" if spec.radius == "global" else f"{spec.radius} px"
+        seen = "image" if spec.coupling == "numbers" else "tile"
+        reach = f"the whole {seen}" if spec.radius == "global" else f"{spec.radius} px"
         colours = "colour" if spec.channels_in == 3 else "greyscale"
         sizes = [str(rule) for rule in spec.size]
         size = "of any size" if set(sizes) == {"any"} else f"of {' by '.join(sizes)} px"

@@ -1,0 +1,95 @@
+"""A part of a network: named tensors in, named tensors out, stoppable from another thread."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
+import onnxruntime as ort
+
+from napari_microenhance.engine.runtime.session import (
+    FATAL_ONLY,
+    RUNTIME_ERRORS,
+    cpu_count,
+    first_line,
+)
+from napari_microenhance.errors import Cancelled, MemoryBudgetError, ModelError
+
+__all__ = ["Subgraph"]
+
+
+class Subgraph:
+    """A part of a network, loaded for the CPU.
+
+    Parameters
+    ----------
+    model : bytes
+        An ONNX file.
+    outputs : sequence of str
+        Tensors to read, in this order.
+    name : str
+        Of the network, for error texts.
+    threads : int or "auto"
+
+    Raises
+    ------
+    ModelError
+        If onnxruntime cannot load it.
+    """
+
+    def __init__(
+        self, model: bytes, outputs: Sequence[str], *, name: str, threads: int | str = "auto"
+    ) -> None:
+        self.name = name
+        self._outputs = list(outputs)
+        self._stopped = threading.Event()
+        self._options: ort.RunOptions | None = None
+        options = ort.SessionOptions()
+        options.log_severity_level = FATAL_ONLY
+        options.intra_op_num_threads = cpu_count() if threads == "auto" else int(threads)
+        try:
+            self._session = ort.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
+        except RUNTIME_ERRORS as error:
+            raise ModelError(
+                f"onnxruntime cannot load a part of the network {name}: {first_line(error)}"
+            ) from error
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """Return the outputs.
+
+        Raises
+        ------
+        Cancelled
+            If `stop` was called before or during the call.
+        MemoryBudgetError, ModelError
+            If it fails.
+        """
+        self._options = ort.RunOptions()
+        self._options.log_severity_level = FATAL_ONLY
+        if self._stopped.is_set():
+            raise Cancelled
+        try:
+            found: list[npt.NDArray[Any]] = self._session.run(
+                self._outputs, dict(feeds), self._options
+            )
+        except RUNTIME_ERRORS as error:
+            if self._stopped.is_set():
+                raise Cancelled from error
+            text = first_line(error)
+            if "allocate memory" in text or "bad_alloc" in text:
+                raise MemoryBudgetError(
+                    f"A part of the network {self.name} got no memory; use a smaller tile."
+                ) from error
+            raise ModelError(f"A part of the network {self.name} failed: {text}") from error
+        finally:
+            self._options = None
+        return found
+
+    def stop(self) -> None:
+        """End the call in flight within its current operator, and refuse any further one."""
+        self._stopped.set()
+        options = self._options
+        if options is not None:
+            options.terminate = True

@@ -1,0 +1,158 @@
+"""Numbers over all pixels of a tensor, gathered tile by tile, each pixel once."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_microenhance.engine.statistics.rewriting import Statistic
+
+__all__ = ["Gathering", "gathering_of"]
+
+Array = npt.NDArray[Any]
+Float64Array = npt.NDArray[np.float64]
+
+
+class Gathering(Protocol):
+    """Takes the kept part of every tile, in order.
+
+    Sums are float64 over tiles and rows, float32 within a row: a row of some thousand values
+    loses less than 1e-6 of their size.
+    """
+
+    statistic: Statistic
+
+    def add(self, block: Array) -> None:
+        """Take over the kept part of a tile, in the tensor's own layout."""
+
+    def values(self) -> tuple[Array, ...]:
+        """Return the numbers, float64, in the statistic's shape."""
+
+
+class _Moments:
+    """Mean and variance, joined so that a large mean takes nothing of the variance's precision.
+
+    References
+    ----------
+    .. [1] Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+       variances", 1979. https://doi.org/10.1007/978-3-642-51461-6_3
+    """
+
+    def __init__(self, statistic: Statistic) -> None:
+        self.statistic = statistic
+        self._count = 0
+        self._mean: Float64Array = np.zeros(())
+        self._squares: Float64Array = np.zeros(())
+
+    def add(self, block: Array) -> None:
+        """Join mean and sum of squared distances with those of another tile."""
+        axes = self.statistic.axes
+        count = math.prod(block.shape[a] for a in axes)
+        near = (_sum(block, axes) / count).astype(block.dtype)
+        distance = block - np.expand_dims(near, axes)
+        # What the mean lost when it was made of the block's own type.
+        left = _sum(distance, axes) / count
+        mean, squares = near + left, _sum_of_squares(distance, axes) - left**2 * count
+        total = self._count + count
+        apart = mean - self._mean
+        self._mean = self._mean + apart * (count / total)
+        self._squares = self._squares + squares + apart**2 * (self._count * count / total)
+        self._count = total
+
+    def values(self) -> tuple[Array, ...]:
+        """Return mean and variance."""
+        shape = self.statistic.shape
+        variance = np.maximum(self._squares, 0) / self._count
+        return self._mean.reshape(shape), variance.reshape(shape)
+
+
+class _Sums:
+    """A sum, or a largest or smallest value, and what is made of it at the end."""
+
+    def __init__(self, statistic: Statistic) -> None:
+        self.statistic = statistic
+        self._count = 0
+        self._total: Float64Array | None = None
+
+    def add(self, block: Array) -> None:
+        """Join the number with that of another tile."""
+        part = PARTS[self.statistic.kind](block, self.statistic)
+        join = JOINS.get(self.statistic.kind, np.add)
+        self._total = part if self._total is None else join(self._total, part)
+        self._count += math.prod(block.shape[a] for a in self.statistic.axes)
+
+    def values(self) -> tuple[Array, ...]:
+        """Return the number."""
+        found = np.asarray(self._total, np.float64)
+        kind = self.statistic.kind
+        if kind == "mean":
+            found = found / self._count
+        elif kind == "l2":
+            found = np.sqrt(found)
+        elif kind == "lp":
+            found = found ** (1 / self.statistic.power)
+        elif kind == "logsum":
+            found = np.log(found)
+        return (found.reshape(self.statistic.shape),)
+
+
+class _Exponents:
+    """The logarithm of a sum of exponentials, each relative to the highest value so far."""
+
+    def __init__(self, statistic: Statistic) -> None:
+        self.statistic = statistic
+        self._top: Float64Array = np.full((), -np.inf)
+        self._total: Float64Array = np.zeros(())
+
+    def add(self, block: Array) -> None:
+        """Join the sum with that of another tile."""
+        axes = self.statistic.axes
+        top = np.maximum(self._top, block.max(axis=axes))
+        here = np.exp(block - np.expand_dims(top, axes)).sum(axis=axes, dtype=np.float64)
+        self._total = self._total * np.exp(self._top - top) + here
+        self._top = top
+
+    def values(self) -> tuple[Array, ...]:
+        """Return the number."""
+        return ((self._top + np.log(self._total)).reshape(self.statistic.shape),)
+
+
+def gathering_of(statistic: Statistic) -> Gathering:
+    """Return what gathers a kind of numbers."""
+    if statistic.kind == "moments":
+        return _Moments(statistic)
+    return _Exponents(statistic) if statistic.kind == "logsumexp" else _Sums(statistic)
+
+
+def _sum(block: Array, axes: tuple[int, ...]) -> Float64Array:
+    """Return the sum along some axes: float32 along the last of them, float64 beyond."""
+    rows = block.sum(axis=axes[-1], keepdims=True, dtype=np.float32)
+    return np.asarray(rows.sum(axis=axes, dtype=np.float64), np.float64)
+
+
+def _sum_of_squares(block: Array, axes: tuple[int, ...]) -> Float64Array:
+    """Return the sum of squares along some axes."""
+    letters = "abcdefgh"[: block.ndim]
+    kept = letters.replace(letters[axes[-1]], "")
+    rows = np.einsum(f"{letters},{letters}->{kept}", block, block)
+    rest = tuple(a - (a > axes[-1]) for a in axes[:-1])
+    return np.asarray(rows.sum(axis=rest, dtype=np.float64), np.float64)
+
+
+PARTS: Final[dict[str, Callable[[Array, Statistic], Float64Array]]] = {
+    "mean": lambda b, s: _sum(b, s.axes),
+    "sum": lambda b, s: _sum(b, s.axes),
+    "logsum": lambda b, s: _sum(b, s.axes),
+    "l1": lambda b, s: _sum(np.abs(b), s.axes),
+    "l2": lambda b, s: _sum_of_squares(b, s.axes),
+    "sumsq": lambda b, s: _sum_of_squares(b, s.axes),
+    "lp": lambda b, s: _sum(np.abs(b) ** s.power, s.axes),
+    "max": lambda b, s: b.max(axis=s.axes).astype(np.float64),
+    "min": lambda b, s: b.min(axis=s.axes).astype(np.float64),
+}
+JOINS: Final[dict[str, Callable[[Float64Array, Float64Array], Float64Array]]] = {
+    "max": np.maximum,
+    "min": np.minimum,
+}

@@ -153,10 +153,23 @@ def foresee(job: Job) -> tuple[Caution | str, ...]:
     MicroEnhanceError
         If the image, the options or the network do not fit together.
     """
-    budget = memory_budget(job.options)
-    plan = plan_run(job.spec, job.source, job.selection, job.options, budget, window=job.window)
+    plan = _planned(job)
     said = [*job.cautions, *remarks(job.source, job.spec, job.options), *plan.cautions]
     return gather(said, silenced=job.options.no_caution)
+
+
+def _planned(job: Job) -> RunPlan:
+    """Plan a run; what is free changes all the time, so one number is for all of it."""
+    return plan_run(
+        job.spec,
+        job.source,
+        job.selection,
+        job.options,
+        memory_budget(job.options),
+        window=job.window,
+        coupled=job.coupled,
+        folder=cache_folder("activations"),
+    )
 
 
 def _ignore(_: Progress) -> None:
@@ -188,17 +201,7 @@ class _Run:
     def result(self) -> Result:
         """Run all tiles and return what they make."""
         job = self._job
-        # What is free changes all the time; one number for the whole run, and for the record.
-        plan = plan_run(
-            job.spec,
-            job.source,
-            job.selection,
-            job.options,
-            memory_budget(job.options),
-            window=job.window,
-            coupled=job.coupled,
-            folder=cache_folder("activations"),
-        )
+        plan = _planned(job)
         lanes = self._lanes(plan)
         self._cautions += plan.cautions
         for part in plan.parts:

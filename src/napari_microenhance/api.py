@@ -12,7 +12,7 @@ from napari_microenhance.engine.arguments import (
     check_called,
     whole_depth,
 )
-from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.engine.cautions import Caution, gather
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.reports.report_sections import ModelSection
@@ -24,6 +24,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ModelError
 from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.full_range import FullRange
+from napari_microenhance.measure.likeness import likeness_cautions
 from napari_microenhance.measure.trust_maps.trust import TrustMap, mismatch_map, noted
 from napari_microenhance.models import Model, ModelInfo, list_models, load_model
 from napari_microenhance.models.sidecar import load_edits, save_edits
@@ -133,9 +134,11 @@ def enhance(
     check_called(on_progress=on_progress, should_stop=should_stop)
     job, name = _job(image, model, roi, axes, options, window)
     result = run(job, on_progress=on_progress, should_stop=should_stop)
-    if name is None:
-        return result
-    return dataclasses.replace(result, report=result.report.named(name))
+    told = likeness_cautions(result, job.selection, job.spec) if job.window is None else ()
+    report = result.report.warned(gather(told, silenced=job.options.no_caution))
+    if name is not None:
+        report = report.named(name)
+    return dataclasses.replace(result, report=report)
 
 
 def foresee(

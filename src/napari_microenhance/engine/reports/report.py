@@ -6,10 +6,12 @@ import functools
 import hashlib
 import importlib.metadata
 import platform
+from collections.abc import Iterable
 from typing import Final, Self
 
 import numpy as np
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.place import Place
 from napari_microenhance.engine.reports.report_sections import (
     ImageSection,
@@ -117,6 +119,11 @@ class Report:
     def place(self) -> Place:
         """Where the patch lies."""
         return self.result.place(self.model.spec)
+
+    def warned(self, more: Iterable[Caution | str]) -> Self:
+        """Return the report with further warnings."""
+        said = [str(caution) for caution in more]
+        return dataclasses.replace(self, warnings=[*self.warnings, *said])
 
     def named(self, image: str) -> Self:
         """Return the report with the name of the image's file, without folders."""

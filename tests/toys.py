@@ -220,8 +220,19 @@ def instance_norm(path: Path, **save: object) -> Path:
     return g.save(path, g.conv(g.relu(x), 4, 1), **save)
 
 
-def pix2pix(path: Path, *, size: int = 512, depth: int = 6, width: int = 4, seed: int = 0) -> Path:
-    """A generator shaped like pix2pix: 3 channels, strided down, up, tanh, fixed size."""
+def pix2pix(
+    path: Path,
+    *,
+    size: int = 512,
+    depth: int = 6,
+    width: int = 4,
+    seed: int = 0,
+    bounded: bool = True,
+) -> Path:
+    """A generator shaped like pix2pix: 3 channels, strided down, up, tanh, fixed size.
+
+    Without its tanh its channels go far beyond the range that they are meant to have.
+    """
     g = Graph(3, seed)
     x, cin = "x", 3
     skips = []
@@ -234,7 +245,12 @@ def pix2pix(path: Path, *, size: int = 512, depth: int = 6, width: int = 4, seed
         x = g.relu(g.conv(g.up(x), cin, cout))
         x = g.node("Concat", x, skip, axis=1)
         cin = 2 * cout
-    x = g.node("Tanh", g.conv(g.up(x), cin, 3))
+    x = g.conv(g.up(x), cin, 3)
+    x = (
+        g.node("Tanh", x)
+        if bounded
+        else g.node("Mul", x, g.constant(np.float32([9, -7, 5])[:, None, None]))
+    )
     return g.save(path, x, shape=(1, None, size, size))
 
 

@@ -76,7 +76,9 @@ def _limits(image: npt.NDArray[Any]) -> tuple[float, float]:
     """Return the values that are shown black and white."""
     if image.dtype == np.uint8:
         return 0.0, 255.0
-    low, high = (float(v) for v in np.percentile(image, (0.1, 99.9)))
+    from napari_microenhance.engine.intensity import PERCENTILES
+
+    low, high = (float(v) for v in np.percentile(image, PERCENTILES))
     return low, high if high > low else low + 1.0
 
 

@@ -3,17 +3,17 @@
 import dataclasses
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.intensity import IntensityMap, Palette
-from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.region import Region, resample, scaled, slices
 from napari_microenhance.engine.runtime.session import Inference
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
@@ -60,6 +60,14 @@ class Feed:
     context : {"image", "white"}
     batch : int
         Tiles per network call, at most; they must have one shape.
+    dtype : dtype, optional
+        Of the result. Channels that become one grey are clipped to it before; default: they
+        are not.
+
+    Attributes
+    ----------
+    clipped : int
+        Pixels of the region of which a channel was clipped so.
     """
 
     source: Source
@@ -69,6 +77,8 @@ class Feed:
     layout: Plan
     context: str
     batch: int = 1
+    dtype: np.dtype[Any] | None = None
+    clipped: int = dataclasses.field(default=0, init=False)
     _pool: ThreadPoolExecutor | None = dataclasses.field(default=None, init=False, repr=False)
 
     def __enter__(self) -> Self:
@@ -135,10 +145,18 @@ class Feed:
         tensors = [self.network_input(self.layout.tiles[i].read, lane) for i in group]
         # A file that prescribes its batch gets copies of the last tile.
         tensors += [tensors[-1]] * ((self.spec.batch or len(tensors)) - len(tensors))
-        return self.as_channels(self.inference.run(np.stack(tensors))[: len(group)], lane)
+        return self.as_channels(self.inference.run(np.stack(tensors))[: len(group)], lane, group)
 
-    def as_channels(self, output: FloatArray, lane: Lane) -> FloatArray:
+    def as_channels(self, output: FloatArray, lane: Lane, group: Sequence[int]) -> FloatArray:
         """Return base channels, shape (N, B, Y, X), of what the network gave.
+
+        Parameters
+        ----------
+        output : ndarray, shape (N, C, Y, X), float32
+            In the network's range.
+        lane : Lane
+        group : sequence of int
+            Index in the layout of each of the N tiles.
 
         Raises
         ------
@@ -152,7 +170,23 @@ class Feed:
             )
         if self.spec.task == "labels" or lane.steps is not None:
             return output
-        return np.stack([lane.palette.collapse(o) for o in output])
+        pairs = zip(group, output, strict=True)
+        return np.stack([self._collapsed(self.layout.tiles[i], lane, o) for i, o in pairs])
+
+    def _collapsed(self, tile: Tile, lane: Lane, output: FloatArray) -> FloatArray:
+        """Return base channels; what a network makes of a grey is an image before it is grey."""
+        shown_as_colours = lane.palette.repeat > 1 and lane.palette.kind in ("grey", "direct")
+        limits = lane.maps[0].limits(self.dtype) if self.dtype is not None else None
+        if shown_as_colours and limits is not None and len(output) > 1:
+            low, high = map(np.float32, limits)
+            keep = scaled(tile.keep, self.layout.ratio)
+            kept = output[(slice(3), *slices(keep, tile.output))]
+            beyond = ((kept < low) | (kept > high)).any(axis=0)
+            if beyond.any():
+                inside = resample(self.region.crop(tile.keep), keep, self.layout.ratio)
+                self.clipped += int(np.count_nonzero(beyond & inside))
+            output = np.clip(output, low, high)
+        return lane.palette.collapse(output)
 
     def network_input(self, box: Box, lane: Lane) -> FloatArray:
         """Return what the network reads of a box, shape (C, Y, X), in its own range."""

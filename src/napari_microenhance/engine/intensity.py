@@ -7,18 +7,19 @@ per base channel takes them to the network's range and back.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.luma import luma
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import in_input_units
 from napari_microenhance.errors import ModelError
 
-__all__ = ["REC601", "IntensityMap", "Palette", "fit", "palettes", "to_dtype"]
+__all__ = ["PERCENTILES", "IntensityMap", "Palette", "fit", "palettes", "to_dtype"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -28,11 +29,11 @@ SAMPLE = 1 << 16
 EXACT = 1 << 20
 """Image values up to here keep at least 4 bits behind the point in float32."""
 
+PERCENTILES: Final = (0.1, 99.9)
+"""Of an image's values: what counts as its black and its white."""
+
 UNCHANGED = ("none", "package")
 """Sources of maps that leave values as they are."""
-
-REC601 = np.array([0.299, 0.587, 0.114], np.float32)
-"""Luma weights of R, G, B: ITU-R Recommendation BT.601."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +98,17 @@ class IntensityMap:
             return np.asarray(values.astype(np.float64) * gain + offset)
         return np.asarray(values * np.float32(gain) + np.float32(offset))
 
+    def limits(self, dtype: np.dtype[Any]) -> tuple[float, float] | None:
+        """Return the network's output at the ends of a whole-number type; None for floats."""
+        if dtype.kind not in "ui":
+            return None
+        info = np.iinfo(dtype)
+        if self.source in UNCHANGED:
+            return float(info.min), float(info.max)
+        gain = (self.back_high - self.back_low) / (self.out_high - self.out_low)
+        offset = self.back_low - self.out_low * gain
+        return (info.min - offset) / gain, (info.max - offset) / gain
+
     def white(self, dtype: np.dtype[Any]) -> float:
         """Return what is white in an image of this type: its maximum, for floats the high."""
         return float(np.iinfo(dtype).max) if dtype.kind in "ui" else self.high
@@ -154,10 +166,10 @@ class Palette:
         """Return the base channels, shape (B, ...), in image units."""
         if self.kind in ("direct", "reduced"):
             return raw
-        grey = np.tensordot(REC601, raw[:3].astype(np.float32), axes=1)[None]
+        grey = luma(raw)[None]
         # A grey image of whole numbers is one: the luma is rounded as any converter does.
         whole = self.kind == "grey" and raw.dtype.kind in "ui"
-        return to_dtype(grey, raw.dtype)[0] if whole else grey
+        return to_dtype(grey, raw.dtype)[0] if whole else grey.astype(np.float32)
 
     def expand(self, base: FloatArray) -> FloatArray:
         """Return what the network reads, shape (C, Y, X)."""
@@ -175,7 +187,7 @@ class Palette:
         """Return base channels from what the network gave, shape (B, Y, X)."""
         if self.repeat == 1 or len(output) == 1:
             return output
-        return np.tensordot(REC601, output[:3], axes=1)[None]
+        return luma(output)[None]
 
     def merge(self, raw: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the enhanced channels from the raw ones and the enhanced base, image units."""
@@ -314,7 +326,7 @@ def fit(
         lows, highs = [0.0] * bases, [1.0] * bases
     else:
         sample = palette.base(source.sample(palette.channels))
-        percent = (0.1, 99.9) if rule == "percentile" else (0.0, 100.0)
+        percent = PERCENTILES if rule == "percentile" else (0.0, 100.0)
         pairs = [percentiles(channel, percent) for channel in sample]
         lows, highs = [p[0] for p in pairs], [p[1] for p in pairs]
     maps = []

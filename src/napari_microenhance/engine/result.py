@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.intensity import REC601, IntensityMap, Palette, to_dtype
+from napari_microenhance.engine.intensity import IntensityMap, Palette, to_dtype
+from napari_microenhance.engine.luma import luma
 from napari_microenhance.engine.place import Place
 from napari_microenhance.engine.region import Region, intersect, resample, scaled, slices, unscaled
 from napari_microenhance.engine.reports.report import Report
@@ -63,8 +64,7 @@ class Page:
             moved = resample(np.moveaxis(raw, axes, last), tuple(box[a] for a in axes), self.ratio)
             raw = np.moveaxis(moved, last, axes)
         if self.grey:
-            luma = np.tensordot(raw[..., :3].astype(np.float32), REC601, axes=1)
-            page, _ = to_dtype(luma, self.dtype)
+            page, _ = to_dtype(luma(raw, axis=-1), self.dtype)
         else:
             page = raw.astype(self.dtype, copy=True)
         if self.value is not None:

@@ -320,6 +320,7 @@ class _Run:
             layout=part.layout,
             context=job.options.context,
             batch=plan.batch,
+            dtype=plan.dtype,
         )
         if part.coupled is None:
             return feed
@@ -388,6 +389,7 @@ class _Run:
                     if stitcher.mismatch is not None:
                         mismatches.append(stitcher.mismatch)
                 yield tile, painted
+        canvas.clipped += feed.clipped
 
     def _report(
         self, plan: RunPlan, lanes: list[Lane], canvas: Canvas, mismatch: float | None

@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.intensity import REC601
+from napari_microenhance.engine.intensity import PERCENTILES
+from napari_microenhance.engine.luma import luma
 from napari_microenhance.simulation.specimens import FAMILIES, simulate
 
 __all__ = [
-    "PERCENTILES",
     "SEED",
     "CleanPicture",
     "Group",
@@ -27,7 +27,6 @@ __all__ = [
 FloatImage = npt.NDArray[np.float32]
 Group = Literal["real", "simulated"]
 
-PERCENTILES: Final = (0.1, 99.9)
 SEED: Final = 20_250_611
 """Of everything random in an evaluation; kept for it."""
 _TOP: Final = 65_535
@@ -105,7 +104,7 @@ def planes_of(
     tuple of str and ndarray, shape (Y, X)
     """
     if axes.endswith("YXC"):
-        pixels = np.tensordot(pixels[..., :3].astype(np.float32), REC601, axes=1)
+        pixels = luma(pixels, axis=-1)
         axes = axes[:-1]
     for axis in [a for a in axes if a in "TZ"]:
         pixels = pixels.take(0, axis=axes.index(axis))

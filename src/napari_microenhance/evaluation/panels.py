@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from napari_microenhance.engine.intensity import PERCENTILES
 from napari_microenhance.evaluation.baselines import quality
-from napari_microenhance.evaluation.clean_pictures import PERCENTILES
 from napari_microenhance.evaluation.evaluating import Evaluation, compared
 from napari_microenhance.evaluation.scores import Score, metric_of
 from napari_microenhance.evaluation.trials import EvaluationTrial

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.intensity import REC601, to_dtype
+from napari_microenhance.engine.intensity import to_dtype
+from napari_microenhance.engine.luma import luma
 from napari_microenhance.engine.region import resample, unscaled
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
@@ -151,8 +152,7 @@ class Alignment:
         """Return the image before in a box of its own pixels, shape (C, *box shape)."""
         pixels = self.before.read(picture.before, picture.channels, box)
         if self.makes_grey:
-            luma = np.tensordot(REC601, pixels.astype(np.float32), axes=1)[None]
-            pixels, _ = to_dtype(luma, self.before.dtype)
+            pixels, _ = to_dtype(luma(pixels)[None], self.before.dtype)
         return pixels.astype(np.float64)
 
     def own_after(self, picture: Picture, box: Box) -> FloatArray:

@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.cautions import Caution
-from napari_microenhance.engine.intensity import REC601, fit, palettes
+from napari_microenhance.engine.intensity import fit, palettes
+from napari_microenhance.engine.luma import luma
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
@@ -317,6 +318,4 @@ def _grey(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return one channel as it is, or the Rec.601 grey of colours, without the axis of channels."""
     if len(pixels) == 1:
         return np.asarray(pixels[0], np.float64)
-    return np.asarray(
-        np.tensordot(REC601.astype(np.float64), pixels[:3].astype(np.float64), axes=1)
-    )
+    return luma(pixels.astype(np.float64))

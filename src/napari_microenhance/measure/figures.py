@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.intensity import PERCENTILES
 from napari_microenhance.errors import OutputError
 from napari_microenhance.measure.alignment import Alignment, Picture
 
@@ -109,7 +110,7 @@ def shown(aligned: Alignment, picture: Picture) -> Shown:
         pictures = [np.clip(np.moveaxis(p, 0, -1) / high, 0, 1) for p in (before, after)]
         return Shown(pictures[0], pictures[1], difference, (low, high), step)
     both = np.concatenate([before.ravel(), after.ravel()])
-    low, high = (float(v) for v in np.nanpercentile(both, [0.1, 99.9]))
+    low, high = (float(v) for v in np.nanpercentile(both, PERCENTILES))
     return Shown(before[0], after[0], difference, (low, max(high, low + 1e-12)), step)
 
 

@@ -53,6 +53,11 @@ class CoupledLanes:
         if self._current is not None:
             self._current.__exit__(kind, error, trace)
 
+    @property
+    def clipped(self) -> int:
+        """Pixels of the region of which a channel was clipped before it became grey."""
+        return self._feed.clipped
+
     def tiles(self, lanes: list[Lane]) -> int:
         """Return how many tiles of all groups the planes take."""
         total = 0
@@ -86,7 +91,7 @@ class CoupledLanes:
                 if output is None:
                     yield lane, None, None
                     continue
-                yield lane, made, self._feed.as_channels(output[None], lane)[0]
+                yield lane, made, self._feed.as_channels(output[None], lane, [made])[0]
                 made += 1
             self._known.keep(self._key(lane), dict(fed.numbers))
             self.seconds += fed.seconds

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_microenhance.engine.intensity import PERCENTILES
 from napari_microenhance.simulation.camera_noise import clipped_mean, expose
 from napari_microenhance.simulation.optics import Degradation, bin_pixels, degrade
 from napari_microenhance.simulation.specimens import FAMILIES, simulate
@@ -31,9 +32,6 @@ PICTURES = (
     "rocket",
 )  # fmt: skip
 """The pictures that come inside scikit-image, without a download."""
-
-PERCENTILES = (0.1, 99.9)
-"""What `Options.intensity="percentile"` maps to 0 and 1."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.intensity import PERCENTILES
 from napari_microenhance.errors import FileMissingError, ImageError, OptionsError
 from napari_microenhance.images.image_formats import read_image
 from napari_microenhance.training.recipes.recipe import Recipe
@@ -17,7 +18,6 @@ __all__ = ["ImagePair", "PairSource", "match", "read_pairs"]
 FloatArray = npt.NDArray[np.float32]
 
 _SUFFIXES: Final = (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".png", ".jpeg", ".jpg")
-_PERCENTILES: Final = (0.1, 99.9)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -191,7 +191,7 @@ def _read_pair(name: str, inputs: Path, targets: Path, recipe: Recipe, patch: in
             "training.patch or remove the pair."
         )
     if plan.intensity == "percentile":
-        low, high = (float(v) for v in np.percentile(given, _PERCENTILES))
+        low, high = (float(v) for v in np.percentile(given, PERCENTILES))
         given_range = low, high if high > low else low + 1
         wanted_range = given_range
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.engine.intensity import REC601
+from napari_microenhance.engine.luma import luma
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled
 from napari_microenhance.measure.alignment import Alignment
@@ -141,10 +141,6 @@ def subtract(
     Cancelled
         If `should_stop` returned true.
 
-    References
-    ----------
-    .. [1] ITU-R BT.601-7, the weights of the luminance.
-       https://www.itu.int/rec/R-REC-BT.601
     """
     (picture,) = aligned.pictures
     (top, bottom), (left, right) = box
@@ -159,7 +155,7 @@ def subtract(
             raise Cancelled
         before, after = aligned.pair(picture, ((y, min(y + band, bottom)), (left, right)))
         change = (after - before)[:, 0 if band == 1 else step // 2 :: step, step // 2 :: step]
-        rows.append(np.tensordot(REC601, change, axes=1) if len(change) == 3 else change[0])
+        rows.append(luma(change) if len(change) == 3 else change[0])
     return np.concatenate(rows).astype(np.float32)
 
 

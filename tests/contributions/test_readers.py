@@ -11,6 +11,9 @@ import zarr
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
+import toys
+from napari_microenhance import enhance
+from napari_microenhance.contributions import image_layers
 from napari_microenhance.errors import RoiError
 from napari_microenhance.images.image_formats import write_image
 
@@ -149,6 +152,20 @@ def test_colour_of_our_own_ome_zarr_is_one_layer(plugin, tmp_path, rng):
     (layer,) = opened(tmp_path / "a.ome.zarr")
     assert (layer.rgb, layer.multiscale) == (True, True)
     np.testing.assert_array_equal(np.asarray(layer.data[0]), pixels)
+
+
+def test_a_large_result_is_multiscale_with_its_record(plugin, tmp_path, rng, monkeypatch):
+    pixels = rng.integers(50, 4000, (2, 600, 700), dtype=np.uint16)
+    result = enhance(pixels, toys.plain(tmp_path / "toy.onnx", convs=1), axes="CYX")
+    record = result.report.to_dict()
+    write_image(tmp_path / "a.ome.zarr", result.pixels, "CYX", record=record)
+    monkeypatch.setattr(image_layers, "KEPT_BYTES", 1000)
+    (layer,) = opened(tmp_path / "a.ome.zarr")
+    assert layer.multiscale
+    assert layer.metadata["napari-microenhance"] == json.loads(json.dumps(record))
+    np.testing.assert_array_equal(np.asarray(layer.data[0]), result.pixels)
+    low, high = layer.contrast_limits
+    assert result.pixels.min() <= low < high <= result.pixels.max()
 
 
 def test_folders_and_arrays_that_are_no_images_of_ours_open_as_without_us(plugin, tmp_path, rng):

@@ -11,7 +11,14 @@ from napari_microenhance.contributions.layer_data import LayerData
 from napari_microenhance.images.imagefile import ChannelDisplay, ImageFile
 from napari_microenhance.images.lazy import ChannelPixels, LazyPixels
 
-__all__ = ["axis_attributes", "image_layers", "in_memory", "label_layer"]
+__all__ = [
+    "axis_attributes",
+    "contrast",
+    "image_layers",
+    "in_memory",
+    "label_layer",
+    "napari_unit",
+]
 
 _UNITS: Final = frozenset("Å pm nm µm mm cm m in ns µs ms s min h d".split())  # noqa: SIM905
 """What napari's units understand, spelled as `ImageFile` spells them."""
@@ -19,7 +26,7 @@ _UNITS: Final = frozenset("Å pm nm µm mm cm m in ns µs ms s min h d".split())
 _NAMES: Final = {"d": "day", "Å": "angstrom"}
 """Where napari knows a unit under another name."""
 
-_KEPT_BYTES: Final = 1 << 29
+KEPT_BYTES: Final = 1 << 29
 """A larger image stays on the disk until it is looked at."""
 
 _SAMPLED: Final = 1 << 22
@@ -58,7 +65,7 @@ def image_layers(path: Path, file: ImageFile) -> list[LayerData]:
         display = file.displays[0] if len(file.displays) == 1 else ChannelDisplay()
         look = _look(display, levels, colours=("gray",)) if "C" not in file.axes else {}
         if "C" in file.axes and len(levels) > 1:
-            look = {"contrast_limits": _limits(levels)}
+            look = {"contrast_limits": contrast(levels)}
         return [_layer(levels, {"name": name, **where, **look, **colour})]
     axis = file.axes.index("C")
     count = file.pixels.shape[axis]
@@ -104,15 +111,60 @@ def axis_attributes(file: ImageFile) -> dict[str, Any]:
     steps = [file.pixel_size.get(letter, (1.0, "")) for letter in letters]
     return {
         "scale": tuple(step for step, _ in steps),
-        "units": tuple(_NAMES.get(unit, unit) if unit in _UNITS else "pixel" for _, unit in steps),
+        "units": tuple(napari_unit(unit) for _, unit in steps),
         "axis_labels": tuple(letter.lower() for letter in letters),
     }
+
+
+def napari_unit(unit: str) -> str:
+    """Return a unit as napari takes it; a pixel where it would not know it.
+
+    Parameters
+    ----------
+    unit : str
+        As `ImageFile` spells it.
+    """
+    return _NAMES.get(unit, unit) if unit in _UNITS else "pixel"
+
+
+def contrast(levels: Sequence[Any]) -> tuple[float, float]:
+    """Return the values that an image has, from a part of its lowest resolution.
+
+    Parameters
+    ----------
+    levels : sequence of array-like
+        Finest first.
+
+    Returns
+    -------
+    tuple of float
+        (low, high), low below high; the whole range for uint8.
+    """
+    coarsest = levels[-1]
+    dtype = np.dtype(coarsest.dtype)
+    if dtype == np.uint8:
+        return (0.0, 255.0)
+    # The middle of the stack, and of the plane where that is too large.
+    key = [slice(n // 2, n // 2 + 1) for n in coarsest.shape]
+    left = _SAMPLED
+    for axis in reversed(range(len(key))):
+        length = coarsest.shape[axis]
+        taken = min(length, left)
+        first = (length - taken) // 2
+        key[axis] = slice(first, first + taken)
+        left = max(1, left // taken)
+    values = np.asarray(coarsest[tuple(key)])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return (0.0, 1.0)
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if high > low else (low, low + 1.0)
 
 
 def in_memory(pixels: Any) -> Any:  # noqa: ANN401 - any array-like
     """Return pixels as an ndarray where they are few enough, else as they are."""
     size = math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
-    return np.asarray(pixels) if size <= _KEPT_BYTES else pixels
+    return np.asarray(pixels) if size <= KEPT_BYTES else pixels
 
 
 def _layer(levels: Sequence[Any], meta: dict[str, Any]) -> LayerData:
@@ -135,28 +187,5 @@ def _look(display: ChannelDisplay, levels: Sequence[Any], *, colours: tuple[str]
     if display.colour == "FFFFFF":
         look["colormap"] = "gray"
     if np.dtype(levels[0].dtype).kind != "c":
-        look["contrast_limits"] = display.window or _limits(levels)
+        look["contrast_limits"] = display.window or contrast(levels)
     return {**look, "visible": display.visible}
-
-
-def _limits(levels: Sequence[Any]) -> tuple[float, float]:
-    """Return the values that an image has, from a part of its lowest resolution."""
-    coarsest = levels[-1]
-    dtype = np.dtype(coarsest.dtype)
-    if dtype == np.uint8:
-        return (0.0, 255.0)
-    # The middle of the stack, and of the plane where that is too large.
-    key = [slice(n // 2, n // 2 + 1) for n in coarsest.shape]
-    left = _SAMPLED
-    for axis in reversed(range(len(key))):
-        length = coarsest.shape[axis]
-        taken = min(length, left)
-        first = (length - taken) // 2
-        key[axis] = slice(first, first + taken)
-        left = max(1, left // taken)
-    values = np.asarray(coarsest[tuple(key)])
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return (0.0, 1.0)
-    low, high = float(values.min()), float(values.max())
-    return (low, high) if high > low else (low, low + 1.0)

@@ -1,32 +1,24 @@
 """Results that were saved, as layers: with their record, and where they lay on the image."""
 
-import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.contributions.image_layers import contrast, in_memory, napari_unit
 from napari_microenhance.contributions.layer_data import LayerData
 from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.images.image_formats import read_changed, read_image, read_record
 from napari_microenhance.images.imagefile import CHANGED, RECORD_KEY, ImageFile
+from napari_microenhance.images.lazy import LazyPixels
 from napari_microenhance.records import Record, RecordError
 
 __all__ = ["get_result_reader", "read_result"]
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
-
-_UNITS: Final = frozenset("Å pm nm µm mm cm m in ns µs ms s min h d".split())  # noqa: SIM905
-"""What napari's units understand, spelled as `ImageFile` spells them."""
-
-_NAMES: Final = {"d": "day", "Å": "angstrom"}
-"""Where napari knows a unit under another name."""
-
-_KEPT_BYTES: Final = 1 << 29
-"""A larger OME-Zarr stays on the disk until it is looked at."""
 
 
 def get_result_reader(path: str | Sequence[str]) -> Reader | None:
@@ -77,12 +69,16 @@ def read_result(path: str | Path) -> list[LayerData]:
     holds_labels = record is not None and record.holds_labels
     name = path.name.split(".")[0]
     meta: dict[str, Any] = {"name": name, "metadata": {RECORD_KEY: dict(kept)}, **where}
-    small = math.prod(file.pixels.shape) * np.dtype(file.pixels.dtype).itemsize <= _KEPT_BYTES
-    pixels = np.asarray(file.pixels) if small else file.pixels
-    if holds_labels and np.dtype(pixels.dtype).kind in "iu":
-        layers: list[LayerData] = [(pixels, meta, "labels")]
-    else:
-        layers = [(pixels, {**meta, "rgb": file.axes.endswith("YXC")}, "image")]
+    pixels = in_memory(file.pixels)
+    kind = "labels" if holds_labels and np.dtype(pixels.dtype).kind in "iu" else "image"
+    if kind == "image":
+        meta["rgb"] = file.axes.endswith("YXC")
+    if isinstance(pixels, LazyPixels) and file.levels:
+        pixels = [pixels, *file.levels]
+        meta["multiscale"] = True
+        if kind == "image":  # which napari would look for in all of it
+            meta["contrast_limits"] = contrast(pixels)
+    layers: list[LayerData] = [(pixels, meta, kind)]
     mask = read_changed(path)
     if mask is not None:
         layers.append((mask.astype(np.uint8), _mask_meta(name, file, where, mask), "labels"))
@@ -120,14 +116,9 @@ def _placement(file: ImageFile, record: Record | None) -> dict[str, Any]:
     return {
         "scale": tuple(scale),
         "translate": tuple(translate),
-        "units": tuple(_unit(unit) for _, unit in steps),
+        "units": tuple(napari_unit(unit) for _, unit in steps),
         "axis_labels": tuple(letter.lower() for letter in letters),
     }
-
-
-def _unit(unit: str) -> str:
-    """Return a unit as napari takes it; a pixel where it would not know it."""
-    return _NAMES.get(unit, unit) if unit in _UNITS else "pixel"
 
 
 def _mask_meta(

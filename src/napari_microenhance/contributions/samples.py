@@ -7,19 +7,16 @@ of the scikit-image wheel, the third is simulated here.
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from skimage import data as bundled
 
+from napari_microenhance.contributions.layer_data import LayerData
 from napari_microenhance.simulation.optics import Degradation, degrade
 from napari_microenhance.simulation.specimens import simulate
 
-__all__ = ["SAMPLES", "LayerData", "cells", "fluorescence", "histology"]
-
-LayerData = tuple[Any, dict[str, Any], str]
-"""What napari turns into a layer: data, keyword arguments, layer type."""
+__all__ = ["SAMPLES", "cells", "fluorescence", "histology"]
 
 Outline = tuple[str, list[tuple[float, float]]]
 """Shape type and vertices (y, x) in image pixels."""

@@ -109,6 +109,31 @@ def test_one_screen_of_words(tmp_path, capfd):
     assert len(said) <= 12
 
 
+def to_bytes(path):
+    g = toys.Graph(1)
+    return g.save(path, g.node("Mul", "x", g.constant(np.float32(255))))
+
+
+def blue_first(path):
+    return toys.plain(path, channels=3, metadata={"channels": "BGR"})
+
+
+def with_noise_map(path):
+    g = toys.Graph(4)
+    return g.save(path, g.conv("x", 4, 3), channels_out=3)
+
+
+def test_ranges_order_and_further_channels_as_json(tmp_path, capfd):
+    facts = inspected(capfd, to_bytes(tmp_path / "a.onnx"))
+    assert facts["input"]["value_range"] == [0, 1]
+    assert facts["output"]["value_range"] == [0, 255]
+    assert facts["output"]["value_range_source"] == "measured"
+    assert (facts["freed"], facts["colour_order"], facts["extra_channels"]) == (False, "rgb", 0)
+    assert {f["name"] for f in facts["findings"]} == {"value-range", "output-range"}
+    assert inspected(capfd, blue_first(tmp_path / "b.onnx"))["colour_order"] == "bgr"
+    assert inspected(capfd, with_noise_map(tmp_path / "c.onnx"))["extra_channels"] == 1
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [
@@ -121,6 +146,10 @@ def test_one_screen_of_words(tmp_path, capfd):
         (lambda p: toys.plain(p, shape=(4, None, "h", "w")), "always 4 at a time"),
         (lambda p: toys.plain(p, scalars=("sigma",)), "sigma = 0"),
         (lambda p: toys.plain(p, channels=3, nhwc=True), "3 channels of float32, 0 to 1, as NYXC"),
+        (to_bytes, "of the same size, 0 to 255, as NCYX"),
+        (to_bytes, "Note       It takes 0 to 1 and gives 0 to 255, measured at 5 levels"),
+        (blue_first, "3 channels, blue first, of float32"),
+        (with_noise_map, "4 channels (the last 1 no image) of float32"),
         (toys.pix2pix, "Caution    Its file does not say which values it wants"),
         (toys.instance_norm, "Note       It normalises with the mean"),
         (coupled.aligned_corners, "Caution    It normalises with the mean"),

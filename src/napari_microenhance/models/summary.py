@@ -54,11 +54,14 @@ def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
             "axes": spec.axes_out,
             "channels": spec.channels_out,
             "units": spec.units,
+            "value_range": list(spec.output_range),
+            "value_range_source": spec.output_range_source,
             "threshold": spec.threshold if spec.task == "labels" else None,
             "others": [name for name in outputs if name != output],
         },
         "suggested_range": {
             "values": list(model.hint.values) if model.hint.values else None,
+            "output": list(model.hint.output) if model.hint.output else None,
             "any_scale": model.hint.any_scale,
             "evidence": model.hint.evidence,
         },
@@ -66,13 +69,18 @@ def summarise(model: Model, provider: str = "auto") -> dict[str, Any]:
             {"axis": letter, "minimum": r.minimum, "step": r.step, "fixed": r.fixed, "rule": str(r)}
             for letter, r in zip(letters, spec.size, strict=True)
         ],
+        "freed": spec.freed,
+        "colour_order": spec.colour_order,
+        "extra_channels": spec.extra_channels,
         "scale": spec.scale,
         "border_loss": list(spec.border_loss),
         "radius": spec.radius,
         "coupling": spec.coupling,
         "shift_step": spec.shift_step,
         **_tiles(spec),
-        "findings": [{"severity": f.severity, "sentence": f.sentence} for f in model.details],
+        "findings": [
+            {"severity": f.severity, "name": f.name, "sentence": f.sentence} for f in model.details
+        ],
         "licence": spec.licence,
         "citation": spec.citation,
         "provider": {

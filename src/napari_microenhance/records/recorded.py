@@ -53,6 +53,8 @@ class RecordedSpec:
     units: str = "input"
     value_range: tuple[float, float] = (0.0, 1.0)
     value_range_source: str = "default"
+    output_range: tuple[float, float] | None = None
+    output_range_source: str = "default"
     licence: str = ""
     citation: str = ""
 

@@ -143,9 +143,14 @@ def _typed(value: object) -> str:
 
 
 def _better(record: Record) -> str:
-    """Return the range of values that the user gave a network, as an argument."""
+    """Return the ranges of values that the user gave a network, as arguments."""
     spec = record.spec
-    return f"value_range={spec.value_range!r}" if spec.value_range_source == "user" else ""
+    ranges = {
+        "value_range": (spec.value_range, spec.value_range_source),
+        "output_range": (spec.output_range, spec.output_range_source),
+    }
+    given = (f"{name}={pair!r}" for name, (pair, source) in ranges.items() if source == "user")
+    return ", ".join(given)
 
 
 def _csv(record: Record) -> str:

@@ -60,6 +60,24 @@ def test_what_a_network_is_in_words():
     assert facts["Tile starts"] == "at multiples of 8 px"
     assert facts["Licence"] == "MIT"
     assert "Citation" not in facts
+    assert "Output range" not in facts
+
+
+def test_two_ranges_further_channels_and_the_order_of_colours_in_words():
+    spec = ModelSpec(
+        name="x",
+        channels_in=4,
+        channels_out=3,
+        extra_channels=1,
+        colour_order="bgr",
+        output_range=(0.0, 255.0),
+        output_range_source="measured",
+    )
+    facts = dict(describe(spec))
+    assert facts["Takes"].startswith("colour and one value, such as a noise level, float32")
+    assert facts["Value range"] == "0 to 1 (default)"
+    assert facts["Output range"] == "0 to 255 (measured)"
+    assert facts["Colours"] == "blue, green, red"
 
 
 def test_labels_and_global_networks_in_words():

@@ -91,10 +91,10 @@ def _takes(facts: dict[str, Any]) -> str:
     batch = f", always {given['batch']} at a time" if (given["batch"] or 1) > 1 else ""
     further = "".join(f", {name} = {value:g}" for name, value in given["further"].items())
     rule = f", fitted by {given['intensity']}" if given["intensity"] else ""
-    return (
-        f"{_channels(given['channels'])} of {given['dtype']}, {low:g} to {high:g}{rule}, "
-        f"as {given['axes']}{batch}{further}"
-    )
+    order = ", blue first," if facts["colour_order"] == "bgr" else ""
+    extra = f" (the last {facts['extra_channels']} no image)" if facts["extra_channels"] else ""
+    what = f"{_channels(given['channels'])}{extra}{order} of {given['dtype']}"
+    return f"{what}, {low:g} to {high:g}{rule}, as {given['axes']}{batch}{further}"
 
 
 def _gives(facts: dict[str, Any]) -> str:
@@ -106,7 +106,10 @@ def _gives(facts: dict[str, Any]) -> str:
     lost = f", {before} px less before and {after} px after each axis" if before or after else ""
     what = f"{kind} {_channels(out['channels'])}".strip()
     own = ", brightness not comparable with the image's" if out["units"] == "relative" else ""
-    return f"{what} {size}{lost}, as {out['axes']}{own}"
+    low, high = out["value_range"]
+    differs = facts["task"] == "image" and out["value_range"] != facts["input"]["value_range"]
+    values = f", {low:g} to {high:g}" if differs else ""
+    return f"{what} {size}{lost}{values}, as {out['axes']}{own}"
 
 
 def _channels(count: int) -> str:

@@ -15,13 +15,14 @@ import numpy as np
 import psutil
 
 from napari_microenhance.engine.probing.attempts import try_run
+from napari_microenhance.engine.probing.axes import Probed, measure_axes
 from napari_microenhance.engine.probing.findings import Finding
+from napari_microenhance.engine.probing.freed import freed_of
 from napari_microenhance.engine.probing.opening import Opened, open_network
-from napari_microenhance.engine.probing.ruler import AxisFacts, Ruler
 from napari_microenhance.engine.runtime.classes import Activation, missing_activation
 from napari_microenhance.engine.runtime.session import Session
-from napari_microenhance.engine.spec import GLOBAL, ModelSpec, Radius, SizeRule
-from napari_microenhance.errors import MemoryBudgetError, ModelError, ModelLimitError
+from napari_microenhance.engine.spec import ModelSpec
+from napari_microenhance.errors import ModelLimitError
 
 __all__ = ["EDITION", "Probed", "probe"]
 
@@ -40,24 +41,8 @@ MEMORY_PROBE_LEAST_PX = 4_000
 SPEED_PROBE_EDGE = 32
 """Edge of the image that shows how fast the network is, px."""
 
-SAME = 1e-5
-"""Difference that is none, between a file and itself with its lengths left free."""
-
 BYTES_LEAST = 64.0
 """Working memory per pixel below which the measurement is noise."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Probed:
-    """What the measurements say: the spec, and remarks for the user."""
-
-    spec: ModelSpec
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """The remarks as text."""
-        return tuple(map(str, self.findings))
 
 
 def probe(session: Session, known: Mapping[str, Any]) -> Probed:
@@ -87,11 +72,9 @@ def probe(session: Session, known: Mapping[str, Any]) -> Probed:
     # A network of fixed size has taken by now what it ever will. Others are measured on a
     # session of their own: memory that this one holds, it would not take again.
     fixed = all(rule.fixed for rule in opened.spec.size)
-    measured = _measured(session if fixed else session.on("cpu"), opened)
-    if fixed:
-        freed, of_its_own = _freed(session, opened, measured)
-        if of_its_own is not None:
-            session, measured, fixed = of_its_own, freed, False
+    measured = measure_axes(session if fixed else session.on("cpu"), opened)
+    if fixed and (freed := freed_of(session, opened, measured)):
+        session, measured, fixed = *freed, False
     findings += measured.findings
     spec = measured.spec
     if spec.task == "labels" and "activation" not in known:
@@ -119,78 +102,6 @@ def _ends(session: Session, spec: ModelSpec) -> tuple[Finding, ...]:
         )
         found.append(Finding("info", sentence, "extra-channel"))
     return tuple(found)
-
-
-def _measured(session: Session, opened: Opened) -> Probed:
-    """Measure reach, shift step and size rule along all axes."""
-    findings = []
-    rulers = [Ruler(session, opened, axis) for axis in range(len(opened.base))]
-    repeatable = rulers[0].repeats()
-    if not repeatable:
-        sentence = (
-            "It gives another result at every run (dropout or noise left on); "
-            "a run cannot be repeated exactly."
-        )
-        findings.append(Finding("caution", sentence, "random"))
-    facts: list[AxisFacts] = []
-    for ruler in rulers:
-        finite = repeatable and all(f.radius != GLOBAL for f in facts)
-        length = max((f.length for f in facts), default=0)
-        facts.append(ruler.measure(finite=finite, length=length))
-    radius: Radius = GLOBAL
-    if all(f.radius != GLOBAL for f in facts):
-        radius = max(int(f.radius) for f in facts)
-    elif repeatable:
-        sentence = (
-            "Every output pixel depends on the whole tile, so neighbouring tiles differ; "
-            "they are blended and the mismatch is reported."
-        )
-        findings.append(Finding("caution", sentence, "seams"))
-    spec = dataclasses.replace(
-        opened.spec,
-        radius=radius,
-        shift_step=math.lcm(*[f.shift for f in facts]) if radius != GLOBAL else 1,
-        size=tuple(f.size for f in facts),
-    )
-    return Probed(spec, tuple(findings))
-
-
-def _freed(
-    session: Session, opened: Opened, fixed: Probed
-) -> tuple[Probed, Session] | tuple[Probed, None]:
-    """Return what is measured when declared lengths are left free, if nothing else changes.
-
-    Only for networks whose reach lies within the declared lengths, or that answer alike from
-    every tile start: others were trained to see just that much, from just there.
-    """
-    anywhere = fixed.spec.radius != GLOBAL
-    rules = tuple(SizeRule() for _ in opened.base)
-    spec = dataclasses.replace(opened.spec, size=rules, freed=True)
-    low, high = spec.value_range
-    image = np.random.default_rng(5).random((spec.channels_in, *opened.base), np.float32)
-    image = image * np.float32(high - low) + np.float32(low)
-    try:
-        loose = session.with_free_lengths()
-        one_more = np.zeros((spec.channels_in, *(n + 1 for n in opened.base)), np.float32)
-        if not anywhere and try_run(loose, spec, one_more) is None:
-            return fixed, None
-        before, after = try_run(session, opened.spec, image), try_run(loose, spec, image)
-        if before is None or after is None or not np.allclose(before, after, rtol=0, atol=SAME):
-            return fixed, None
-        found = _measured(loose, Opened(spec, opened.base))
-    except (ModelError, MemoryBudgetError):
-        return fixed, None
-    lengths = zip(found.spec.size, opened.base, strict=True)
-    takes_others = all(rule.minimum < length for rule, length in lengths)
-    steps = not anywhere and found.spec.shift_step > 1
-    if not takes_others or steps or found.spec.radius == GLOBAL:
-        return fixed, None
-    lengths_text = " x ".join(map(str, opened.base))
-    sentence = (
-        f"Its file declares images of {lengths_text} px, but it gives the same for other sizes, "
-        "so any that it takes are used."
-    )
-    return Probed(found.spec, (*found.findings, Finding("info", sentence, "size"))), loose
 
 
 def _activation(session: Session, opened: Opened) -> Activation:

@@ -192,7 +192,9 @@ def _values(spec: ModelSpec) -> str:
     if spec.preprocessing:
         return "as the steps of the description say"
     low, high = spec.value_range
-    return f"0 to {WHITE:g} in the image meet {low:g} to {high:g} in the network"
+    bottom, top = spec.output_range
+    back = f", which gives {bottom:g} to {top:g}" if (low, high) != (bottom, top) else ""
+    return f"0 to {WHITE:g} in the image meet {low:g} to {high:g} in the network{back}"
 
 
 def _cast(dtype: str) -> list[dict[str, Any]]:

@@ -34,13 +34,13 @@ class ModelCard(QCollapsible):
 
     Attributes
     ----------
-    task, value_range, output_channels : magicgui widgets
+    task, value_range, output_range, output_channels : magicgui widgets
         What the user may know better.
     save, test, verify : PushButton
     facts, outcome : QLabel
         What is known, and how a test or verification went.
     editor : QWidget
-        Holds the first three; hidden where nothing can be edited.
+        Holds the first four; hidden where nothing can be edited.
     words : QTextBrowser
         The network's own card.
     """
@@ -67,6 +67,12 @@ class ModelCard(QCollapsible):
             label="Value range",
             choices=("auto", (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)),
             tooltip="What the network was trained on; auto: what the file says or was measured.",
+        )
+        self.output_range = WordBox(
+            name="output_range",
+            label="Output range",
+            choices=("auto", (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)),
+            tooltip="What it gives for both ends of the value range; auto: as measured.",
         )
         self.output_channels = LineEdit(
             name="output_channels",
@@ -105,6 +111,7 @@ class ModelCard(QCollapsible):
         self._provider = None
         self.task.value = model.spec.task
         self.value_range.value = model.spec.value_range
+        self.output_range.value = model.spec.output_range
         channels = model.spec.output_channels
         self.output_channels.value = ", ".join(map(str, channels)) or "all"
         self._show_text(model.card or model.spec.card)
@@ -139,10 +146,10 @@ class ModelCard(QCollapsible):
         """
         if self._spec is None:
             return {}
-        value_range = self.value_range.value
+        ranges = {field.name: field.value for field in (self.value_range, self.output_range)}
         found = {
             "task": self.task.value,
-            "value_range": None if value_range == "auto" else value_range,
+            **{name: None if value == "auto" else value for name, value in ranges.items()},
             "output_channels": parse_channels(self.output_channels.value),
         }
         return {name: v for name, v in found.items() if v != getattr(self._spec, name)}
@@ -170,7 +177,7 @@ class ModelCard(QCollapsible):
         self.editor = QWidget()
         form = QFormLayout(self.editor)
         form.setContentsMargins(0, 0, 0, 0)
-        for field in (self.task, self.value_range, self.output_channels):
+        for field in (self.task, self.value_range, self.output_range, self.output_channels):
             if not isinstance(field, LineEdit):
                 let_shrink(field)
             form.addRow(field.label, field.native)

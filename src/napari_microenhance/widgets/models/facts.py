@@ -26,12 +26,17 @@ def describe(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     """
     low, high = spec.value_range
     pairs = [
-        ("Takes", f"{_images(spec.channels_in)}, {spec.dtype}, {'x'.join(_spatial(spec))}"),
+        ("Takes", f"{_takes(spec)}, {spec.dtype}, {'x'.join(_spatial(spec))}"),
         ("Gives", _gives(spec)),
         ("Size", _size(spec)),
         ("Scale", f"{spec.ratio} result px per image px" if spec.ratio != 1 else "1"),
         ("Value range", f"{low:g} to {high:g} ({spec.value_range_source})"),
     ]
+    if spec.output_range != spec.value_range and spec.task == "image":
+        bottom, top = spec.output_range
+        pairs.append(("Output range", f"{bottom:g} to {top:g} ({spec.output_range_source})"))
+    if spec.colour_order == "bgr":
+        pairs.append(("Colours", "blue, green, red"))
     if any(spec.border_loss):
         pairs.append(("Border", f"loses {max(spec.border_loss)} px on every side"))
     tiling = usual_tiling(spec)
@@ -75,6 +80,12 @@ def _gives(spec: ModelSpec) -> str:
     if spec.output_channels:
         picked = f" (channels {', '.join(map(str, spec.output_channels))} of its output)"
     return _images(spec.channels_out) + picked + units
+
+
+def _takes(spec: ModelSpec) -> str:
+    """Return what goes in."""
+    image = _images(spec.channels_in - spec.extra_channels)
+    return f"{image} and one value, such as a noise level" if spec.extra_channels else image
 
 
 def _images(channels: int) -> str:

@@ -95,7 +95,7 @@ class Networks:
         low, high = spec.value_range
         seen = "image" if spec.coupling == "numbers" else "tile"
         reach = f"the whole {seen}" if spec.radius == "global" else f"{spec.radius} px"
-        colours = "colour" if spec.channels_in == 3 else "greyscale"
+        colours = "colour" if spec.channels_in - spec.extra_channels == 3 else "greyscale"
         sizes = [str(rule) for rule in spec.size]
         size = "of any size" if set(sizes) == {"any"} else f"of {' by '.join(sizes)} px"
         return f"Takes {colours} {size}, {low:g} to {high:g}; each pixel sees {reach}."

@@ -5,11 +5,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from napari_microenhance.errors import OutputError
+from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.images.imagefile import RECORD_KEY, PixelSize, canonical_unit
 from napari_microenhance.records import Record
+from napari_microenhance.rois.napari_csv import planes_of
+from napari_microenhance.rois.region_of_interest import Planes, checked_planes
 from napari_microenhance.rois.shapes import Shape
-from napari_microenhance.types import AnyArray
+from napari_microenhance.types import AnyArray, Float64Array
 
 __all__ = [
     "LayerData",
@@ -17,6 +19,7 @@ __all__ = [
     "layer_pixel_size",
     "layer_record",
     "layer_shapes",
+    "planes_from",
     "shape_layers",
 ]
 
@@ -68,10 +71,10 @@ def layer_shapes(data: AnyArray | Sequence[AnyArray], meta: Mapping[str, Any]) -
     Parameters
     ----------
     data : list of ndarray, each shape (N, D), or ndarray, shape (N, D)
-        The layer's data; its last two axes are (y, x), px.
+        The layer's data; its last two axes are (y, x), px, those before them say the planes.
     meta : mapping
-        The layer's attributes; "label", "classification", "colour" and "group_id" of its
-        features are kept.
+        The layer's attributes; "label", "classification", "colour", "group_id" and, of two
+        dimensions, "planes" of its features are kept.
     """
     count = len(data)
     kinds = meta.get("shape_type")
@@ -79,7 +82,7 @@ def layer_shapes(data: AnyArray | Sequence[AnyArray], meta: Mapping[str, Any]) -
         kinds = "point" if isinstance(data, np.ndarray) else "polygon"
     kinds = [kinds] * count if isinstance(kinds, str) else kinds
     columns = (_column(meta, name, count)
-               for name in ("label", "classification", "colour", "group_id"))  # fmt: skip
+               for name in ("label", "classification", "colour", "group_id", "planes"))  # fmt: skip
     return [
         Shape(
             kind=str(kind),
@@ -88,11 +91,17 @@ def layer_shapes(data: AnyArray | Sequence[AnyArray], meta: Mapping[str, Any]) -
             classification=_text(classification),
             colour=_rgb(_text(colour)),
             group=int(group) if _is_number(group) else None,
+            planes=_planes(np.atleast_2d(np.asarray(vertices, np.float64)), _text(planes)),
         )
-        for kind, vertices, label, classification, colour, group in zip(
+        for kind, vertices, label, classification, colour, group, planes in zip(
             kinds, data, *columns, strict=True
         )
     ]
+
+
+def _planes(vertices: Float64Array, text: str) -> Planes:
+    """Return the planes of a shape, from where it lies or what a table says."""
+    return planes_of(vertices[:, :-2]) if vertices.shape[1] > 2 else planes_from(text)
 
 
 def layer_record(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +151,37 @@ def _features(shapes: Sequence[Shape]) -> dict[str, list[Any]]:
         features["colour"] = [_hex(s.colour) for s in shapes]
     if any(s.group is not None for s in shapes):
         features["group_id"] = [s.group for s in shapes]
+    if any(s.planes for s in shapes):
+        features["planes"] = [_planes_text(s.planes) for s in shapes]
     return features
+
+
+def _planes_text(planes: Planes) -> str:
+    """Return planes as a table cell, such as "Z=2 T=0,1"."""
+    return " ".join(f"{axis}={','.join(map(str, places))}" for axis, places in planes.items())
+
+
+def planes_from(text: str) -> Planes:
+    """Return the planes that a cell of a layer's column "planes" names.
+
+    Parameters
+    ----------
+    text : str
+        Such as "Z=2 T=0,1", counted from 0; empty: every plane.
+
+    Raises
+    ------
+    RoiError
+        If it says something else.
+    """
+    planes: dict[str, list[int]] = {}
+    for word in text.split():
+        axis, _, places = word.partition("=")
+        try:
+            planes[axis] = [int(place) for place in places.split(",")]
+        except ValueError as error:
+            raise RoiError(f"planes={text!r} of a shape is not understood; give Z=2.") from error
+    return checked_planes(planes)
 
 
 def _column(meta: Mapping[str, Any], name: str, length: int) -> list[Any]:

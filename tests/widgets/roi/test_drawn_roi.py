@@ -7,6 +7,7 @@ import pytest
 from napari.layers import Image, Labels, Shapes
 
 from napari_microenhance.engine.region import Region
+from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import OptionsError, RoiError
 from napari_microenhance.widgets.roi.drawn_roi import read_labels, read_shapes
 from napari_microenhance.widgets.roi.labels_roi import parse_labels
@@ -80,6 +81,9 @@ def test_an_empty_layer_means_the_whole_image_aloud():
     assert "'nothing' is empty: the whole image" in str(roi.remarks[0])
 
 
+SOURCE = Source(np.zeros((5, 40, 40)), "ZYX")
+
+
 def on_plane(z, corners):
     return np.insert(corners, 0, z, axis=1)
 
@@ -93,9 +97,9 @@ def test_shapes_of_a_stack_count_for_the_planes_they_are_drawn_on():
     roi = read_shapes(shapes, image, view)
     assert [one.planes for one in roi.shapes] == [{"Z": (2,)}, {"Z": (4,)}]
     assert not roi.remarks
-    here = roi.on_plane({"Z": 4}, (4,))
+    here = roi.on_plane(SOURCE, (4,))
     np.testing.assert_allclose(here.polygons, [POLYGON + 2], atol=1e-4)
-    assert roi.on_plane({"Z": 0}, (0,)).shapes == ()
+    assert roi.on_plane(SOURCE, (0,)).shapes == ()
 
 
 def test_the_axes_of_planes_have_their_names():
@@ -201,7 +205,7 @@ def test_labels_of_a_stack_count_plane_by_plane(rng):
     _, view = seen_by(image, labels)
     roi = read_labels(labels, image, view)
     np.testing.assert_array_equal(roi.labels.mask(), data != 0)
-    np.testing.assert_array_equal(roi.on_plane({"Z": 2}, (2,)).labels.mask(), data[2] != 0)
+    np.testing.assert_array_equal(roi.on_plane(SOURCE, (2,)).labels.mask(), data[2] != 0)
     assert not roi.remarks
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from napari.layers import Image
+from napari.layers import Image, Layer
 
+from napari_microenhance.contributions.layer_data import layer_shapes, planes_from, shape_layers
+from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.roi_formats import read_shapes as shapes_in
 from napari_microenhance.rois.roi_formats import write_shapes
@@ -84,3 +86,34 @@ def test_flat_files_stay_flat(tmp_path):
     _, layer, _, roi = opened(path, (6, 40, 40))
     assert layer.ndim == 2
     assert [one.planes for one in roi.shapes] == [{}, {}]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".zip", ".geojson"])
+def test_what_napari_opens_and_saves_keeps_its_planes(tmp_path, suffix):
+    path, again = tmp_path / f"rois{suffix}", tmp_path / "again.geojson"
+    write_shapes(path, drawn({"Z": (1,)}, {"Z": (4,)}))
+    ((data, meta, kind),) = shape_layers("rois", shapes_in(path))
+    layer = Layer.create(data, meta, kind)
+    image = Image(np.zeros((6, 40, 40), np.uint8))
+    _, view = seen_by(image, layer)
+    roi = read_shapes(layer, image, view)
+    source = Source(image.data, "ZYX")
+    assert [len(roi.on_plane(source, (z,)).shapes) for z in range(6)] == [0, 1, 0, 0, 1, 0]
+    assert "2 of 2 shapes count for the planes in the layer's column" in str(roi.remarks[0])
+    write_shapes(again, layer_shapes(layer.data, {**meta, "features": layer.features}))
+    assert [set(shape.planes.values()) for shape in shapes_in(again)] == [{(1,)}, {(4,)}]
+
+
+def test_a_layer_of_a_stack_is_saved_with_its_planes(tmp_path):
+    lying = [np.insert(POLYGON, 0, z, axis=1) for z in (2, 5)]
+    shapes = layer_shapes(lying, {"shape_type": "polygon"})
+    write_shapes(tmp_path / "rois.geojson", shapes)
+    assert [shape.planes for shape in shapes] == [{"-3": (2,)}, {"-3": (5,)}]
+    found = shapes_in(tmp_path / "rois.geojson")
+    assert [set(shape.planes.values()) for shape in found] == [{(2,)}, {(5,)}]
+
+
+@pytest.mark.parametrize("text", ["Z", "Z=", "Z=a", "Q=1", "Z=-1"])
+def test_a_column_of_planes_that_means_nothing_is_refused(text):
+    with pytest.raises(RoiError, match="planes="):
+        planes_from(text)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from napari.layers import Shapes
 from psygnal import Signal
 
+from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.widgets.background.background_job import BackgroundJob
 from napari_microenhance.widgets.roi.drawn_roi import read_roi
@@ -113,7 +114,7 @@ class OutlineControl:
         try:
             classes = parse_labels(fields.roi_label.value)
             roi = read_roi(fields.roi.value, image, view, classes=classes)
-            roi = roi.on_plane(dict(zip(axes_of(image), plane, strict=False)), plane)
+            roi = roi.on_plane(Source(level_zero(image), axes_of(image)), plane)
         except MicroEnhanceError:
             return None
         dilate, feather = options["dilate"].value, options["feather"].value

@@ -2,15 +2,18 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
 
+from napari_microenhance.contributions.layer_data import planes_from
 from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.outlines import ellipse_in_box
+from napari_microenhance.rois.placing import indices_in
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.types import Float64Array
@@ -74,24 +77,26 @@ class DrawnRoi:
         """(y, x) vertices of all shapes, image px."""
         return None if self.shapes is None else tuple(np.asarray(s.shape) for s in self.shapes)
 
-    def on_plane(self, place: Mapping[str, int], plane: Plane) -> "DrawnRoi":
+    def on_plane(self, source: Source, plane: Plane) -> "DrawnRoi":
         """Return what counts for one plane; empty `shapes` where none of them does.
 
         Parameters
         ----------
-        place : mapping of str to int
-            Axis letter -> index.
+        source : Source
+            The image.
         plane : tuple of int
-            The same along each axis before y and x.
+            Index along each axis before y and x.
         """
         if self.labels is not None:
             return dataclasses.replace(self, labels=self.labels.on_plane(plane))
         if self.shapes is None:
             return self
+        place = dict(zip(source.axes, plane, strict=False))
+        places = [(shape, indices_in(shape.planes, source)) for shape in self.shapes]
         here = tuple(
             shape
-            for shape in self.shapes
-            if all(place.get(axis) in (None, *indices) for axis, indices in shape.planes.items())
+            for shape, indices in places
+            if indices is not None and all(place[axis] in found for axis, found in indices.items())
         )
         return dataclasses.replace(self, shapes=here)
 
@@ -187,14 +192,20 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
     if len(shapes.data) == 0:
         return _whole(f"ROI layer {shapes.name!r} is empty: the whole image is processed.")
     letters = axes_of(image)[: image.ndim - 2] if min(image.ndim, shapes.ndim) > 2 else ""
+    cells = _planes_column(shapes)
     read = [
-        _read_shape(str(kind), _snap(map_points(vertices, shapes, image, view)), letters)
-        for vertices, kind in zip(exact_data(shapes), shapes.shape_type, strict=True)
+        _read_shape(str(kind), _snap(map_points(vertices, shapes, image, view)), letters, cell)
+        for vertices, kind, cell in zip(exact_data(shapes), shapes.shape_type, cells, strict=True)
     ]
     drawn = tuple(one for one in read if isinstance(one, Roi))
     left_out = Counter(one for one in read if isinstance(one, str))
     remarks = [f"Skipped {count} {why}" for why, count in left_out.items()]
-    spanning = sum(any(len(i) > 1 for i in one.planes.values()) for one in drawn)
+    tabled = sum(bool(cell) for cell in cells)
+    if tabled and image.ndim > 2:
+        remarks.append(
+            f"{tabled} of {len(read)} shapes count for the planes in the layer's column 'planes'."
+        )
+    spanning = not tabled and sum(any(len(i) > 1 for i in one.planes.values()) for one in drawn)
     if spanning:
         remarks.append(
             f"{spanning} of {len(read)} shapes span several planes and count for each of them."
@@ -208,7 +219,15 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
     return DrawnRoi(drawn, remarks=(*shapes.metadata.get(NOTES_KEY, ()), *said))
 
 
-def _read_shape(kind: str, corners: Float64Array, letters: str) -> Roi | str:
+def _planes_column(shapes: "Shapes") -> list[str]:
+    """Return what a table of features says about planes, for layers that lie on none."""
+    column = shapes.features.get("planes") if shapes.ndim == 2 else None
+    if column is None:
+        return [""] * len(shapes.data)
+    return ["" if cell is None or cell != cell else str(cell) for cell in column]
+
+
+def _read_shape(kind: str, corners: Float64Array, letters: str, cell: str) -> Roi | str:
     """Return one shape with its planes, or why it is left out.
 
     Parameters
@@ -219,6 +238,8 @@ def _read_shape(kind: str, corners: Float64Array, letters: str) -> Roi | str:
         Image px.
     letters : str
         Of the axes of planes; empty where they do not say a plane.
+    cell : str
+        What a table says about its planes.
     """
     if kind in {"line", "path"}:
         return "line(s) or path(s): they have no area."
@@ -228,7 +249,7 @@ def _read_shape(kind: str, corners: Float64Array, letters: str) -> Roi | str:
         return "shape(s) that were not drawn in the y-x plane."
     if any(indices[0] < 0 for indices in planes.values()):
         return "shape(s) that lie before the first plane of the image."
-    return Roi(outline, planes)
+    return Roi(outline, planes or planes_from(cell))
 
 
 def read_labels(

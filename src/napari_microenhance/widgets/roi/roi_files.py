@@ -104,7 +104,9 @@ def read_roi_file(path: Path, image: "Image") -> Shapes:
             "image does not have and were left out."
         )
         notes = (*notes, Caution("roi-planes", text))
-    ((_, attributes, _),) = shape_layers(path.stem, [shape for shape, _ in pairs])
+    # Where they lie says their planes from now on.
+    free = [dataclasses.replace(shape, planes={}) for shape, _ in pairs]
+    ((_, attributes, _),) = shape_layers(path.stem, free)
     vertices = [corners for _, corners in pairs]
     metadata = {EXACT_KEY: vertices, NOTES_KEY: notes}
     look = {**drawing_look(image), "edge_color": attributes["edge_color"]}
@@ -211,7 +213,9 @@ def write_roi_file(path: Path, layer: "Layer", image: "Image", view: View) -> No
     write_shapes(
         path,
         [
-            dataclasses.replace(_true(shape), planes=planes_of(corners[:, :-2], letters))
+            dataclasses.replace(
+                _true(shape), planes=planes_of(corners[:, :-2], letters) or shape.planes
+            )
             for shape, corners in zip(shapes, placed, strict=True)
         ],
     )

@@ -22,6 +22,7 @@ help:
 	@echo "make test-openvino   a second environment, with OpenVINO's onnxruntime, and its tests"
 	@echo "make test-train      a third environment, with torch, and the tests of training"
 	@echo "make evaluate        the figures of the built-in networks, into docs/models.md"
+	@echo "make check  in a minute: the linters, the type checker and the quick tests, side by side"
 	@echo "make lint   the linters and the type checker alone"
 	@echo "make bench  the benchmarks; prints ratios"
 	@echo "make clean  remove the environment and everything generated"
@@ -40,6 +41,18 @@ export PYTEST_QT_API ?= pyqt6
 .PHONY: test
 test: system lint
 	$(WITH_DISPLAY) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Half a minute of the tests that say most; those of the window, and those marked slow, take longer.
+QUICK := -m "not slow and not viewer" --ignore=tests/widgets --ignore=tests/contributions \
+	--ignore=tests/evaluation --ignore=tests/test_benchmarks.py
+
+.PHONY: check
+check: $(VENV)/.test
+	@$(MAKE) --no-print-directory --jobs=2 lint quick
+
+.PHONY: quick
+quick: $(VENV)/.test
+	$(BIN)/python -m pytest -q $(QUICK) $(PYTEST_ARGS)
 
 # All builds of onnxruntime install one package, so another one needs an environment of its own.
 OPENVINO := .venv-openvino

@@ -113,6 +113,7 @@ POLYGONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", [True, False])
 def test_the_preset_equals_the_naive_pipeline(generator, rng, colour):
     image = smooth(rng, (660, 660))

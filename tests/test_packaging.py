@@ -103,6 +103,7 @@ def _install(python: Path, *what: str | Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_wheel_carries_its_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for wanted in ("napari.yaml", "py.typed", "presets/article.json"):
@@ -242,12 +243,14 @@ def test_manifest_takes_only_its_own_files(root: Path, file: str, layer: str, pl
     assert writer.plugin_name == plugin
 
 
+@pytest.mark.slow
 def test_installed_wheel_is_found_by_napari(wheel: Path, environment: Path) -> None:
     _install(environment, wheel)
     found = _run(environment, "-c", CHECK_MANIFEST, cwd=environment.parent)
     assert str(environment.parents[1]) in found
 
 
+@pytest.mark.slow
 def test_installed_wheel_has_its_command(wheel: Path, environment: Path) -> None:
     _install(environment, wheel)
     by_name = (
@@ -259,6 +262,7 @@ def test_installed_wheel_has_its_command(wheel: Path, environment: Path) -> None
     assert "enhance" in _run(environment, "-m", PACKAGE, "--help")
 
 
+@pytest.mark.slow
 def test_editable_install_is_found_by_napari(tree: Path, environment: Path) -> None:
     _install(environment, "--editable", tree)
     found = _run(environment, "-c", CHECK_MANIFEST, cwd=environment.parent)

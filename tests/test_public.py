@@ -16,6 +16,7 @@ def direct(path, tensor: np.ndarray) -> np.ndarray:
     return session.run(None, {session.get_inputs()[0].name: tensor})[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

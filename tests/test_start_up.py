@@ -70,6 +70,7 @@ def test_asking_for_help_loads_neither_napari_nor_onnxruntime() -> None:
     assert loaded & {*GUI, "onnxruntime"} == set()
 
 
+@pytest.mark.slow
 def test_everything_but_the_widgets_imports_without_napari_and_qt() -> None:
     modules = _modules()
     assert len(modules) > 10
@@ -83,6 +84,7 @@ def test_the_wall_stands() -> None:
         _python(wall + "import qtpy")
 
 
+@pytest.mark.slow
 def test_no_room_but_the_widgets_loads_napari_or_an_extra() -> None:
     code = "".join(f"import {name}\n" for name in _modules())
     assert _loaded(code) & {*GUI, "dask", "zarr", "torch"} == set()

@@ -78,6 +78,7 @@ def test_what_is_finished_leaves_no_trace(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "name"), [(FILE, "out [1].tif"), (FOLDER, "out#a::b?.zarr")])
 def test_what_a_killed_process_left_goes(tmp_path, code, name):
     left = killed(code, tmp_path / name)
@@ -87,6 +88,7 @@ def test_what_a_killed_process_left_goes(tmp_path, code, name):
     assert remove_left() == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "name"), [(FILE, "out [1].tif"), (FOLDER, "out.zarr")])
 def test_the_next_run_to_the_same_target_needs_no_note(tmp_path, code, name):
     killed(code, tmp_path / name)

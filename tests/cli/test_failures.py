@@ -79,6 +79,7 @@ def test_the_log_does_not_grow_for_ever(broken, log, monkeypatch):
     assert 0 < log.stat().st_size < 6000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize("arguments", [["models"], ["--help"], ["models", "--json"], ["--version"]])
 def test_a_full_disk_as_stdout_is_one_line(arguments):

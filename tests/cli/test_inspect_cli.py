@@ -134,6 +134,7 @@ def test_ranges_order_and_further_channels_as_json(tmp_path, capfd):
     assert inspected(capfd, with_noise_map(tmp_path / "c.onnx"))["extra_channels"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "words"),
     [
@@ -247,6 +248,7 @@ sys.exit(status)
 """
 
 
+@pytest.mark.slow
 def test_a_network_of_50_mb_needs_less_than_a_gigabyte(tmp_path):
     """A U-Net of 13 million parameters, as they come."""
     g = toys.Graph(1)

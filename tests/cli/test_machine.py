@@ -90,6 +90,7 @@ def several(*commands, cwd=None, **environment):
 # --- signals ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_ends_a_run_from_outside_leaves_nothing(tmp_path, rng, number):
@@ -129,6 +130,7 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path, image, monkeypatch):
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is killed like this on Windows")
 @pytest.mark.parametrize("name", ["out.tif", "out.png", "out.ome.zarr"])
 def test_the_next_run_removes_what_a_killed_one_left(tmp_path, image, name, capfd):
@@ -152,6 +154,7 @@ def test_clean_says_that_there_is_nothing(capfd):
 # --- full disks ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file's size")
 @pytest.mark.parametrize(
     ("name", "older"),
@@ -193,6 +196,7 @@ def small_disk(folder):
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.tif", "out.ome.zarr"])
 def test_a_disk_that_is_really_full_leaves_nothing(tmp_path, image, name):
     with small_disk(tmp_path / "disk") as disk:
@@ -210,6 +214,7 @@ def test_a_disk_that_is_really_full_leaves_nothing(tmp_path, image, name):
 ODD = ["a#b.tif", "a?b.png", "a[1].ome.tif", "a*b.ome.zarr", "%41 b.tif", "-a.tif", "a'b\".tif"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="names that Windows does not allow")
 @pytest.mark.parametrize("name", [*ODD, "a::b.tif", "ü İ.tif", "a\nb.tif"])
 def test_every_name_is_a_name(tmp_path, image, name, capfd):
@@ -228,6 +233,7 @@ def test_every_name_is_a_name(tmp_path, image, name, capfd):
     assert said == "" or all(line.startswith("Warning: ") for line in said.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names of bytes are Linux's")
 def test_names_that_are_no_text_are_names(tmp_path, image):
     odd = os.fsencode(tmp_path) + b"/\xff\xe9"
@@ -245,6 +251,7 @@ def test_names_that_are_no_text_are_names(tmp_path, image):
         assert read_image(Path(os.fsdecode(out))).pixels.shape == (300, 400)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "locale",
     [

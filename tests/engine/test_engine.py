@@ -60,6 +60,7 @@ def whole(path: Path, image: np.ndarray, step: int) -> np.ndarray:
     return out[..., 0] if path.stem == "nhwc" else out[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "dilated", "unet", "deep", "nhwc", "detail-classic"])
 @settings(max_examples=12)
 @given(data=st.data())

@@ -38,6 +38,7 @@ def even_odd(vertices: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 halves = st.integers(-20, 120).map(lambda n: n / 2)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(halves, halves), min_size=3, max_size=7))
 def test_polygons_fill_by_the_even_odd_rule_with_their_edges(points):
     vertices = np.array(points, float)

@@ -443,6 +443,7 @@ def test_alpha_survives_a_round_trip(tmp_path):
         np.testing.assert_array_equal(read_image(tmp_path / name).pixels, pixels)
 
 
+@pytest.mark.slow
 @given(
     pixels=hnp.arrays(
         st.sampled_from([np.uint8, np.uint16, np.float32]),
@@ -490,6 +491,7 @@ def test_the_record_is_a_comment_annotation_of_ours(tmp_path):
     assert reference.get("ID") == note.get("ID")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", SHAPES)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
 def test_an_ome_tiff_is_valid_and_says_what_it_is(tmp_path, axes, dtype):

@@ -117,6 +117,7 @@ def test_volumes_and_tiny_images_have_a_look(rng):
     assert cautions(tiny, TrainedOn.from_text(json.dumps(TRAINED)), "net")
 
 
+@pytest.mark.slow
 @given(low=st.floats(0.001, 0.5), high=st.floats(0.5, 1), value=st.floats(0.0, 2), name=st.text())
 def test_only_what_is_outside_gets_a_word(low, high, value, name):
     trained = TrainedOn(noise=(low, high), blur=(low, high), percentiles={50: (low, high)})

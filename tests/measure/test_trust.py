@@ -233,6 +233,7 @@ def test_it_costs_at_most_nine_runs(tmp_path, rng, monkeypatch):
         assert sum(spent) <= 9 * once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [((40, 75), (0, 50)), ((3, 20), (60, 119)), ((0, 2), (0, 2))])
 def test_a_preview_is_looked_at_in_its_window(tmp_path, rng, monkeypatch, window):
     from napari_microenhance import api
@@ -267,6 +268,7 @@ def test_a_preview_is_looked_at_in_its_window(tmp_path, rng, monkeypatch, window
     assert part.summary == pytest.approx(np.sqrt(np.nanmean(np.square(wanted, dtype=float))))
 
 
+@pytest.mark.slow
 def test_it_can_be_cancelled_and_says_how_far_it_is(tmp_path, rng):
     path = toys.plain(tmp_path / "net.onnx")
     image = rng.random((90, 100), np.float32)

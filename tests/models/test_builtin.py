@@ -29,6 +29,7 @@ FILES = [(info.name, "auto") for info in BUILTIN]
 FILES += [(info.name, "int8") for info in BUILTIN if info.int8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "precision"), FILES)
 def test_the_metadata_is_what_the_probe_measures(name, precision):
     model = load_model(name).at(precision)
@@ -41,6 +42,7 @@ def test_the_metadata_is_what_the_probe_measures(name, precision):
     assert model.spec.precision == ("int8" if quantised else "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "precision"), FILES)
 def test_tiles_equal_the_whole_image(name, precision, rng):
     model = load_model(name).at(precision)

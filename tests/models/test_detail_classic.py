@@ -117,6 +117,7 @@ def test_a_change_at_the_radius_is_seen_and_beyond_it_is_not(session, axis, side
     assert _run(session, beyond)[centre] == before
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=20, deadline=None)
 def test_a_cut_with_its_halo_equals_the_whole(session, data):

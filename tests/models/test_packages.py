@@ -82,6 +82,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path, cache):
         open_package(tmp_path / "a.zip")
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_before_anything_is_unpacked(tmp_path, cache):
     size = packages.BYTES_HARMLESS + 1
     path = zipped(tmp_path / "bomb.zip", {"net.onnx": b"abc", "zeros.bin": bytes(size)})
@@ -91,6 +92,7 @@ def test_a_bomb_is_refused_before_anything_is_unpacked(tmp_path, cache):
     assert not cache.exists()
 
 
+@pytest.mark.slow
 def test_many_small_bombs_are_one(tmp_path, cache):
     part = bytes(packages.BYTES_HARMLESS // 2)
     path = zipped(tmp_path / "bomb.zip", {f"{i}.bin": part for i in range(3)})

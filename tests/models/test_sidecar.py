@@ -74,6 +74,7 @@ def test_saving_replaces_and_saving_nothing_deletes(network):
     save_edits(network, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edits", "words", "kept"),
     [
@@ -102,6 +103,7 @@ def test_a_measurement_goes_before_an_edit_that_it_refutes(network, edits, words
         assert any(words in sentence for sentence in model.findings), model.findings
 
 
+@pytest.mark.slow
 def test_tile_starts_must_be_multiples_of_the_measured_step(tmp_path):
     path = toys.unet(tmp_path / "net.onnx", depth=2)
     model = load_model(path, shift_step=6)
@@ -176,6 +178,7 @@ def refuse(monkeypatch, *folders):
     monkeypatch.setattr(sidecar, "write_json", write)
 
 
+@pytest.mark.slow
 def test_a_folder_of_others_keeps_edits_in_the_users_own(network, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         refuse(patch, network.parent)
@@ -205,6 +208,7 @@ def test_packages_have_sidecars_too(tmp_path):
 # --- the cache ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_known_network_is_not_measured_again(network, probes):
     first = load_model(network)
     second = load_model(network)
@@ -215,6 +219,7 @@ def test_a_known_network_is_not_measured_again(network, probes):
     assert second.session().got == "cpu"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [

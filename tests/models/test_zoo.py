@@ -183,6 +183,7 @@ def direct(path: Path, image: np.ndarray, animal: Animal, spec: object) -> np.nd
     return out[0][list(animal.known.get("output_channels", range(out.shape[1])))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("animal", ANIMALS, ids=lambda a: a.name)
 def test_every_animal_equals_one_direct_call(tmp_path, animal, rng):
     path = animal.build(tmp_path / "net.onnx", **animal.arguments)

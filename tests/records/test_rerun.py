@@ -75,6 +75,7 @@ def test_a_saved_result_is_repeated_from_the_files_beside_it(folder, name):
     assert not [w for w in again.report.warnings if "differ" in w]
 
 
+@pytest.mark.slow
 def test_it_is_repeated_in_a_new_process_to_the_last_bit(folder):
     command = [sys.executable, "-m", "napari_microenhance", "rerun"]
     done = subprocess.run(
@@ -95,6 +96,7 @@ def test_it_is_repeated_in_a_new_process_to_the_last_bit(folder):
     assert rerun(record, folder / "cells.tif", folder / "net.onnx").report.rerun["identical"]
 
 
+@pytest.mark.slow
 def test_ome_zarr_carries_a_run_too(folder):
     pytest.importorskip("zarr")
     image = read_image(folder / "cells.tif").pixels
@@ -160,6 +162,7 @@ KINDS = _kinds()
 FLAT = {name: kind for name, kind in KINDS.items() if name != "volume"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("image", "axes", "roi", "options"), KINDS.values(), ids=KINDS)
 def test_every_kind_of_run_is_repeated_and_written_as_python(
     tmp_path, monkeypatch, image, axes, roi, options
@@ -237,6 +240,7 @@ def test_a_preview_is_repeated(tmp_path, rng):
     assert again.report.rerun["identical"]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_every_region_comes_back_from_its_record(data):
     shape = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
@@ -253,6 +257,7 @@ def test_every_region_comes_back_from_its_record(data):
 # --- what depends on the machine ---------------------------------------------------
 
 
+@pytest.mark.slow
 def test_tiles_have_the_size_they_had_whatever_memory_is_free(tmp_path, rng, monkeypatch):
     image = rng.random((700, 700), np.float32)
     model = load_model(toys.instance_norm(tmp_path / "norm.onnx"))
@@ -359,6 +364,7 @@ def test_another_network_is_said_and_the_caller_decides(folder):
     assert len(caught.value.differs) == 2
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_is_named(folder):
     (folder / "net.onnx").rename(folder / "moved.onnx")
     with pytest.raises(FileMissingError, match=r"net\.onnx of the record is not in"):
@@ -379,6 +385,7 @@ def test_a_name_in_a_record_leads_out_of_no_folder(folder):
     assert record.model_file == "net.onnx"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
@@ -409,6 +416,7 @@ def test_a_damaged_mask_gets_one_sentence():
             Record.of(record).roi()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", sorted(FULL))
 def test_half_a_record_is_none(folder, missing):
     record = changed(folder)

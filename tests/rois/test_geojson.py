@@ -215,6 +215,7 @@ def _same(found, shape):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @given(
     y=coordinate,
     x=coordinate,
@@ -244,6 +245,7 @@ def test_polygons_and_paths_come_back(tmp_path_factory, vertices):
         assert found.kind == shape.kind or (shape.kind, found.kind) == ("polygon", "rectangle")
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 200))
 def test_painted_regions_with_holes_and_islands_come_back(tmp_path_factory, seed):
     mask = np.random.default_rng(seed).random((9, 11)) > 0.4

@@ -118,6 +118,7 @@ def test_curves_of_a_composite_are_followed(tmp_path):
     np.testing.assert_array_equal(_inside(shape.points), expected)
 
 
+@pytest.mark.slow
 @given(numbers=st.lists(st.floats(-1e3, 1e3), min_size=6, max_size=6))
 def test_a_quadratic_curve_is_followed_closely(numbers):
     start, control, stop = np.array(numbers).reshape(3, 2)
@@ -136,6 +137,7 @@ def test_a_quadratic_curve_is_followed_closely(numbers):
 # --- round trips -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     y=coordinate,
     x=coordinate,
@@ -153,6 +155,7 @@ def test_boxes_come_back(tmp_path_factory, y, x, height, width, degrees, kind):
     _same_corners(found.points, points)
 
 
+@pytest.mark.slow
 @given(
     vertices=st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=15, unique=True),
     suffix=st.sampled_from([".zip", ".roi"]),
@@ -170,6 +173,7 @@ def test_vertices_come_back(tmp_path_factory, vertices, suffix):
         np.testing.assert_allclose(a.points, b.points, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 50))
 def test_painted_regions_with_holes_come_back(tmp_path_factory, seed):
     mask = np.random.default_rng(seed).random((9, 11)) > 0.4
@@ -269,6 +273,7 @@ def test_a_cut_short_roi_is_refused(tmp_path, size):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_any_changed_byte_gives_shapes_or_one_sentence(tmp_path_factory, data):
     content = bytearray(_polygon_bytes())

@@ -119,6 +119,7 @@ def test_mask_counts_in_pixels_not_corners(tmp_path):
     np.testing.assert_array_equal(_inside(read_roi(path).polygons[0], (40, 50)), expected)
 
 
+@pytest.mark.slow
 @given(mask=hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)))
 def test_outline_encloses_exactly_its_mask(mask):
     outline = mask_outline(mask, (2, 3))

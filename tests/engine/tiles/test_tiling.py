@@ -79,6 +79,7 @@ def test_a_crop_plan_keeps_every_roi_pixel_once(data, seed, height, width):
     assert (kept[inside] == 1).all()
 
 
+@pytest.mark.slow
 @given(st.integers(1, 700), st.integers(1, 700), st.integers(0, 30), st.integers(1, 200))
 def test_a_plan_costs_no_more_than_an_even_grid_over_the_image(height, width, halo, core):
     tile = 2 * halo + core + 3

@@ -68,6 +68,7 @@ def _other(path, pixels, axes, *, version="0.4", zarr_format=2, **more):
 # --- reading ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "zarr_format"), [("0.4", 2), ("0.5", 3)])
 @pytest.mark.parametrize("axes", ["yx", "zyx", "cyx", "tczyx"])
 def test_both_versions_are_read_at_full_resolution(tmp_path, version, zarr_format, axes):
@@ -99,6 +100,7 @@ def test_channel_names_are_read(tmp_path):
     assert read_image(path).channel_names == ("DAPI", "GFP")
 
 
+@pytest.mark.slow
 def test_only_what_a_run_needs_is_read(tmp_path, monkeypatch):
     pixels = RNG.random((200, 300), np.float32)
     path = _other(tmp_path / "a.zarr", pixels, "yx")
@@ -120,6 +122,7 @@ def test_only_what_a_run_needs_is_read(tmp_path, monkeypatch):
     assert 0 < max(read) < 60 * 60
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_slices_are_those_of_the_whole(tmp_path_factory, data):
     axes = data.draw(st.sampled_from(["ZYX", "ZYXC", "YXC", "TCZYX"]))
@@ -287,6 +290,7 @@ def test_the_same_image_gives_the_same_bytes(tmp_path):
     assert [codec.to_dict()["name"] for codec in codecs] == ["bytes", "zstd"]
 
 
+@pytest.mark.slow
 def test_lower_resolutions_are_means_and_lie_where_they_belong(tmp_path):
     pixels = RNG.integers(0, 60_000, (1301, 2047), dtype=np.uint16)
     path = tmp_path / "a.ome.zarr"

@@ -66,6 +66,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*NETWORKS, BUILTIN])
 def test_an_exported_package_is_valid_and_gives_the_same(tmp_path, name):
     source = BUILTIN if name == BUILTIN else NETWORKS[name](tmp_path / "network.onnx")

@@ -127,6 +127,7 @@ def test_the_preset_equals_the_naive_pipeline(generator, rng, colour):
     assert result.report.tile_mismatch > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", [True, False])
 def test_channels_beyond_the_range_are_clipped_before_they_are_made_grey(unbounded, rng, colour):
     image = smooth(rng, (660, 660))
@@ -154,6 +155,7 @@ def test_a_channel_that_is_clipped_is_counted_once(tmp_path, rng):
     assert result.report.clipped == np.count_nonzero((image > 127) | (image > 0))
 
 
+@pytest.mark.slow
 def test_a_box_smaller_than_a_tile_is_completed_with_white(generator, rng):
     image = smooth(rng, (300, 280))[..., 0]
     polygon = [(50.3, 60.3), (200.3, 80.3), (150.3, 250.3)]

@@ -116,6 +116,7 @@ def test_wheel_carries_its_data(wheel: Path) -> None:
     assert networks <= cards, "every network in the wheel has a card"
 
 
+@pytest.mark.slow
 def test_wheel_carries_every_file_of_the_package(wheel: Path, tree: Path) -> None:
     source = tree / "src"
     files = {
@@ -127,10 +128,12 @@ def test_wheel_carries_every_file_of_the_package(wheel: Path, tree: Path) -> Non
     assert packed == files
 
 
+@pytest.mark.slow
 def test_wheel_is_small(wheel: Path) -> None:
     assert wheel.stat().st_size < MAX_WHEEL_BYTES
 
 
+@pytest.mark.slow
 def test_wheel_metadata(wheel: Path) -> None:
     files = zipfile.ZipFile(wheel)
     (folder,) = {name.split("/")[0] for name in files.namelist() if ".dist-info/" in name}
@@ -180,6 +183,7 @@ def test_every_package_that_is_imported_is_declared(root: Path) -> None:
     assert missing == {}
 
 
+@pytest.mark.slow
 def test_sdist_carries_the_tests_and_the_manifest(sdist: Path) -> None:
     with tarfile.open(sdist) as files:
         names = {name.partition("/")[2] for name in files.getnames()}

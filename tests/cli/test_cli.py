@@ -393,6 +393,7 @@ def test_version(capfd):
     assert capfd.readouterr().out.strip()[0].isdigit()
 
 
+@pytest.mark.slow
 def test_demo_makes_its_picture_without_a_display(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -407,6 +408,7 @@ def test_demo_makes_its_picture_without_a_display(tmp_path, monkeypatch, capfd):
     assert (pixels[:, :half] != pixels[:, -half:]).any()
 
 
+@pytest.mark.slow
 def test_demo_says_what_to_install(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("DISPLAY", ":0")
     demo = types.ModuleType("napari_microenhance.widgets.demo")
@@ -427,6 +429,7 @@ def test_demo_needs_a_folder_it_can_make(tmp_path, capfd):
     fails_with(capfd, ["demo", "--out", tmp_path / "file"], "cannot be made")
 
 
+@pytest.mark.slow
 def test_help_is_light_and_the_module_runs(tmp_path):
     code = (
         "import sys; from napari_microenhance.cli import run; run(['--help']);"

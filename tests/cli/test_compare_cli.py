@@ -83,6 +83,7 @@ def test_the_table_can_be_read(files, capsys):
     assert max(map(len, lines)) < 130
 
 
+@pytest.mark.slow
 def test_the_picture_shows_white_where_nothing_changed(files, capsys):
     assert call(files, "a.png", "b.tif", "--plot", "plot.png", "--line", "5,5,60,80") == 0
     with Image.open(files / "plot.png") as picture:
@@ -96,6 +97,7 @@ def test_the_picture_shows_white_where_nothing_changed(files, capsys):
     assert figures.change_colours()(0.5)[:3] == (1.0, 1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_colours_and_large_images_are_drawn_too(tmp_path, rng):
     colour = rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)
     write_image(tmp_path / "a.png", colour, "YXC")

@@ -101,6 +101,7 @@ def test_rerun_keeps_its_inputs_too(tmp_path, stack, capfd):
     assert call("rerun", stack, again, "--image", image, "--overwrite") == 0
 
 
+@pytest.mark.slow
 def test_demo_replaces_its_own_pictures(tmp_path, monkeypatch, capfd):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)

@@ -273,6 +273,7 @@ def test_a_network_that_couples_the_tile_is_blended_and_measured(tmp_path, rng):
     np.testing.assert_allclose(one.pixels, toys.run_whole(model.path, image[None])[0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fixed_size_networks_equal_their_dynamic_twin(tmp_path, rng):
     image = rng.random((300, 250), np.float32)
     for make, extra in ((toys.plain, {"convs": 3}), (toys.unet, {"depth": 2})):

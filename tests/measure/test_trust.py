@@ -210,6 +210,7 @@ def test_a_network_of_oblong_tiles_is_only_flipped(tmp_path, rng):
     assert found.figures["runs"] == 4
 
 
+@pytest.mark.slow
 def test_it_costs_at_most_nine_runs(tmp_path, rng, monkeypatch):
     from napari_microenhance import api
 

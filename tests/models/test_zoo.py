@@ -238,6 +238,7 @@ def test_with_a_scale_the_outside_is_repeated_pixels(tmp_path, name, rng):
     assert (result.pixels[inside if animal.scale != 1 else roi] != 0).any()
 
 
+@pytest.mark.slow
 def test_the_original_unet_geometry(tmp_path, rng):
     """572 -> 388: the overlap-tile strategy, mirrored only beyond the true border."""
     path = toys.valid_unet(tmp_path / "unet.onnx", shape=(1, None, 572, 572), pinned=True)
@@ -251,6 +252,7 @@ def test_the_original_unet_geometry(tmp_path, rng):
     assert np.abs(result.pixels - toys.run_whole(path, mirrored[None])[0]).max() <= 1e-5
 
 
+@pytest.mark.slow
 def test_fixed_odd_and_non_square_sizes(tmp_path, rng):
     image = rng.random((300, 400), np.float32)
     twin = toys.plain(tmp_path / "twin.onnx", convs=3)

@@ -232,6 +232,7 @@ def test_boxes_come_back(tmp_path_factory, y, x, height, width, degrees, kind):
     _same(found, shape)
 
 
+@pytest.mark.slow
 @given(vertices=st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=15, unique=True))
 def test_polygons_and_paths_come_back(tmp_path_factory, vertices):
     path = tmp_path_factory.mktemp("geojson") / "a.geojson"

@@ -329,6 +329,7 @@ points = hnp.arrays(
 )
 
 
+@pytest.mark.slow
 @given(points=points, label=st.text(max_size=8), group=st.none() | st.integers(0, 9))
 def test_labelme_round_trip(tmp_path_factory, points, label, group):
     path = tmp_path_factory.mktemp("labelme") / "a.json"

@@ -92,6 +92,7 @@ def test_a_network_that_never_ends_is_ended_from_outside(tmp_path, monkeypatch, 
     assert isinstance(told.value, ModelError)
 
 
+@pytest.mark.slow
 def test_a_network_that_swells_is_ended_too(tmp_path, monkeypatch):
     monkeypatch.setattr(attempts, "BYTES", 1 << 26)
     monkeypatch.setattr(attempts, "BYTES_PER_PX", 0)

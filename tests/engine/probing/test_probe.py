@@ -84,6 +84,7 @@ def test_a_network_with_live_noise_is_told(tmp_path):
     assert any("another result at every run" in sentence for sentence in model.findings)
 
 
+@pytest.mark.slow
 def test_the_public_networks(public_data):
     denoiser = spec_of(public_data / "models" / "n2v_nhwc_dynamic.onnx")
     assert (denoiser.axes_in, denoiser.shift_step) == ("NYXC", 4)

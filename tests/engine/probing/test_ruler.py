@@ -24,6 +24,7 @@ def pixels(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "most"),
     [

@@ -30,6 +30,7 @@ def whole(path, image, crop):
     return toys.run_whole(path, image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("crop", "scale", "lengths"),
     [
@@ -62,6 +63,7 @@ def test_scale_and_border_loss_together(tmp_path, rng, crop, scale, lengths, kin
     np.testing.assert_allclose(got, whole(free, image[None], crop)[0], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crop", [28, 33, 60, 101])
 def test_a_network_that_takes_more_than_a_small_image_is_measured(tmp_path, crop):
     """Outputs of size 0 are refusals; the least size that gives a pixel is the minimum."""

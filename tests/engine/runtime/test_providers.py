@@ -109,6 +109,7 @@ def test_what_is_missing_or_breaks_is_the_cpu_with_a_word(monkeypatch):
 # --- the trial, in a process of its own --------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_trial_runs_in_another_process(tmp_path):
     model = load_model(toys.unet(tmp_path / "a.onnx"))
     assert try_provider(model.path, "cpu", model.spec) == Parity("cpu", difference=0.0)

@@ -156,6 +156,7 @@ def test_a_constant_image_gives_finite_values():
         assert np.isfinite(done(step, image)).all()
 
 
+@pytest.mark.slow
 @given(st.integers(1, 11), st.integers(1, 9))
 def test_a_part_is_treated_as_in_the_whole(y, x):
     rng = np.random.default_rng(y * 10 + x)

@@ -61,6 +61,7 @@ def test_tiles_are_even(length, halo, core):
     assert max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data(), st.integers(0, 10_000), st.integers(1, 500), st.integers(1, 500))
 def test_a_crop_plan_keeps_every_roi_pixel_once(data, seed, height, width):

@@ -417,6 +417,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, net, name, kin
     assert str(caught.value).endswith(".")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -458,6 +459,7 @@ def test_a_missing_reader_is_named_with_the_extra(tmp_path, net, monkeypatch):
         load_model(path)
 
 
+@pytest.mark.slow
 def test_what_the_measurements_refute_is_said_and_not_used(tmp_path):
     net = toys.unet(tmp_path / "unet.onnx", depth=2)
     package = Package(net).new()

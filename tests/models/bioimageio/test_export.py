@@ -131,6 +131,7 @@ def test_a_package_is_exported_with_its_own_steps(tmp_path, net, image):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_public_networks_survive_the_round_trip(tmp_path, public_data):
     for path in sorted((public_data / "models").glob("*.onnx")):
         again = load_model(export_package(load_model(path), tmp_path / f"{path.stem}.zip"))

@@ -90,8 +90,11 @@ def test_what_is_outside_is_told(plain, image, background, words):
 def test_channels_and_seams_are_told(tmp_path, rng):
     image = rng.integers(0, 900, (2, 150, 150), dtype=np.uint16)
     model = toys.instance_norm(tmp_path / "norm.onnx")
-    report = enhance(image, model, axes="CYX", options=Options(tile=64)).report
+    report = enhance(image, model, axes="CYX", options=Options(tile=64, statistics="tile")).report
     text = methods_text(report)
+    assert "were taken over each tile by itself." in text
+    exact = enhance(image, model, axes="CYX", options=Options(tile=64)).report
+    assert "were taken over the whole image." in methods_text(exact)
     (first, second), (third, fourth) = report.intensity["low"], report.intensity["high"]
     assert f"from {first:g} to {third:g}, {second:g} to {fourth:g}" in text
     assert "mapped linearly, channel by channel, to" in text

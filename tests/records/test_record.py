@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import toys
-from napari_microenhance.api import Options, Record, RecordError, enhance
+from napari_microenhance.api import Options, Record, RecordError, enhance, methods_text
 from napari_microenhance.measure.trust_maps.trust import TrustMap
+from napari_microenhance.records.overview import overview
+from napari_microenhance.rois.region_of_interest import Roi
 
 SECTIONS = ("model", "provider", "versions", "image", "roi", "options", "plan", "intensity")
 EMPTY = {name: {} for name in SECTIONS}
@@ -100,3 +102,24 @@ def test_names_and_maps_are_added_and_the_rest_is_kept(report):
     assert noted.to_dict()["image"]["name"] == "cells.tif"
     assert noted.to_dict()["of tomorrow"] == 5
     assert record.report.trust in (None, {})
+
+
+def test_planes_of_regions_are_told(tmp_path, rng):
+    image = rng.integers(0, 4000, (4, 60, 70), dtype=np.uint16)
+    model = toys.plain(tmp_path / "net.onnx")
+    square = [(10, 10), (10, 30), (30, 30), (30, 10)]
+    mask = np.zeros(image.shape, bool)
+    mask[1, 5:9, 5:9] = mask[3, 7:20, 5:9] = True
+    for roi, words in (
+        (
+            [Roi(square, {"T": 2}), Roi(square, {"T": (0, 3)})],
+            "2 outlines, on planes of their own (T = 0, 2, 3)",
+        ),
+        ([Roi(square), Roi(square, {"T": 3})], "2 outlines, some on planes of their own (T = 3)"),
+        (mask, "a mask, on planes of its own (T = 1, 3)"),
+        ([np.array(square)], "1 outline"),
+    ):
+        record = Record.of(enhance(image, model, roi, "TYX").report)
+        assert record.report.roi.kind == words
+        assert dict(overview(record))["Region"].endswith(f"px, {words}")
+        assert f"({words}) was processed" in methods_text(record)

@@ -26,6 +26,13 @@ OUTSIDE: Final = {
     "crop": "the result was cropped to it",
 }
 
+STATISTICS: Final = {
+    "image": "the whole image",
+    "roi": "the box of the region with its surroundings",
+    "tile": "each tile by itself",
+}
+"""What a network that couples the whole image took its means and deviations over."""
+
 DIGITS: Final = 12
 
 
@@ -101,12 +108,11 @@ def _region(record: Record) -> str:
     roi, options = record.report.roi, record.options()
     if roi.whole_image:
         return "The whole image was processed."
-    kind = f"{roi.outlines} outline{'s' * (roi.outlines != 1)}" if roi.outlines else "a mask"
     grown = f", grown by {options.dilate} px" if options.dilate else ""
     soft = f", with a soft edge of {options.feather} px" if options.feather else ""
     outside = "" if record.holds_labels else f"; {OUTSIDE.get(options.background, '')}"
     return (
-        f"Only a region of interest of {roi.pixels:,} px ({kind}{grown}{soft}) was "
+        f"Only a region of interest of {roi.pixels:,} px ({roi.kind}{grown}{soft}) was "
         f"processed{outside}."
     )
 
@@ -146,11 +152,13 @@ def _way_back(record: Record, *, mapped: bool) -> str:
 
 
 def _tiles(record: Record) -> str:
-    """Return the sentence on tiles and how well they agree."""
+    """Return the sentences on tiles, and on what spans them."""
     plan, mismatch = record.report.plan, record.report.tile_mismatch
     shape = " x ".join(map(str, plan.tile_shape))
+    over = STATISTICS.get(plan.statistics or "", "")
+    spans = f" Its means and other numbers of many pixels were taken over {over}." if over else ""
     if plan.tiles <= 1:
-        return f"It ran in one tile of {shape} px."
+        return f"It ran in one tile of {shape} px.{spans}"
     blend = "cropped to their valid parts" if plan.blend == "crop" else "blended"
     seams = (
         ""
@@ -160,7 +168,7 @@ def _tiles(record: Record) -> str:
     )
     return (
         f"It ran in {plan.tiles} tiles of up to {shape} px with {plan.halo} px of context, "
-        f"{blend}{seams}."
+        f"{blend}{seams}.{spans}"
     )
 
 

@@ -77,8 +77,7 @@ def _region(roi: RecordedRegion) -> str:
     """Return how much was enhanced."""
     if roi.whole_image:
         return "the whole image"
-    kind = f"{roi.outlines} outline{'s' * (roi.outlines != 1)}" if roi.outlines else "a mask"
-    return f"{roi.pixels:,} px, {kind}"
+    return f"{roi.pixels:,} px, {roi.kind}"
 
 
 def _intensity(kept: RecordedIntensity) -> str:

@@ -123,10 +123,29 @@ class RecordedRegion:
         """Number of polygons."""
         return len(self.vertices or ())
 
+    @property
+    def kind(self) -> str:
+        """What it is, and on which planes, in words."""
+        count = self.outlines
+        kind = f"{count} outline{'s' * (count != 1)}" if count else "a mask"
+        own: list[Mapping[str, Sequence[int]]] = [*(self.planes or ())]
+        for group in self.groups or ():
+            own += [{axis: (index,) for axis, index in place.items()} for place in group.planes]
+        axes = dict.fromkeys(axis for place in own for axis in place)
+        found = {a: sorted({i for place in own for i in place.get(a, ())}) for a in axes}
+        words = ", ".join(f"{a} = {', '.join(map(str, found[a]))}" for a in axes)
+        some = "some " if not all(own) else ""
+        whose = "its" if count < 2 else "their"
+        return f"{kind}, {some}on planes of {whose} own ({words})" if words else kind
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecordedPlan:
-    """How the image was cut; `window` is (start, stop) per spatial axis of a preview, px."""
+    """How the image was cut.
+
+    `window` is (start, stop) per spatial axis of a preview, px; `statistics` what a network that
+    normalises by the whole image took its numbers over.
+    """
 
     tiles: int = 0
     tile_shape: tuple[int, ...] = ()
@@ -134,6 +153,7 @@ class RecordedPlan:
     blend: str | None = None
     memory_bytes: int | None = None
     window: Any = None
+    statistics: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ from napari_microenhance.images.image_formats import (
 )
 from napari_microenhance.measure.profiles import line_profile
 from napari_microenhance.records import RecordMismatchError
+from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.widgets import InspectWidget
 from napari_microenhance.widgets.inspect.maps import MAP_KEY
 from napari_microenhance.widgets.inspect.sections.comparison_table import ROWS
@@ -84,7 +85,7 @@ def notes():
 def run(viewer, image, model, roi=None, **options):
     """Run as "Enhance ROI" does, and return the result's layer and the result."""
     source, model = read_layer(image), load_model(model)
-    result = enhance(source.data, model, roi, source.axes, Options(**options))
+    result = enhance(source.data, model, roi, source.axes, options=Options(**options))
     plan = plan_layer(source, result, model)
     layer = Layer.create(plan.data, plan.meta, plan.kind)
     viewer.layers.append(layer)
@@ -259,6 +260,24 @@ def test_only_enhanced_planes_of_a_stack_count(widget, viewer, rng, qtbot):
     (again,) = ended(qtbot, widget, widget.changes.compare.click, "compared")
     assert again.total.mean_after == wanted.total.mean_after
     assert again.total.pixels == wanted.total.pixels
+
+
+@pytest.mark.parametrize("background", ["original", "crop"])
+def test_regions_count_on_their_own_planes(widget, viewer, rng, qtbot, background):
+    data = rng.integers(0, 200, (5, 96, 128), dtype=np.uint8)
+    image = viewer.add_image(data, name="stack")
+    rois = [Roi(SQUARE, planes={"Z": 1}), Roi(TRIANGLE, planes={"Z": 3})]
+    layer, result = run(viewer, image, "detail-classic", rois, background=background)
+    (found,) = ended(qtbot, widget, widget.changes.compare.click, "compared")
+    wanted = compare(data, result, rois, "ZYX")
+    assert found.total == wanted.total
+    assert [part.figures for part in found.parts] == [part.figures for part in wanted.parts]
+    inside = [plane.name for plane in found.planes if plane.figures.pixels]
+    assert len(inside) == 2
+    assert "on planes of their own (Z = 1, 3)" in widget.record.facts.text()
+    (again,) = ended(qtbot, widget, widget.record.buttons["again"].click, "repeated")
+    np.testing.assert_array_equal(again.data, layer.data)
+    assert "identical" in widget.status.text()
 
 
 def test_figures_are_copied_and_saved_to_the_last_digit(
@@ -480,8 +499,7 @@ def test_a_map_can_be_cancelled_and_leaves_nothing(widget, viewer, data, qtbot, 
     layer, _ = run(viewer, image, "detail-classic", [SQUARE])
     begun, over = threading.Event(), []
 
-    def endless(*_, **__):
-        should_stop = _[-1]
+    def endless(*_, should_stop, **__):
         begun.set()
         while not should_stop():
             threading.Event().wait(0.01)

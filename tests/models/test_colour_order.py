@@ -159,3 +159,17 @@ def test_a_package_whose_channels_are_named_bgr(tmp_path, image):
     result = enhance(image, model).pixels
     np.testing.assert_allclose(result[..., 2], 2 * image[..., 2], rtol=1e-6)  # blue: the first
     np.testing.assert_allclose(result[..., 0], 3 * image[..., 0], rtol=1e-6)  # red: the last
+
+
+def test_a_network_with_whole_image_statistics_honours_the_order_too(tmp_path, image):
+    g = toys.Graph(3)
+    one, zero = (g.constant(np.full(4, v, np.float32)) for v in (1.0, 0.0))
+    x = g.node("InstanceNormalization", g.conv("x", 3, 4), one, zero, epsilon=1e-5)
+    model = load_model(g.save(tmp_path / "net.onnx", g.conv(g.relu(x), 4, 3)))
+    options = Options(intensity="none", colour_order="bgr")
+    turned = enhance(image, model, options=options).pixels
+    plain = enhance(image[..., ::-1].copy(), model, options=Options(intensity="none")).pixels
+    np.testing.assert_allclose(turned, plain[..., ::-1], atol=1e-5)
+    # And the network is not changed for the next run.
+    again = enhance(image[..., ::-1].copy(), model, options=Options(intensity="none")).pixels
+    np.testing.assert_array_equal(again, plain)

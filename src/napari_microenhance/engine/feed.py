@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_microenhance.engine.intensity import IntensityMap, Palette
 from napari_microenhance.engine.region import Region, resample, scaled, slices
-from napari_microenhance.engine.runtime.session import Inference
+from napari_microenhance.engine.runtime.inference import Inference
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.prescription import LaneSteps

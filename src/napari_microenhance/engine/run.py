@@ -4,7 +4,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import numpy as np
 import psutil
@@ -23,7 +22,8 @@ from napari_microenhance.engine.reports.report_sections import (
 )
 from napari_microenhance.engine.reports.reporting import Course, make_report
 from napari_microenhance.engine.result import Canvas, Page, Result
-from napari_microenhance.engine.runtime.session import Inference, Session
+from napari_microenhance.engine.runtime.inference import Inference
+from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
@@ -193,7 +193,7 @@ class _Run:
         self._should_stop = should_stop
         self._memory = _MemoryWatch()
         self._cautions: list[Caution | str] = list(job.cautions)
-        self._inference = Inference(job.session, _as_told(job.spec, job.options))
+        self._inference = Inference(job.session, job.spec.ordered(job.options.colour_order))
         self._seams = Seams()
         self._first_tile: float | None = None
         self._total = 0
@@ -441,11 +441,3 @@ class _MemoryWatch:
     def look(self) -> None:
         """Note the growth so far, bytes."""
         self.grown = max(self.grown, self._process.memory_info().rss - self._before)
-
-
-def _as_told(spec: ModelSpec, options: Options) -> ModelSpec:
-    """Return the spec with the order of colours that the user gave, if one."""
-    if options.colour_order == "auto":
-        return spec
-    order: Literal["rgb", "bgr"] = "bgr" if options.colour_order == "bgr" else "rgb"
-    return dataclasses.replace(spec, colour_order=order)

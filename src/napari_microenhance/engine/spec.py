@@ -203,6 +203,22 @@ class ModelSpec:
             return self.output_range
         return dict(self.measured_ranges).get(value_range, value_range)
 
+    def ordered(self, colour_order: str) -> "ModelSpec":
+        """Return the spec with the order of colours that the user gives.
+
+        Parameters
+        ----------
+        colour_order : {"auto", "rgb", "bgr"}
+
+        Returns
+        -------
+        ModelSpec
+            The same for "auto".
+        """
+        if colour_order not in ("rgb", "bgr"):
+            return self
+        return dataclasses.replace(self, colour_order="bgr" if colour_order == "bgr" else "rgb")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as plain JSON values."""
         return dataclasses.asdict(self)

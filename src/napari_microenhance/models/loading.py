@@ -76,7 +76,7 @@ class Model:
         if session is not None:
             self._sessions["cpu", "auto"] = session
         self._choices: dict[tuple[str, int | str], Choice] = {}
-        self._coupled: dict[int | str, CoupledNetwork] = {}
+        self._coupled: dict[tuple[int | str, str], CoupledNetwork] = {}
         self._opening = threading.Lock()
 
     @property
@@ -209,7 +209,7 @@ class Model:
         Parameters
         ----------
         options : Options
-            `statistics`, `blend` and `threads` are used.
+            `statistics`, `blend`, `threads` and `colour_order` are used.
 
         Returns
         -------
@@ -218,11 +218,11 @@ class Model:
         if not takes_statistics(self.spec, options):
             return None
         with self._opening:
-            if options.threads not in self._coupled:
-                self._coupled[options.threads] = CoupledNetwork(
-                    self.path, self.spec, threads=options.threads
-                )
-            return self._coupled[options.threads]
+            key = (options.threads, options.colour_order)
+            if key not in self._coupled:
+                spec = self.spec.ordered(options.colour_order)
+                self._coupled[key] = CoupledNetwork(self.path, spec, threads=options.threads)
+            return self._coupled[key]
 
     def assignment(self, provider: str) -> dict[str, list[str]]:
         """Return the kinds of operators that each provider runs; loads the network again.

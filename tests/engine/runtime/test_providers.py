@@ -249,7 +249,7 @@ def test_a_provider_that_dies_in_a_run_is_replaced_by_the_cpu_once(tmp_path, rng
 
 
 def test_a_cancelled_run_does_not_begin_again_on_the_cpu(tmp_path, pretend_cuda):
-    from napari_microenhance.engine.runtime.session import Inference
+    from napari_microenhance.engine.runtime.inference import Inference
     from napari_microenhance.errors import Cancelled
 
     model = load_model(toys.plain(tmp_path / "a.onnx"))

@@ -1,10 +1,8 @@
-"""Session: the only user of onnxruntime - providers, runs, cancelling, run-time errors."""
+"""Session: the only user of onnxruntime - providers, runs, limits, run-time errors."""
 
 import dataclasses
 import os
 import re
-import threading
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,19 +15,14 @@ from napari_microenhance.engine.runtime.freeing import with_free_lengths
 from napari_microenhance.engine.runtime.limits import Limits, watched
 from napari_microenhance.engine.runtime.tensors import feeds, to_images
 from napari_microenhance.engine.spec import ModelSpec
-from napari_microenhance.errors import (
-    Cancelled,
-    MemoryBudgetError,
-    ModelError,
-    ModelLimitError,
-)
+from napari_microenhance.errors import MemoryBudgetError, ModelError, ModelLimitError
 
 __all__ = [
     "PROVIDERS",
-    "Inference",
     "Session",
     "Tensor",
     "available_providers",
+    "run_options",
     "runtime_version",
 ]
 
@@ -266,7 +259,7 @@ class Session:
             If it fails for another reason; the text holds its own words. If the output has
             other axes than the spec says.
         """
-        options = options or _run_options()
+        options = options or run_options()
         names = [spec.output or self.outputs[0].name]
         inputs = feeds(images, spec, [t.name for t in self.inputs])
         try:
@@ -309,7 +302,7 @@ class Session:
         ModelError
             As for `run`.
         """
-        options = _run_options()
+        options = run_options()
         with watched(limits, lambda: setattr(options, "terminate", True)) as passed:
             try:
                 output = self.run(images, spec, options)
@@ -330,83 +323,14 @@ class Session:
         )
 
 
-class Inference:
-    """The network calls of one run: one at a time, timed, and stoppable from another thread.
+def run_options() -> "ort.RunOptions":
+    """Return options of one call, which print nothing.
 
-    A call uses all threads of the session: measured against two calls side by side with
-    half the threads each this costs at most 5 %, takes half the memory and shows the
-    first tile in half the time.
+    Returns
+    -------
+    RunOptions
+        Setting its ``terminate`` ends the call within its current operator.
     """
-
-    def __init__(self, session: Session, spec: ModelSpec) -> None:
-        self._session = session
-        self._spec = spec
-        self._one_at_a_time = threading.Lock()
-        self._options: ort.RunOptions | None = None
-        self._stopped = threading.Event()
-        self.seconds = 0.0
-        """Wall time with a call in flight, s."""
-        self.remarks: list[str] = []
-        """What its user should know of how it went."""
-
-    @property
-    def got(self) -> str:
-        """The provider that runs it now."""
-        return self._session.got
-
-    def run(self, images: FloatArray) -> FloatArray:
-        """Return the output for one batch of images; see `Session.run`.
-
-        Parameters
-        ----------
-        images : ndarray, shape (N, C, ..., Y, X), float32
-
-        Returns
-        -------
-        ndarray, shape (N, C, ..., Y, X), float32
-
-        Raises
-        ------
-        Cancelled
-            If `stop` was called before or during the call.
-        """
-        with self._one_at_a_time:
-            self._options = _run_options()
-            started = time.perf_counter()
-            try:
-                if self._stopped.is_set():
-                    raise Cancelled
-                return self._run(images)
-            except (ModelError, MemoryBudgetError) as error:
-                if self._stopped.is_set():
-                    raise Cancelled from error
-                raise
-            finally:
-                self.seconds += time.perf_counter() - started
-                self._options = None
-
-    def _run(self, images: FloatArray) -> FloatArray:
-        """Return the output; a provider that fails is replaced by the CPU for the rest."""
-        try:
-            return self._session.run(images, self._spec, self._options)
-        except (ModelError, MemoryBudgetError) as error:
-            if self._stopped.is_set() or self._session.got == "cpu":
-                raise
-            failed = self._session.got
-            self._session = self._session.on("cpu")
-            self.remarks.append(f"provider={failed} failed during the run, cpu went on: {error}")
-            return self._session.run(images, self._spec, self._options)
-
-    def stop(self) -> None:
-        """End the call in flight within its current operator, and refuse any further one."""
-        self._stopped.set()
-        options = self._options
-        if options is not None:
-            options.terminate = True
-
-
-def _run_options() -> "ort.RunOptions":
-    """Return options of one call, which print nothing."""
     options = ort.RunOptions()
     options.log_severity_level = FATAL_ONLY
     return options

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_microenhance.engine.feed import Feed, Lane
 from napari_microenhance.engine.region import Region
-from napari_microenhance.engine.runtime.session import Inference
+from napari_microenhance.engine.runtime.inference import Inference
 from napari_microenhance.engine.source import SAMPLE_PX, Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.tiles.stitching import Stitcher

@@ -480,7 +480,8 @@ def _job(
     given = ImageInput.of(image, axes, network.spec.spatial)
     selection, remarks = selection_of(roi, given.source)
     choice = network.choice(chosen.provider, chosen.threads)
-    cautions: list[Caution | str] = [*given.notes, *network.cautions(chosen)]
+    notes = given.notes_in(selection.footprint.box)
+    cautions: list[Caution | str] = [*notes, *network.cautions(chosen)]
     if part is None:  # a preview is one of many looks at an image
         try:
             cautions += _domain(given, network, chosen)

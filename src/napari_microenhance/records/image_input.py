@@ -4,16 +4,17 @@ import dataclasses
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.source import Source
 from napari_microenhance.images.imagefile import ImageFile, to_um
-from napari_microenhance.images.omezarr.zarr_chunks import known_chunks
+from napari_microenhance.images.omezarr.zarr_chunks import absent_count, known_chunks
+from napari_microenhance.images.omezarr.zarr_reading import ZarrPixels
 
 if TYPE_CHECKING:
-    from napari_microenhance.types import ImageLike
+    from napari_microenhance.types import Box, ImageLike
 
 __all__ = ["ImageInput"]
 
@@ -91,3 +92,26 @@ class ImageInput:
             tuple(file.notes),
             pixel_size_um=math.prod(known) ** 0.5 if len(known) == 2 else None,
         )
+
+    def notes_in(self, footprint: "Box") -> tuple[Caution | str, ...]:
+        """Return the notes; that on absent chunks says how many of them a region touches.
+
+        Parameters
+        ----------
+        footprint : Box
+            (start, stop) per spatial axis of the source, px.
+        """
+        spans = dict(zip(self.source.spatial_axes, footprint, strict=True))
+        whole = enumerate(self.source.shape)
+        box = tuple(slice(*spans.get(axis, (0, length))) for axis, length in whole)
+        return tuple(self._in_region(note, box) for note in self.notes)
+
+    def _in_region(self, note: Caution | str, box: tuple[slice, ...]) -> Caution | str:
+        """Return a note with what it means for a box of the image."""
+        if isinstance(note, str) or note.name != "absent-chunks":
+            return note
+        pixels: Any = self.source.data
+        is_file = isinstance(pixels, ZarrPixels)
+        absent, total = pixels.absent_in(box) if is_file else absent_count(pixels, box)
+        text = f"{note.text.removesuffix('.')}; the region has {absent} of its {total} absent."
+        return Caution(note.name, text)

@@ -23,7 +23,7 @@ from napari_microenhance.types import ImageLike
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["ZARR_ERRORS", "absent_cautions", "known_chunks", "named_as_stored"]
+__all__ = ["ZARR_ERRORS", "absent_cautions", "absent_count", "known_chunks", "named_as_stored"]
 
 ZARR_ERRORS: Final = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
@@ -70,34 +70,20 @@ def named_as_stored(
     return array, ()
 
 
-def absent_cautions(
-    array: "zarr.Array[Any]",
-    name: str,
-    box: Sequence[slice] | None = None,
-) -> tuple[Caution, ...]:
+def absent_cautions(array: "zarr.Array[Any]", name: str) -> tuple[Caution, ...]:
     """Return the sentence about chunks that are not there; nothing for a sparse array.
 
     Parameters
     ----------
-    array : zarr.Array[Any]
+    array : zarr.Array
     name : str
         Of the image.
-    box : sequence of slice, optional
-        What is read, one per axis with start and stop; all of it.
     """
-    folder, grid = _folder(array), _grid(array)
-    if folder is None or math.prod(grid) > _COUNTED:
+    grid = _grid(array)
+    if math.prod(grid) > _COUNTED:
         return ()
-    outer = _outer_chunks(array)
-    spans = [range(n) for n in grid]
-    if box is not None:
-        spans = [
-            range(part.start // step, -(-part.stop // step))
-            for part, step in zip(box, outer, strict=True)
-        ]
-    absent = {at for at in itertools.product(*spans) if not _is_there(folder, array.metadata, at)}
-    total = math.prod(map(len, spans))
-    if not absent or (len(absent) < total and _is_sparse(array, absent, grid, outer)):
+    absent, total = _absent(array, [range(n) for n in grid])
+    if not absent or (len(absent) < total and _is_sparse(array, absent)):
         return ()
     fill = array.fill_value
     text = (
@@ -105,6 +91,25 @@ def absent_cautions(
         f"value {0 if fill is None else fill}, copy the store again if it should hold more."
     )
     return (Caution("absent-chunks", text),)
+
+
+def absent_count(array: "zarr.Array[Any]", box: Sequence[slice]) -> tuple[int, int]:
+    """Return how many of the chunks that a box touches are absent, and how many it touches.
+
+    Parameters
+    ----------
+    array : zarr.Array
+    box : sequence of slice
+        One per axis, with start and stop.
+    """
+    absent, total = _absent(
+        array,
+        [
+            range(part.start // step, -(-part.stop // step))
+            for part, step in zip(box, _outer_chunks(array), strict=True)
+        ],
+    )
+    return len(absent), total
 
 
 def known_chunks(image: ImageLike) -> tuple[ImageLike, tuple[Caution, ...]]:
@@ -155,6 +160,15 @@ def _is_there(folder: Path, metadata: Any, at: Grid) -> bool:  # noqa: ANN401 - 
     return (folder / str(metadata.encode_chunk_key(at))).is_file()
 
 
+def _absent(array: "zarr.Array[Any]", spans: Sequence[range]) -> tuple[set[Grid], int]:
+    """Return which chunks in a part of the grid are not stored, and how many there are in all."""
+    folder, total = _folder(array), math.prod(map(len, spans))
+    if folder is None:
+        return set(), total
+    places = itertools.product(*spans)
+    return {at for at in places if not _is_there(folder, array.metadata, at)}, total
+
+
 def _some_chunks(grid: Grid) -> list[Grid]:
     """Return places of chunks that show how chunks are named: corners, middles and a diagonal."""
     parts = [sorted({0, n // 2, n - 1}) for n in grid]
@@ -178,10 +192,11 @@ def _other_names(metadata: Any) -> Iterator[Any]:  # noqa: ANN401 - no types wit
                 yield dataclasses.replace(metadata, chunk_key_encoding=encoding)
 
 
-def _is_sparse(array: "zarr.Array[Any]", absent: set[Grid], grid: Grid, outer: Grid) -> bool:
+def _is_sparse(array: "zarr.Array[Any]", absent: set[Grid]) -> bool:
     """Tell whether stored chunks beside absent ones end in the fill value."""
     if array.fill_value is None:
         return False
+    outer, grid = _outer_chunks(array), _grid(array)
     borders = list(_borders(absent, grid))
     step = max(1, len(borders) // _LOOKED_AT)
     equal = seen = 0

@@ -21,6 +21,7 @@ from napari_microenhance.images.lazy import LazyPixels
 from napari_microenhance.images.omezarr.zarr_chunks import (
     ZARR_ERRORS,
     absent_cautions,
+    absent_count,
     named_as_stored,
 )
 from napari_microenhance.images.omezarr.zarr_metadata import (
@@ -84,6 +85,16 @@ class ZarrPixels(LazyPixels):
                 f"{self.path} is damaged or cut short{plain_reason(error)}."
             ) from error
         return block.transpose(self._order).astype(self.dtype, copy=False)
+
+    def absent_in(self, box: tuple[slice, ...]) -> tuple[int, int]:
+        """Return how many of the chunks that a box touches are absent, and how many it touches.
+
+        Parameters
+        ----------
+        box : tuple of slice
+            As for `read`.
+        """
+        return absent_count(self._array, [box[self._order.index(i)] for i in range(self.ndim)])
 
 
 def read_zarr(path: Path, *, axes: str | None = None, series: int | None = None) -> ImageFile:

@@ -55,9 +55,9 @@ def _nothing_remembered() -> Iterator[None]:
     """Let no test begin with the settings of the plugin that another one left."""
     yield
     # Where nothing has loaded napari, nothing has kept settings either.
-    if settings_room := sys.modules.get("napari.settings"):
+    if napari_settings := sys.modules.get("napari.settings"):
         (HOME / ".config" / "napari-microenhance.yaml").unlink(missing_ok=True)
-        settings_room._clear_plugin_settings_cache()
+        napari_settings._clear_plugin_settings_cache()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = "napari_microenhance"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / PACKAGE
 
-# room -> the rooms it may import; everything may import `errors`.
+# package -> the packages it may import; everything may import `errors`.
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
@@ -42,8 +42,8 @@ ARROWS: dict[str, set[str]] = {
 }
 GROUND = {"errors", "files", "outputs", "types", "unfinished"}
 # `microenhance --help` must not pay for a run: only inside the function that needs them.
-INSIDE_FUNCTIONS = {("cli", room) for room in ARROWS["cli"] - {"engine"}} | {
-    ("__init__", room) for room in (*ARROWS["__init__"], "errors")
+INSIDE_FUNCTIONS = {("cli", package) for package in ARROWS["cli"] - {"engine"}} | {
+    ("__init__", package) for package in (*ARROWS["__init__"], "errors")
 }
 # Packages that only their owners may import; elsewhere they may be missing.
 OWNERS = {
@@ -58,7 +58,7 @@ OWNERS = {
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
-def _room(path: Path) -> str:
+def _package(path: Path) -> str:
     """Return the first part of a file's place in the package."""
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
@@ -78,7 +78,7 @@ def _modules(node: ast.AST, path: Path) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
         module = _absolute(node, path)
-        # `from package import room` names the room in the list, not in the module.
+        # `from package import inner` names the inner one in the list, not in the module.
         yield from (f"{module}.{alias.name}" for alias in node.names)
     elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
@@ -104,29 +104,31 @@ def _imports(path: Path) -> tuple[tuple[str, bool, bool, int], ...]:
     return tuple(visit(ast.parse(path.read_text("utf-8")), inside=False, types=False))
 
 
-def _own_rooms(path: Path) -> Iterator[tuple[str, bool, bool, int]]:
-    """Yield the imports of one file that lead into another room of the package."""
+def _own_packages(path: Path) -> Iterator[tuple[str, bool, bool, int]]:
+    """Yield the imports of one file that lead into another of our packages."""
     for module, inside, types, line in _imports(path):
         parts = module.split(".")
-        if parts[0] == PACKAGE and len(parts) > 1 and parts[1] != _room(path):
+        if parts[0] == PACKAGE and len(parts) > 1 and parts[1] != _package(path):
             yield parts[1], inside, types, line
 
 
 def test_there_is_something_to_check() -> None:
-    assert {"engine", "api", "widgets", "cli"} <= {_room(path) for path in FILES}
+    assert {"engine", "api", "widgets", "cli"} <= {_package(path) for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_imports_follow_the_arrows(path: Path) -> None:
-    room = _room(path)
-    assert room in ARROWS, f"{room} has no arrows yet: add it here and in docs/architecture.md"
-    for target, inside, types, line in _own_rooms(path):
-        # Public names of the top package, such as `__version__`, are not rooms.
+    package = _package(path)
+    assert package in ARROWS, (
+        f"{package} has no arrows yet: add it here and in docs/architecture.md"
+    )
+    for target, inside, types, line in _own_packages(path):
+        # Public names of the top package, such as `__version__`, are not packages.
         if target not in ARROWS:
             continue
         where = f"{path.name}:{line} imports {target}"
-        assert target in ARROWS[room] | GROUND, f"{where}, which {room} must not"
-        if (room, target) in INSIDE_FUNCTIONS:
+        assert target in ARROWS[package] | GROUND, f"{where}, which {package} must not"
+        if (package, target) in INSIDE_FUNCTIONS:
             assert inside or types, f"{where} at module level"
 
 
@@ -232,6 +234,6 @@ def test_every_way_to_import_is_seen(source: str, expected: set[str]) -> None:
         parts[1]
         for node in ast.walk(ast.parse(source))
         for parts in [m.split(".") for m in _modules(node, path)]
-        if parts[0] == PACKAGE and len(parts) > 1 and parts[1] != _room(path)
+        if parts[0] == PACKAGE and len(parts) > 1 and parts[1] != _package(path)
     }
     assert found == expected

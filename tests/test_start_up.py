@@ -26,7 +26,7 @@ sys.meta_path.insert(0, Wall())
 
 
 def _modules() -> list[str]:
-    """Return every module of the package but the rooms that need Qt or a script's start."""
+    """Return every module of the package but those that need Qt or a script's start."""
     names = []
     for path in sorted(SOURCE.rglob("*.py")):
         parts = [PACKAGE, *path.relative_to(SOURCE).with_suffix("").parts]

@@ -31,14 +31,14 @@ def _place(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
-def _room(path: Path) -> str:
+def _package(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0]
 
 
 def _classes() -> Iterator[tuple[Path, ast.ClassDef]]:
     """Yield all classes, those of the command line apart."""
     for path, tree in TREES.items():
-        if _room(path) != "cli":
+        if _package(path) != "cli":
             yield from ((path, node) for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
 
 
@@ -64,7 +64,7 @@ def test_no_class_of_the_docks_does_everything() -> None:
     found = {
         f"{_place(path)}:{node.name}": count
         for path, node in _classes()
-        if _room(path) == "widgets"
+        if _package(path) == "widgets"
         and (count := sum(isinstance(n, ast.FunctionDef) for n in node.body)) > METHODS
     }
     assert found == {}
@@ -84,7 +84,7 @@ def test_widgets_are_composed_not_inherited() -> None:
         return max((1 + ancestors(base) for base in bases & set(known) - {name}), default=0)
 
     deep = {
-        node.name: ancestors(node.name) for path, node in _classes() if _room(path) == "widgets"
+        node.name: ancestors(node.name) for path, node in _classes() if _package(path) == "widgets"
     }
     assert {name: depth for name, depth in deep.items() if depth > ANCESTORS} == {}
 
@@ -93,7 +93,7 @@ def test_widgets_are_composed_not_inherited() -> None:
 
 
 def test_no_two_modules_share_a_name() -> None:
-    stems = [p.stem for p in FILES if p.name != "__init__.py" and _room(p) != "cli"]
+    stems = [p.stem for p in FILES if p.name != "__init__.py" and _package(p) != "cli"]
     assert len(_twice(stems)) <= TWICE_NAMED_MODULES, _twice(stems)
 
 
@@ -105,6 +105,26 @@ def test_no_two_classes_share_a_public_name() -> None:
 @pytest.mark.parametrize("word", ["utils", "helpers", "manager", "common", "misc"])
 def test_no_module_is_called_anything(word: str) -> None:
     assert [_place(path) for path in FILES if word in path.stem.split("_")] == []
+
+
+def test_what_is_exported_says_what_it_takes() -> None:
+    """A function in `__all__` documents its parameters; what only its neighbours use leaves it."""
+    bare = []
+    for path, tree in TREES.items():
+        exported = {
+            constant.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+            for constant in ast.walk(node.value)
+            if isinstance(constant, ast.Constant)
+        }
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name in exported:
+                takes = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+                text = ast.get_docstring(node) or ""
+                if takes and "Parameters" not in text:
+                    bare.append(f"{_place(path)}:{node.name}")
+    assert bare == []
 
 
 # --- who reaches into what -------------------------------------------------------
@@ -132,7 +152,7 @@ def test_records_are_values_outside_their_package() -> None:
     found = [
         f"{_place(path)}:{node.lineno}"
         for path, tree in TREES.items()
-        if _room(path) != "records"
+        if _package(path) != "records"
         for node in ast.walk(tree)
         if _asked(node)
     ]
@@ -165,7 +185,7 @@ def test_only_the_command_line_prints() -> None:
     found = [
         f"{_place(path)}:{node.lineno}"
         for path, tree in TREES.items()
-        if _room(path) != "cli"
+        if _package(path) != "cli"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "typer.echo"}
     ]

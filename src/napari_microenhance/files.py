@@ -23,7 +23,6 @@ from napari_microenhance.unfinished import name_aside, name_beside, noted
 __all__ = [
     "LARGEST_ROI",
     "Kind",
-    "cache_folder",
     "check_room",
     "check_target",
     "complaints",
@@ -124,7 +123,17 @@ def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:
 
 
 def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a Zarr group or array."""
+    """Tell whether a folder is a Zarr group or array.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+        False also where there is no folder.
+    """
     return path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES)
 
 
@@ -339,7 +348,16 @@ def _real(path: Path) -> Path:
 
 
 def reason(problem: BaseException) -> str:
-    """Return what went wrong on one line, without a last stop."""
+    """Return what went wrong on one line, without a last stop.
+
+    Parameters
+    ----------
+    problem : exception
+
+    Returns
+    -------
+    str
+    """
     text = getattr(problem, "strerror", None) or str(problem)
     return " ".join(str(text).split()).rstrip(".")
 

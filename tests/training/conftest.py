@@ -1,4 +1,4 @@
-"""What the tests of the training room share."""
+"""What the tests of training share."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

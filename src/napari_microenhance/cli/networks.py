@@ -29,5 +29,15 @@ def check_network_name(target: Path) -> None:
 
 
 def megabytes(path: Path) -> str:
-    """Return the size of a file in words."""
+    """Return the size of a file in words.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        In MB of 10^6 bytes.
+    """
     return f"{path.stat().st_size / 1e6:.1f} MB"

@@ -20,7 +20,24 @@ Typed = str | list[str] | None
 
 
 def options_from(preset: str | None, texts: Mapping[str, Typed]) -> Options:
-    """Build the options: what was typed, over the preset, over the defaults."""
+    """Build the options: what was typed, over the preset, over the defaults.
+
+    Parameters
+    ----------
+    preset : str or None
+        Name of a preset, or a file.
+    texts : mapping of str to (str, list of str or None)
+        What was typed for each field of `Options`.
+
+    Returns
+    -------
+    Options
+
+    Raises
+    ------
+    OptionsError
+        If a text is not understood, or a value is outside its range.
+    """
     from napari_microenhance.api import load_preset
 
     base = load_preset(preset) if preset else Options()
@@ -43,7 +60,18 @@ def _default(field: "dataclasses.Field[Any]") -> str:
 
 
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for every field of `Options`."""
+    """Give a command one option for every field of `Options`.
+
+    Parameters
+    ----------
+    function : callable
+        Takes what is typed for them as further keywords.
+
+    Returns
+    -------
+    callable
+        The same function, with the signature that typer reads.
+    """
     signature = inspect.signature(function)
     named = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     for field in dataclasses.fields(Options):

@@ -77,7 +77,16 @@ def writing_report(path: Path | None, record: dict[str, Any]) -> Iterator[None]:
 
 
 def named_file(text: str | None) -> Path | None:
-    """Return the path that a text names, if a file or a folder is there."""
+    """Return the path that a text names, if a file or a folder is there.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    Path or None
+    """
     return Path(text) if text and Path(text).exists() else None
 
 

@@ -89,7 +89,16 @@ def show(text: str) -> None:
 
 
 def stdout_error(problem: OSError) -> OutputError:
-    """Return the sentence for a stdout that cannot be written, and write there no more."""
+    """Return the sentence for a stdout that cannot be written, and write there no more.
+
+    Parameters
+    ----------
+    problem : OSError
+
+    Returns
+    -------
+    OutputError
+    """
     _write_to_nowhere()
     return OutputError(f"standard output cannot be written: {reason(problem)}.")
 
@@ -103,7 +112,12 @@ def _write_to_nowhere() -> None:
 
 
 def warn(sentences: Iterable[object]) -> None:
-    """Say what the user should know, one line of stderr each."""
+    """Say what the user should know, one line of stderr each.
+
+    Parameters
+    ----------
+    sentences : iterable of str or Caution
+    """
     for sentence in sentences:
         typer.echo(one_line(f"Warning: {sentence}"), err=True)
 

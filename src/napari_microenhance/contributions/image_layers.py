@@ -11,14 +11,7 @@ from napari_microenhance.contributions.layer_data import LayerData
 from napari_microenhance.images.imagefile import ChannelDisplay, ImageFile
 from napari_microenhance.images.lazy import ChannelPixels, LazyPixels
 
-__all__ = [
-    "axis_attributes",
-    "contrast",
-    "image_layers",
-    "in_memory",
-    "label_layer",
-    "napari_unit",
-]
+__all__ = ["axis_attributes", "contrast", "image_layers", "label_layer", "napari_unit"]
 
 _UNITS: Final = frozenset("Å pm nm µm mm cm m in ns µs ms s min h d".split())  # noqa: SIM905
 """What napari's units understand, spelled as `ImageFile` spells them."""

@@ -13,15 +13,7 @@ from napari_microenhance.rois.region_of_interest import Planes, checked_planes
 from napari_microenhance.rois.shapes import Shape
 from napari_microenhance.types import AnyArray, Float64Array
 
-__all__ = [
-    "LayerData",
-    "layer_axes",
-    "layer_pixel_size",
-    "layer_record",
-    "layer_shapes",
-    "planes_from",
-    "shape_layers",
-]
+__all__ = ["LayerData", "layer_shapes", "planes_from", "shape_layers"]
 
 LayerData = tuple[Any, dict[str, Any], str]
 """What napari turns into a layer: data, keyword arguments, layer type."""

@@ -8,7 +8,7 @@ from napari_microenhance.engine.options import Options, quoted
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.types import Box
 
-__all__ = ["as_number", "as_options", "as_planes", "as_window", "check_called", "whole_depth"]
+__all__ = ["as_number", "check_called"]
 
 Spans = tuple[tuple[int, int], tuple[int, int]]
 

@@ -9,7 +9,7 @@ from typing import Any
 from napari_microenhance.engine.options import CHOICES, Options
 from napari_microenhance.errors import OptionsError
 
-__all__ = ["parse", "show", "takes"]
+__all__ = ["parse"]
 
 KIB = 1024
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 
 from napari_microenhance.errors import OptionsError
 
-__all__ = ["CHOICES", "Options", "quoted"]
+__all__ = ["CHOICES", "Options"]
 
 Auto = Literal["auto"]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_microenhance.engine.statistics.coupled import CoupledNetwork
     from napari_microenhance.engine.statistics.coupled_layout import CoupledLayout
 
-__all__ = ["PlanPart", "RunPlan", "plan_run", "plan_survey", "takes_statistics"]
+__all__ = ["PlanPart", "RunPlan", "plan_run", "plan_survey"]
 
 MUCH_LARGER: Final = 20
 """Times the ROI's box from which on the cost of the whole image is told."""

@@ -19,16 +19,7 @@ from napari_microenhance.engine.filling import checked_vertices, fill_polygon
 from napari_microenhance.errors import RoiError
 from napari_microenhance.types import Box
 
-__all__ = [
-    "Region",
-    "around",
-    "intersect",
-    "resample",
-    "scaled",
-    "slices",
-    "union",
-    "unscaled",
-]
+__all__ = ["Region", "resample"]
 
 BoolArray = npt.NDArray[np.bool_]
 

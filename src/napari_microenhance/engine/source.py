@@ -20,7 +20,7 @@ from napari_microenhance.errors import (
 from napari_microenhance.files import reason
 from napari_microenhance.types import AnyArray, Box, ImageLike, LazyArray
 
-__all__ = ["Source", "as_array", "reflect", "shape_of"]
+__all__ = ["Source", "as_array", "shape_of"]
 
 T = TypeVar("T")
 

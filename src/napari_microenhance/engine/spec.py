@@ -93,7 +93,7 @@ class ModelSpec:
         "relative": the output is not in the input's units but fills the range of its number
         type; that of a float image the range that was fitted to it.
     intensity : {"", "dtype", "percentile"}
-        What ``Options.intensity="auto"`` means for this network; empty: the rule of the house.
+        What ``Options.intensity="auto"`` means for this network; empty: the usual rule.
     dtype : str
         NumPy name of the tensor type.
     precision : str

@@ -29,10 +29,8 @@ __all__ = [
     "ImageFile",
     "PixelSize",
     "check_output",
-    "read_changed",
     "read_image",
     "read_labels",
-    "read_record",
     "write_image",
 ]
 

@@ -15,9 +15,6 @@ __all__ = [
     "ImageFile",
     "ImageToWrite",
     "PixelSize",
-    "canonical_unit",
-    "json_object",
-    "to_um",
 ]
 
 CHANGED: Final = "Changed pixels"

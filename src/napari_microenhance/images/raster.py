@@ -32,7 +32,7 @@ from napari_microenhance.images.imagefile import (
 )
 from napari_microenhance.images.upright import TAG, turned, turned_caution, turned_size
 
-__all__ = ["PNG_DTYPES", "read_png_record", "read_raster", "write_png"]
+__all__ = ["PNG_DTYPES", "read_raster", "write_png"]
 
 PNG_DTYPES: Final = ("uint8", "uint16")
 """What `write_png` can hold without changing a value."""

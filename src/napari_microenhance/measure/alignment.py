@@ -17,7 +17,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import AxesError, ImageError, OptionsError
 from napari_microenhance.types import Box
 
-__all__ = ["Alignment", "Picture", "cut_to", "middle", "patch_spans"]
+__all__ = ["Alignment", "Picture", "patch_spans"]
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -15,16 +15,7 @@ if TYPE_CHECKING:
     from napari_microenhance.engine.source import Source
     from napari_microenhance.engine.spec import ModelSpec
 
-__all__ = [
-    "Discrepancy",
-    "RecordMismatchError",
-    "check",
-    "image_difference",
-    "known_better",
-    "model_difference",
-    "other_spec",
-    "version_remarks",
-]
+__all__ = ["Discrepancy", "RecordMismatchError", "version_remarks"]
 
 DIGITS: Final = 12
 """Of a fingerprint that is shown."""

@@ -24,7 +24,7 @@ from napari_microenhance.records.record import Record, RecordedRoi
 from napari_microenhance.records.recorded import RecordError
 from napari_microenhance.types import ImageLike, PathLike
 
-__all__ = ["Repetition", "find_image", "find_model", "prepare"]
+__all__ = ["Repetition", "find_model", "prepare"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ from napari_microenhance.rois.roi_document import RoiDocument
 from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape, area_shape, finite_points, polygons_of
 
-__all__ = ["is_geojson", "read_geojson", "write_geojson"]
+__all__ = ["read_geojson", "write_geojson"]
 
 _GEOMETRIES: Final = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon",
                       "MultiPolygon", "GeometryCollection")  # fmt: skip

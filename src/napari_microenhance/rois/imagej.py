@@ -34,7 +34,7 @@ from napari_microenhance.rois.roi_document import RoiDocument
 from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape
 
-__all__ = ["is_imagej_zip", "read_imagej", "write_imagej"]
+__all__ = ["read_imagej", "write_imagej"]
 
 _BROKEN = (AssertionError, IndexError, KeyError, OverflowError, RuntimeError, TypeError,
            ValueError, struct.error)  # fmt: skip

@@ -36,12 +36,8 @@ from napari_microenhance.rois.shapes import Shape
 __all__ = [
     "LabelmeFile",
     "LabelmeShape",
-    "area",
-    "is_labelme",
     "labelme_file",
     "labelme_rois",
-    "labelme_shape",
-    "napari_shapes",
     "read_labelme",
     "write_labelme",
 ]

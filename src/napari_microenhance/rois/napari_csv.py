@@ -19,7 +19,7 @@ from napari_microenhance.rois.roi_document import RoiDocument
 from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape
 
-__all__ = ["is_napari_csv", "napari_table", "planes_of", "read_napari_csv", "write_napari_csv"]
+__all__ = ["napari_table", "planes_of", "read_napari_csv", "write_napari_csv"]
 
 _HEAD: Final = ["index", "shape-type", "vertex-index"]
 _SEPARATORS: Final = ("sep=,", "sep=;", "sep=\t")

@@ -11,12 +11,10 @@ from napari_microenhance.rois.rings import join_rings
 __all__ = [
     "SQUARE",
     "Points",
-    "around_centre",
     "circle",
     "edge_loops",
     "ellipse_box",
     "ellipse_in_box",
-    "is_rectangle",
     "mask_outline",
 ]
 

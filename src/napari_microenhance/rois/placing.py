@@ -18,7 +18,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
 from napari_microenhance.rois.region_of_interest import FLAT, Planes, Roi
 
-__all__ = ["PlacedRoi", "PlacedRois", "checked_mask", "indices_in", "pieces", "place"]
+__all__ = ["PlacedRoi", "PlacedRois", "indices_in", "pieces", "place"]
 
 TOUCHING: Final = 3
 """Edge of the square in which pixels of a mask belong together."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
 
-__all__ = ["FLAT", "Planes", "Roi", "checked_planes", "single_planes"]
+__all__ = ["FLAT", "Planes", "Roi", "checked_planes"]
 
 Planes = Mapping[str, tuple[int, ...]]
 """Axis -> indices, counted from 0, that a region counts for; {} stands for every plane."""

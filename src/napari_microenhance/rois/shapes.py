@@ -11,7 +11,7 @@ from napari_microenhance.rois.outlines import Points, ellipse_box, ellipse_in_bo
 from napari_microenhance.rois.region_of_interest import Planes
 from napari_microenhance.rois.rings import group_rings, join_rings, split_rings
 
-__all__ = ["KINDS", "Shape", "area_shape", "finite_points", "polygons_of", "shape_outline"]
+__all__ = ["KINDS", "Shape", "area_shape", "finite_points", "polygons_of"]
 
 KINDS: Final = ("polygon", "rectangle", "ellipse", "path", "line", "point")
 """napari's shape types, and a point of a Points layer."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from napari_microenhance.measure.profiles import Profile
     from napari_microenhance.records.inputs import ComparedPair
 
-__all__ = ["compare_files"]
 
 COLUMNS = {
     "pixels": ("px", "{:,}"),

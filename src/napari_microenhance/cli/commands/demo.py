@@ -12,8 +12,6 @@ from napari_microenhance.cli.results import default_model
 from napari_microenhance.cli.terminal import say
 from napari_microenhance.errors import OutputError
 
-__all__ = ["show_demo"]
-
 
 def show_demo(
     out: Annotated[Path, typer.Option(help="Folder for the two pictures, made anew.")] = Path(

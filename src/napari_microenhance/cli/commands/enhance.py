@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_microenhance.records.image_input import ImageInput
     from napari_microenhance.types import ImageLike
 
-__all__ = ["enhance_file", "run_with_bar"]
+__all__ = ["run_with_bar"]
 
 
 @with_options

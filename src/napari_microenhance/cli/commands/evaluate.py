@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from napari_microenhance.evaluation.evaluating import Candidate, Evaluation, Run
     from napari_microenhance.evaluation.page import Circumstances
 
-__all__ = ["evaluate_networks"]
 
 THREADS: Final = 2
 YARDSTICK: Final = "detail-classic"

@@ -10,8 +10,6 @@ from napari_microenhance.cli.options import OVERWRITE
 from napari_microenhance.cli.terminal import say, warn
 from napari_microenhance.outputs import guard_output
 
-__all__ = ["export_file"]
-
 
 def export_file(
     source: Annotated[

@@ -10,8 +10,6 @@ from napari_microenhance.cli.results import named_file
 from napari_microenhance.cli.terminal import say, warn
 from napari_microenhance.outputs import guard_output
 
-__all__ = ["export_package_file"]
-
 
 def export_package_file(
     model: Annotated[

@@ -11,8 +11,6 @@ from napari_microenhance.cli.terminal import one_line, say, show
 from napari_microenhance.engine.options import CHOICES
 from napari_microenhance.errors import OptionsError
 
-__all__ = ["inspect_model"]
-
 LABEL_WIDTH = 10
 
 

@@ -8,8 +8,6 @@ import typer
 
 from napari_microenhance.cli.terminal import say, show
 
-__all__ = ["show_models"]
-
 
 def show_models(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,

@@ -12,8 +12,6 @@ from napari_microenhance.engine.cautions import gather
 from napari_microenhance.errors import Cancelled
 from napari_microenhance.outputs import guard_output
 
-__all__ = ["rerun_file"]
-
 
 def rerun_file(
     source: Annotated[

@@ -8,8 +8,6 @@ import typer
 from napari_microenhance.cli.failures import EXIT_CANCELLED
 from napari_microenhance.cli.terminal import Bar, say, stopping
 
-__all__ = ["train_network"]
-
 
 def train_network(
     recipe: Annotated[

@@ -7,8 +7,6 @@ import typer
 from napari_microenhance.cli.terminal import say
 from napari_microenhance.errors import ModelError
 
-__all__ = ["verify_package"]
-
 SHARE: Final = 1e-2
 """Difference from a test output, in parts of its largest value, that no runtime explains."""
 

@@ -25,7 +25,7 @@ from napari_microenhance.engine.statistics.keeping import Keeping
 from napari_microenhance.engine.statistics.leaving import Activations
 from napari_microenhance.engine.statistics.network_graph import CutError
 
-__all__ = ["TOLERANCE", "CoupledFeed", "check_groups", "core_of"]
+__all__ = ["TOLERANCE", "CoupledFeed"]
 
 TOLERANCE = 5e-5
 """Of the range of the answer: what groups may differ from one call on a small image."""

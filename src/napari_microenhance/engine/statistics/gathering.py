@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_microenhance.engine.statistics.rewriting import Statistic
 
-__all__ = ["Gathering", "gathering_of"]
+__all__ = ["Gathering"]
 
 Array = npt.NDArray[Any]
 Float64Array = npt.NDArray[np.float64]

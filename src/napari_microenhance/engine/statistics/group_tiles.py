@@ -12,15 +12,7 @@ from napari_microenhance.engine.statistics.cutting import Cut, Group
 from napari_microenhance.engine.statistics.operator_reach import Range, Where, needed_ranges
 from napari_microenhance.engine.statistics.tensor_axes import Along, AxesOfTensors
 
-__all__ = [
-    "AxisPart",
-    "Box",
-    "GroupPlan",
-    "GroupTile",
-    "bytes_per_pixel",
-    "plan_group",
-    "plan_region",
-]
+__all__ = ["AxisPart", "Box", "GroupPlan", "GroupTile", "plan_group", "plan_region"]
 
 Array = npt.NDArray[Any]
 Box = tuple[Range, Range]

@@ -19,7 +19,7 @@ from napari_microenhance.engine.statistics.network_graph import (
 )
 from napari_microenhance.engine.statistics.tensor_axes import AxesOfTensors
 
-__all__ = ["COEFFICIENTS", "Statistic", "rewrite"]
+__all__ = ["COEFFICIENTS", "Statistic"]
 
 COEFFICIENTS: Final = "@coefficients"
 """Our own operator over numbers: mean, variance, scale and shift to a and b."""

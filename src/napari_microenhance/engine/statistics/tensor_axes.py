@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from napari_microenhance.engine.statistics.network_graph import CutError, NetworkGraph
 
-__all__ = ["AxesOfTensors", "TensorAxes", "measure_axes", "total_stride"]
+__all__ = ["AxesOfTensors", "TensorAxes", "measure_axes"]
 
 SMALL_VALUES = 64
 """Whole numbers that a survey keeps of a tensor: lengths, pads, starts."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari_microenhance.engine.steps.processing import Clip, FloatArray, Numbers, ScaleRange, Step
 from napari_microenhance.errors import ModelError
 
-__all__ = ["FittedStep", "FittedSteps", "fit_steps", "in_input_units", "needs_values"]
+__all__ = ["FittedStep", "FittedSteps", "fit_steps"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.engine.tiles.axis import Axis
 from napari_microenhance.errors import MemoryBudgetError
 
-__all__ = ["Tiling", "blend_of", "memory_budget", "size_axes", "tiles_per_call", "tiling_of"]
+__all__ = ["Tiling", "size_axes"]
 
 LARGE_PX = {2: (2048, 2048), 3: (64, 2048, 2048)}
 """A large image, and a large stack, which is shallow."""

@@ -19,7 +19,7 @@ from napari_microenhance.engine.tiles.axis import Axis
 from napari_microenhance.engine.tiles.covering import cover
 from napari_microenhance.types import Box
 
-__all__ = ["Plan", "Tile", "context_box", "plan"]
+__all__ = ["Plan", "Tile", "plan"]
 
 ONE = Fraction(1)
 

@@ -14,7 +14,7 @@ from napari_microenhance.images.omezarr.zarr_metadata import CHANGED_LABEL, RGB
 if TYPE_CHECKING:
     from yaozarrs import v05
 
-__all__ = ["channels", "image_attributes", "label_list", "mask_attributes"]
+__all__ = ["channels", "image_attributes", "label_list"]
 
 _COLOURS: Final = ("00FFFF", "FF00FF", "FFFF00", "00FF00", "FF0000", "0000FF", "FFFFFF")
 _UNITS: Final = {

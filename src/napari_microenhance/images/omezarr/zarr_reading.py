@@ -33,14 +33,7 @@ from napari_microenhance.images.omezarr.zarr_metadata import (
 )
 from napari_microenhance.images.several import chosen
 
-__all__ = [
-    "ZarrPixels",
-    "open_zarr",
-    "read_zarr",
-    "read_zarr_changed",
-    "read_zarr_labels",
-    "read_zarr_record",
-]
+__all__ = ["ZarrPixels", "read_zarr"]
 
 _COLOUR_SAMPLES: Final = (3, 4)
 

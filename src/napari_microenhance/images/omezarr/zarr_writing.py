@@ -28,7 +28,7 @@ from napari_microenhance.types import LazyArray
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["ZARR_DTYPES", "check_zarr", "write_zarr"]
+__all__ = ["ZARR_DTYPES", "write_zarr"]
 
 ZARR_DTYPES: Final = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",

@@ -33,7 +33,7 @@ from napari_microenhance.images.tiff.tiff_series import (
 )
 from napari_microenhance.images.upright import TAG, turned, turned_caution, turned_size
 
-__all__ = ["read_tiff", "read_tiff_changed", "read_tiff_record"]
+__all__ = ["read_tiff"]
 
 LAZY_BYTES: Final = 1 << 29
 """A larger image stays in its file until it is sliced, where its pages allow that."""

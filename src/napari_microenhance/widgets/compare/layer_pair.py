@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.widgets.compare.viewer_changes import ViewerChanges
 
-__all__ = ["LINKED", "LayerPair", "link"]
+__all__ = ["LINKED", "LayerPair"]
 
 LINKED = ("contrast_limits", "gamma", "colormap")
 

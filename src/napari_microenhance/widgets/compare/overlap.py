@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.widgets.viewer.layer_values import LayerPlacement
 
-__all__ = ["Overlap", "read_overlap"]
+__all__ = ["Overlap"]
 
 _FINEST = 64
 _SLACK_PX = 0.01

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.records.recorded import RecordedArray
 
-__all__ = ["carries_record", "pair_of", "remember"]
+__all__ = ["pair_of"]
 
 _ORIGINAL_KEY = "napari-microenhance-original"
 

@@ -12,7 +12,7 @@ from napari_microenhance.errors import Cancelled
 from napari_microenhance.measure.alignment import Alignment
 from napari_microenhance.types import AnyArray, LazyArray
 
-__all__ = ["Change", "Plane", "align", "change_between", "extent_of", "subtract"]
+__all__ = ["Change", "Plane", "change_between", "subtract"]
 
 _SAMPLE_PX = 1024
 _WHOLE_PX = 1 << 26

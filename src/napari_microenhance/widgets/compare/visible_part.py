@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-__all__ = ["VisiblePart", "check_flat", "flat_placement", "plane_shape", "read_visible_part"]
+__all__ = ["VisiblePart"]
 
 Box = tuple[tuple[int, int], tuple[int, int]]
 

@@ -11,7 +11,7 @@ from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
 from napari_microenhance.widgets.fields.layout import FieldArea, beside, form
 from napari_microenhance.widgets.fields.options_form import ADVANCED, SHOWN
 
-__all__ = ["lay_out", "native_bar"]
+__all__ = ["lay_out"]
 
 
 def lay_out(dock: Container[Any], fields: EnhanceFields, card: QWidget, ticks: QWidget) -> None:

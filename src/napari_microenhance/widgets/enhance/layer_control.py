@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
 
-__all__ = ["LayerControl", "offered_images", "offered_rois"]
+__all__ = ["LayerControl"]
 
 
 def offered_images(layers: "LayerList") -> list[tuple[str, Layer]]:

@@ -16,17 +16,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.widgets.viewer.view import View
 
-__all__ = [
-    "EnhanceRequest",
-    "batch_of_foreground",
-    "batch_of_images",
-    "batch_of_preview",
-    "batch_of_run",
-    "chosen_image",
-    "resolve",
-    "resolve_foreground",
-    "resolve_runs",
-]
+__all__ = ["EnhanceRequest", "resolve", "resolve_runs"]
 
 _NO_NETWORK = "No network is chosen; open an ONNX file."
 

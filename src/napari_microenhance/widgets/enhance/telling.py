@@ -4,8 +4,6 @@ import logging
 
 from napari_microenhance.errors import MicroEnhanceError
 
-__all__ = ["text_of"]
-
 LOGGER = logging.getLogger(__name__)
 
 

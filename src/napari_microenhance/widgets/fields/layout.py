@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-__all__ = ["FieldArea", "beside", "button", "form", "wrapped_text"]
+__all__ = ["FieldArea", "beside", "form"]
 
 WIDTH_PX = 364
 

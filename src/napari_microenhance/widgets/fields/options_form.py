@@ -19,7 +19,6 @@ __all__ = [
     "SHOWN",
     "OptionField",
     "WordBox",
-    "let_shrink",
     "make_field",
     "read_options",
     "write_options",

@@ -30,7 +30,7 @@ from napari_microenhance.widgets.viewer.layer_values import (
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-__all__ = ["InspectedPair", "InspectedResult", "kept_axes", "read_inspected"]
+__all__ = ["InspectedPair", "InspectedResult"]
 
 Shift = Mapping[str, tuple[int, int]]
 

@@ -25,15 +25,7 @@ if TYPE_CHECKING:
     from napari_microenhance.records.recorded import RecordedMap
     from napari_microenhance.widgets.background.hooks import JobHooks
 
-__all__ = [
-    "MAPS",
-    "MAP_KEY",
-    "MapOutcome",
-    "NetworkSearch",
-    "make_map",
-    "recorded_run",
-    "sentence",
-]
+__all__ = ["MAPS", "MAP_KEY", "MapOutcome", "NetworkSearch", "make_map"]
 
 MAP_KEY: Final = "napari-microenhance-map"
 """Key of what a map says, in the metadata of its layer."""

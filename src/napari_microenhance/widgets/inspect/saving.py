@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_microenhance.api import Comparison
     from napari_microenhance.widgets.inspect.inspected_result import InspectedResult
 
-__all__ = ["RESULT_FILES", "save_figures", "save_result"]
+__all__ = ["RESULT_FILES", "save_result"]
 
 RESULT_FILES: Final = "OME-TIFF (*.ome.tif);;OME-Zarr (*.ome.zarr)"
 

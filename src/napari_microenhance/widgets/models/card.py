@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_microenhance.engine.reports.report_sections import ProviderSection
     from napari_microenhance.engine.spec import ModelSpec
 
-__all__ = ["ModelCard", "parse_channels"]
+__all__ = ["ModelCard"]
 
 CAUTION = "#e69f00"
 BAD = "#e5484d"

@@ -6,7 +6,7 @@ from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.engine.tiles.sizing import Tiling, tiling_of
 from napari_microenhance.errors import MicroEnhanceError
 
-__all__ = ["describe", "usual_tiling"]
+__all__ = ["describe"]
 
 
 def usual_tiling(spec: ModelSpec) -> Tiling | None:

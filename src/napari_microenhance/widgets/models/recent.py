@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QMenu, QPushButton
 
 from napari_microenhance.widgets.viewer.settings import section
 
-__all__ = ["RecentMenu", "add_recent", "recent_files"]
+__all__ = ["RecentMenu", "recent_files"]
 
 KEPT = 8
 

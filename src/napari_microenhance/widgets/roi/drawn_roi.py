@@ -29,7 +29,6 @@ __all__ = [
     "NOTES_KEY",
     "SHAPES",
     "DrawnRoi",
-    "exact_data",
     "planes_of",
     "read_labels",
     "read_roi",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from napari_microenhance.errors import OptionsError, RoiError
 from napari_microenhance.types import Float64Array
 
-__all__ = ["LabelsRoi", "Plane", "parse_labels"]
+__all__ = ["LabelsRoi", "Plane"]
 
 _PIXELS_AT_ONCE = 1 << 22
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.widgets.viewer.layer_values import LayerPlacement
 
-__all__ = ["drawing_look", "drawing_placement", "read_roi_file", "write_roi_file"]
+__all__ = ["read_roi_file", "write_roi_file"]
 
 _LINES = 250
 """An outline is as thick as this part of the image's longer side."""

@@ -27,22 +27,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.engine.cautions import Caution
 
-__all__ = [
-    "RECORD_KEY",
-    "ImageSource",
-    "LayerPlacement",
-    "axes_of",
-    "bare",
-    "is_result",
-    "level_zero",
-    "mixes",
-    "part_of",
-    "place",
-    "place_in",
-    "read_image",
-    "read_placement",
-    "restore_selection",
-]
+__all__ = ["RECORD_KEY", "ImageSource", "LayerPlacement", "axes_of", "place"]
 
 _LETTERS = {
     "t": "T",

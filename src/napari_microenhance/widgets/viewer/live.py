@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.widgets.viewer.results import LayerPlan
 
-__all__ = ["EDGE_PX", "LIVE_KEY", "LiveLayer", "LiveTiles", "is_live"]
+__all__ = ["EDGE_PX", "LIVE_KEY", "LiveLayer", "LiveTiles"]
 
 EDGE_PX = 2048
 """A longer ROI is shown thinned: a screen holds no more, and each refresh uploads it all."""

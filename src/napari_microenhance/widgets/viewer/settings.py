@@ -6,7 +6,7 @@ from typing import Any
 from napari_microenhance.api import Options
 from napari_microenhance.errors import OptionsError
 
-__all__ = ["last_used", "remember", "section"]
+__all__ = ["last_used"]
 
 _PLUGIN = "napari-microenhance"
 

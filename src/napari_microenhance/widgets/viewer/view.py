@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-__all__ = ["View", "data_to_world", "map_points", "read_view", "unit_factors"]
+__all__ = ["View", "map_points", "unit_factors"]
 
 FloatArray = npt.NDArray[np.float64]
 Window = tuple[tuple[int, int], tuple[int, int]]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from napari_microenhance.api import Comparison
     from napari_microenhance.measure.comparison import Figures
 
-__all__ = ["cells", "remarks", "tab_separated"]
+__all__ = ["cells"]
 
 ROWS: Final = {
     "pixels": ("Pixels", "{:,}"),

@@ -8,7 +8,7 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-__all__ = ["FoldedSection", "WrappedText", "push_button", "row"]
+__all__ = ["FoldedSection", "WrappedText"]
 
 _NO_LIMIT_PX = (1 << 24) - 1
 

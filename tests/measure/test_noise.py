@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from napari_microenhance.errors import ImageError
 from napari_microenhance.measure.noise import estimate_noise
@@ -140,11 +141,14 @@ def test_the_estimate_in_words() -> None:
     assert estimate_noise(alike).in_words(1.0).endswith("correlated over about 3 px")
 
 
-def test_real_frames_have_the_noise_that_their_truth_says(public_data: Path) -> None:
-    folder = public_data / "denoise" / "srdtrans"
-    for name in ("0.png", "5.png"):
-        taken, truth = (np.asarray(Image.open(folder / part / name)) for part in ("noisy", "gt"))
-        found = estimate_noise(taken)
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_real_frames_have_the_noise_that_their_truth_says(public_data: Path, channel) -> None:
+    folder = public_data / "denoise" / "w2s"
+    for name in (f"001_{channel}.tif", f"007_{channel}.tif"):
+        taken, truth = (np.asarray(Image.open(folder / part / name)) for part in ("raw", "gt"))
         noise = taken.astype(float) - truth
-        assert found.sigma == pytest.approx(noise.std(), rel=0.15)
-        assert found.lag == pytest.approx(lags(noise), abs=0.2)
+        # The mean of many frames is a little brighter or darker than one of them.
+        noise -= ndimage.gaussian_filter(noise, 4)
+        found = estimate_noise(taken)
+        assert found.sigma == pytest.approx(noise.std(), rel=0.1)
+        assert found.lag == pytest.approx(lags(noise), abs=0.08)

@@ -14,7 +14,7 @@ from napari_microenhance.types import AnyArray, Float64Array
 
 __all__ = ["BLOCK_PX", "LAGS", "cut_blocks", "freed", "left_products"]
 
-BLOCK_PX: Final = 16
+BLOCK_PX: Final = 12
 LAGS: Final = 5
 """Autocovariances are found for distances below so many px along either axis."""
 _MOST_BLOCKS: Final = 8192

@@ -47,7 +47,7 @@ _SPIKE: Final = 3.0
 """An end of the range where values pile up holds so many times more than the value beside it."""
 _ABOVE: Final = 0.1
 """Share above the line from which on a level counts for half."""
-_ALIKE: Final = 0.2
+_ALIKE: Final = 0.15
 """Correlation below which pixels no longer count as alike."""
 
 
@@ -137,7 +137,9 @@ def estimate_noise(image: AnyArray) -> NoiseEstimate:
     Returns
     -------
     NoiseEstimate
-        Within 10 % where a tenth of the image or more is free of structure finer than 16 px.
+        Of 210 simulated fields, 3 in 4 were within 10 % of the truth, 19 in 20 within 40 %.
+        Where fine structure is everywhere, as in nets of thin walls, it counts as noise in part,
+        in the worst field twice as much again.
 
     Raises
     ------
@@ -167,7 +169,7 @@ def estimate_noise(image: AnyArray) -> NoiseEstimate:
     curve = [(float(means[v.chosen].mean()), float(variances[v.chosen].mean())) for v in levels]
     trusts = [v.trust * len(v.chosen) for v in levels]
     gain, intercept = _line([(*point, trust) for point, trust in zip(curve, trusts, strict=True)])
-    offset = float(np.percentile(means, 1))
+    offset = float(np.percentile(means, 5))
     everywhere = np.maximum(intercept + gain * blocks.mean(axis=1), 0)
     return NoiseEstimate(
         sigma=float(np.sqrt(everywhere.mean())),

@@ -32,3 +32,11 @@ def test_the_benchmark_of_trust_maps_prints_its_figures(root):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert "variability: " in done.stdout
     assert "one run: 1.00 runs" in done.stdout
+
+
+def test_the_benchmark_of_coupled_networks_prints_its_figures(root):
+    command = [sys.executable, "benchmarks/global_networks.py", "--networks", "group_norm"]
+    command += ["--edge", "96", "--small", "70", "--repeats", "1"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "group_norm" in done.stdout
+    assert "equal" in done.stdout

@@ -147,7 +147,7 @@ def test_memory_decides_where_layers_are_kept_and_not_the_pixels(opened, rng, tm
     path, model = opened("cyclegan")
     image = rng.random((512, 512), np.float32)
     expected = one_call(path, image, model)
-    tight = Options(intensity="none", memory=20_000_000)
+    tight = Options(intensity="none", memory=40_000_000)
     result = enhance(image, model, options=tight)
     assert result.report.to_dict()["plan"]["kept"] == "disk"
     assert np.abs(result.pixels - expected).max() <= 1e-4 * np.ptp(expected)

@@ -95,8 +95,6 @@ class CoupledNetwork:
         self.step: tuple[int, ...] = tuple(math.lcm(stride, step) for step in steps)
         """Rows, columns, px: starts that every stride divides."""
         self._names = [name for layer in self.graph.layers for name in layer.outputs if name]
-        model = self.graph.model(self.graph.layers, self.graph.types, self._names)
-        self._whole = Subgraph(model, self._names, name=spec.name, threads=threads)
         started = time.perf_counter()
         self._aligned = self._surveyed((0, 0))
         seen = 3 * math.prod(self._smallest((0, 0)))
@@ -147,8 +145,13 @@ class CoupledNetwork:
         """
         rows, columns = self._smallest((0, 0))
         pixels = self._pixels((rows + self.step[0], columns))
-        answer = self._whole.run(self.feeds(pixels))[self._names.index(self.graph.output)]
+        (answer,) = self._whole([self.graph.output]).run(self.feeds(pixels))
         return pixels, to_images(answer, self.spec)
+
+    def _whole(self, outputs: list[str]) -> Subgraph:
+        """Return the network in one piece; it keeps no memory."""
+        model = self.graph.model(self.graph.layers, self.graph.types, outputs)
+        return Subgraph(model, outputs, name=self.spec.name, threads=self.threads, arena=False)
 
     def _rest(self, image: tuple[int, int]) -> tuple[int, int]:
         """Return what an image's size leaves of the step."""
@@ -170,9 +173,10 @@ class CoupledNetwork:
 
     def _surveyed(self, rest: tuple[int, int]) -> AxesOfTensors:
         """Return the axes of all tensors for images of a remainder."""
+        whole = self._whole(self._names)
 
         def run(image: tuple[int, int]) -> Mapping[str, Array]:
             given = self.feeds(self._pixels(image))
-            return {**given, **dict(zip(self._names, self._whole.run(given), strict=True))}
+            return {**given, **dict(zip(self._names, whole.run(given), strict=True))}
 
         return measure_axes(run, self._smallest(rest), (self.step[0], self.step[1]))

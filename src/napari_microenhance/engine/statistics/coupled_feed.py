@@ -165,6 +165,7 @@ class CoupledFeed:
             if gatherings:
                 self._network.take_numbers(plan.group, gatherings)
             self._activations.done(index)
+            self._network.done(index)
 
     def _gatherings(self, group: Group) -> list[Gathering]:
         """Return what takes a group's numbers."""

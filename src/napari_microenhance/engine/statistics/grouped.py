@@ -80,6 +80,10 @@ class GroupedNetwork:
             self._sessions[index] = Subgraph(model, outputs, name=self._name, threads=self._threads)
         return self._sessions[index]
 
+    def done(self, index: int) -> None:
+        """Give back what a group's session takes."""
+        self._sessions.pop(index, None)
+
     def _outputs(self, group: Group) -> list[str]:
         """Return what a group's session gives: what it leaves and gathers numbers of."""
         made = {name for layer in group.layers for name in layer.outputs}

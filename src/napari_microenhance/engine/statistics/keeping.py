@@ -15,7 +15,13 @@ __all__ = ["Keeping", "keeping_for"]
 TILE_BYTES: Final = 24_000_000
 """All tensors of a group over one tile, aimed at: what caches hold."""
 
-LEAST_TILE_BYTES: Final = 4_000_000
+LEAST_TILE_BYTES: Final = 1_000_000
+
+TILES_AT_ONCE: Final = 10
+"""Tiles that are being read, run and written, with what onnxruntime keeps of their memory."""
+
+FIXED_BYTES: Final = 16_000_000
+"""What a session takes beside that."""
 
 Place = Literal["memory", "disk", "nowhere"]
 
@@ -64,12 +70,12 @@ def keeping_for(cut: Cut, image: tuple[int, int], *, budget: int, folder: Path |
     MemoryBudgetError
         If not even a tile fits.
     """
-    if budget < LEAST_TILE_BYTES:
+    if budget < TILES_AT_ONCE * LEAST_TILE_BYTES + FIXED_BYTES:
         raise MemoryBudgetError(
             f"The run may add only {budget / 1e6:.0f} MB beside its result, too little for a "
             "network that looks at the whole image; raise memory or use statistics=roi."
         )
-    tile_bytes = int(min(TILE_BYTES, max(LEAST_TILE_BYTES, budget // 6)))
+    tile_bytes = int(min(TILE_BYTES, max(LEAST_TILE_BYTES, budget // 20)))
     sizes = {
         name: math.prod(cut.axes[name].full(image)) * cut.axes[name].dtype.itemsize
         for group in cut.groups
@@ -77,8 +83,7 @@ def keeping_for(cut: Cut, image: tuple[int, int], *, budget: int, folder: Path |
         if name != cut.graph.output
     }
     alive = _alive(cut)
-    # The tile being read, the one in the network, and the one being written.
-    room = budget - 3 * tile_bytes
+    room = budget - TILES_AT_ONCE * tile_bytes - FIXED_BYTES
     on_disk: set[str] = set()
 
     def peak(of: Callable[[str], bool]) -> int:

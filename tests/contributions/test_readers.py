@@ -133,6 +133,24 @@ def test_an_ome_zarr_is_multiscale_and_read_where_it_is_looked_at(
     assert [layer.visible for layer in layers] == [True, False]
 
 
+def test_alike_images_are_stacked_where_that_was_asked(plugin, tmp_path, rng):
+    pixels = rng.integers(0, 4000, (3, 2, 20, 30), dtype=np.uint16)
+    paths = [
+        other_ome_tiff(tmp_path / f"{i}.ome.tif", image, "CYX", Channel={"Name": ["a", "b"]})
+        for i, image in enumerate(pixels)
+    ]
+    viewer = ViewerModel()
+    viewer.open(paths, plugin=NAME, stack=True)
+    for i, layer in enumerate(viewer.layers):
+        assert layer.name == "ab"[i]
+        assert layer.axis_labels == ("t", "y", "x")
+        np.testing.assert_array_equal(np.asarray(layer.data), pixels[:, i])
+    other = other_ome_tiff(tmp_path / "other.ome.tif", pixels[0, 0, :9], "YX")
+    viewer = ViewerModel()
+    viewer.open([paths[0], other], plugin=NAME, stack=True)
+    assert [layer.name for layer in viewer.layers] == ["a", "b", "other"]
+
+
 def test_labels_beside_an_ome_zarr_image_are_hidden_layers(plugin, tmp_path, rng):
     path = other_ome_zarr(tmp_path / "a.zarr", [np.ones((40, 50), np.uint8)], "yx")
     cells = rng.integers(0, 9, (40, 50), dtype=np.int32)

@@ -595,6 +595,15 @@ def test_what_a_format_cannot_hold_is_said_before_the_run(tmp_path, name, dtype,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_masked_pixels_are_not_written_as_if_they_counted(tmp_path):
+    masked = np.ma.masked_less(GREY, 9)
+    for name in ("a.tif", "a.ome.zarr"):
+        with pytest.raises(OutputError, match="masked pixels"):
+            write_image(tmp_path / name, masked, "YX")
+    write_image(tmp_path / "a.tif", np.ma.masked_less(GREY, -1), "YX")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").pixels, GREY)
+
+
 def test_check_output_leaves_nothing_behind(tmp_path):
     check_output(tmp_path / "a.tif", "uint8", "YX")
     assert list(tmp_path.iterdir()) == []

@@ -5,10 +5,13 @@ folder. So what is no image or no drawing of ours goes to napari's own reader wh
 and gets a sentence where it has none; nobody is refused without a word.
 """
 
+import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from napari_microenhance.contributions.image_layers import image_layers, label_layer
 from napari_microenhance.contributions.layer_data import LayerData, shape_layers
@@ -16,6 +19,8 @@ from napari_microenhance.contributions.result_reader import get_result_reader
 from napari_microenhance.errors import AxesError, FileMissingError, ImageError, RoiError
 from napari_microenhance.files import is_zarr, kind_of
 from napari_microenhance.images.image_formats import read_image, read_labels
+from napari_microenhance.images.imagefile import ImageFile
+from napari_microenhance.images.lazy import StackedPixels
 from napari_microenhance.rois.geojson import is_geojson
 from napari_microenhance.rois.imagej import is_imagej_zip
 from napari_microenhance.rois.labelme import is_labelme, napari_shapes, read_labelme
@@ -104,8 +109,32 @@ def _paths(path: str | Sequence[str]) -> list[str]:
 
 
 def _read_images(path: str | Sequence[str]) -> list[LayerData]:
-    """Read images, each as layers of its own."""
-    return [layer for name in _paths(path) for layer in _read_image(name)]
+    """Read an image, or several as a stack where they are alike, else each as its own layers."""
+    names = _paths(path)
+    if len(names) > 1 and (stack := _stacked(names)):
+        return image_layers(Path(names[0]), stack)
+    return [layer for name in names for layer in _read_image(name)]
+
+
+def _stacked(names: Sequence[str]) -> ImageFile | None:
+    """Return images of one kind along a new axis of time, or None."""
+    if any(Path(name).is_dir() and not is_zarr(Path(name)) for name in names):
+        return None
+    try:
+        files = [read_image(name) for name in names]
+    except AxesError:
+        return None
+    first = files[0]
+    kinds = {(file.axes, file.pixels.shape, np.dtype(file.pixels.dtype)) for file in files}
+    if len(kinds) > 1 or "T" in first.axes:
+        return None
+    pyramids = [(file.pixels, *file.levels) for file in files]
+    shapes = {tuple(level.shape for level in pyramid) for pyramid in pyramids}
+    levels = list(zip(*pyramids, strict=True)) if len(shapes) == 1 else [[p[0] for p in pyramids]]
+    stacked = [StackedPixels(level, Path(names[0])) for level in levels]
+    return dataclasses.replace(
+        first, pixels=stacked[0], levels=tuple(stacked[1:]), axes="T" + first.axes
+    )
 
 
 def _read_image(name: str) -> list[LayerData]:

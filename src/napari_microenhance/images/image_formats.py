@@ -121,6 +121,8 @@ def write_image(
     """
     path = Path(path)
     row = format_of_name(path)
+    if np.ma.is_masked(pixels):
+        raise OutputError(f"{path}: no format keeps masked pixels; fill them first.")
     if not row.is_folder or not hasattr(pixels, "shape") or not hasattr(pixels, "dtype"):
         pixels = np.asarray(pixels)
     _check_fits(path, row, np.dtype(pixels.dtype), axes)

@@ -2,6 +2,7 @@
 
 import abc
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.files import check_room
+from napari_microenhance.types import LazyArray
 
-__all__ = ["ChannelPixels", "LazyPixels"]
+__all__ = ["ChannelPixels", "LazyPixels", "StackedPixels"]
 
 
 class LazyPixels(abc.ABC):
@@ -119,6 +121,30 @@ class ChannelPixels(LazyPixels):
         one = slice(self._channel, self._channel + 1)
         block = self._pixels.read((*box[: self._axis], one, *box[self._axis :]))
         return block.squeeze(self._axis)
+
+
+class StackedPixels(LazyPixels):
+    """Images of one shape along a new first axis.
+
+    Parameters
+    ----------
+    images : sequence of array-like
+        Of one shape and dtype; at least one. They stay where they are.
+    path : Path
+        For error messages.
+    """
+
+    def __init__(self, images: Sequence[LazyArray], path: Path) -> None:
+        first = images[0]
+        super().__init__(path, (len(images), *first.shape), np.dtype(first.dtype))
+        self._images = tuple(images)
+
+    def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+        """Return the pixels of a box."""
+        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        for target, image in zip(block, self._images[box[0]], strict=True):
+            target[...] = image[box[1:]]
+        return block
 
 
 def _span(part: Any, length: int) -> tuple[slice, Any]:  # noqa: ANN401 - int or slice

@@ -61,10 +61,23 @@ FATAL_ONLY: Final = 4
 # What it says of the machine when it is first used would stand beside our one line.
 ort.set_default_logger_severity(FATAL_ONLY)
 
-SOURCE_PLACE: Final = re.compile(
-    r"/\S*onnxruntime\S*/\S+:\d+ (?:.*?\)(?: const)?(?: \[with [^\]]*\])?(?= [A-Z\w]))?\s*"
+OF_ITS_CODE: Final = (
+    # File, line and function.
+    (
+        re.compile(
+            r"/\S*onnxruntime\S*/\S+:\d+ (?:.*?\)(?: const)?(?: \[with [^\]]*\])?(?= [A-Z\w]))?\s*"
+        ),
+        "",
+    ),
+    # The condition that was checked, with words behind it.
+    (re.compile(r"\S+ (?:[=!<>]+ \S+ )?was false\. (?=\w)"), ""),
+    (re.compile(r"Non-zero status code returned while running (\w+) node\."), r"\1 failed:"),
+    (re.compile(r"Name:'[^']*' Status Message: "), ""),
+    (re.compile(r"Load model from .*? failed: ?|Exception during initialization: "), ""),
 )
-"""File, line and function in onnxruntime's own code, with which some of its texts begin."""
+"""What some of its texts hold for those who wrote it, and what is said instead."""
+
+LONGEST_LINE: Final = 300
 
 WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
 """Where weights beside a file are looked for when it is given as bytes."""
@@ -366,6 +379,10 @@ def _tensor(node: Any) -> Tensor:  # noqa: ANN401 - onnxruntime is untyped
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an onnxruntime error, without its numbering."""
+    """Return the first line of an onnxruntime error, without what speaks of its own code."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return SOURCE_PLACE.sub("", line.split(" : ")[-1]).strip()[:300]
+    line = line.split(" : ")[-1]
+    for pattern, words in OF_ITS_CODE:
+        line = pattern.sub(words, line)
+    line = " ".join(line.split())
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3]}..."

@@ -20,11 +20,13 @@ import logging
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.files import LARGEST_ROI, complaints, reason, replacing
 from napari_microenhance.rois.imagej_decoding import Decoded, shapes_of
@@ -79,8 +81,18 @@ def read_imagej(document: RoiDocument) -> RoiFile:
     path = document.path
     roifile = _roifile(RoiError, path)
     entries = _entries(path) if document.kind == "zip" else iter([(str(path), _whole(path))])
-    shapes = [shape for where, data in entries for shape in _shapes(roifile, where, data)]
-    return RoiFile.of_shapes(path, shapes)
+    shapes: list[Shape] = []
+    remarks = Counter[str]()
+    for where, data in entries:
+        decoded = _decoded(roifile, where, data)
+        shapes += shapes_of(where, decoded)
+        remarks[decoded.remark] += 1
+    notes = tuple(
+        Caution("roi-shape", f"{path.name}: {count} {remark}.")
+        for remark, count in remarks.items()
+        if remark
+    )
+    return RoiFile.of_shapes(path, shapes, notes=notes)
 
 
 def write_imagej(path: str | Path, shapes: Sequence[Shape]) -> None:
@@ -168,8 +180,8 @@ def _checked(path: Path, entries: Sequence[zipfile.ZipInfo]) -> list[zipfile.Zip
     return files
 
 
-def _shapes(roifile: ModuleType, where: str, data: bytes) -> list[Shape]:
-    """Return the shapes of one ROI."""
+def _decoded(roifile: ModuleType, where: str, data: bytes) -> Decoded:
+    """Return one ROI as roifile reads it."""
     _check_whole(where, data)
     try:
         with complaints("roifile", logging.WARNING) as said:
@@ -178,7 +190,7 @@ def _shapes(roifile: ModuleType, where: str, data: bytes) -> list[Shape]:
         raise RoiError(f"{where} is no ImageJ ROI, or damaged ({reason(error)}).") from error
     if said:
         raise RoiError(f"{where} is no ImageJ ROI, or damaged ({said[0]}).")
-    return shapes_of(where, decoded)
+    return decoded
 
 
 def _check_whole(where: str, data: bytes) -> None:

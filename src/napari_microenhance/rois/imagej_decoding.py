@@ -11,7 +11,12 @@ import numpy.typing as npt
 from napari_microenhance.errors import RoiError
 from napari_microenhance.images.imagefile import RECORD_KEY
 from napari_microenhance.rois.imagej_path import flattened
-from napari_microenhance.rois.outlines import Points
+from napari_microenhance.rois.outlines import (
+    Points,
+    closed_spline,
+    rounded_rectangle,
+    wide_line,
+)
 from napari_microenhance.rois.region_of_interest import FLAT, Planes
 from napari_microenhance.rois.rings import group_rings
 from napari_microenhance.rois.shapes import Shape, area_shape, finite_points
@@ -26,6 +31,7 @@ CORNER: Final = 0.5
 
 _AREAS: Final = ("POLYGON", "FREEHAND", "TRACED")
 _LINES: Final = ("POLYLINE", "FREELINE", "ANGLE")
+_SPLINE: Final = 1  # of the options
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,6 +57,31 @@ class Decoded:
         listed = roi.integer_coordinates is not None
         vertices = np.asarray(roi.coordinates() if listed else np.empty((0, 2)))
         return cls(roi, vertices, str(roi.properties.get(RECORD_KEY, "")))
+
+    @property
+    def line_width(self) -> float:
+        """Width that a line is drawn in, px; 0 where the file does not say."""
+        return max(float(self.roi.float_stroke_width or 0), float(self.roi.stroke_width or 0))
+
+    @property
+    def is_spline(self) -> bool:
+        """Whether a curve is drawn through the vertices of a polygon."""
+        return bool(self.roi.options.value & _SPLINE) and len(self.vertices) > 2
+
+    @property
+    def remark(self) -> str:
+        """What becomes of a parameter that is no outline, in words for one such ROI; or nothing."""
+        kind, subtype = self.roi.roitype.name, self.roi.subtype.name
+        if self.line_width <= 1 or subtype in ("ARROW", "TEXT", "IMAGE"):
+            return ""
+        if kind == "LINE":
+            return "line has a width, and counts as the area that it covers"
+        if kind in _LINES:
+            return (
+                "bent line has a width, which was left out with it (in ImageJ, Edit > Selection > "
+                "Line to Area keeps it)"
+            )
+        return ""
 
     def exact(self, stored: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the full numbers, where they still are the stored ones."""
@@ -97,12 +128,18 @@ def shapes_of(where: str, decoded: Decoded) -> list[Shape]:
         return [Shape("path", _box(where, decoded), **about)]
     if kind in ("RECT", "OVAL"):
         box = _box(where, decoded)
+        if kind == "RECT" and roi.rounded_rect_arc_size > 0:
+            outline = rounded_rectangle(box, roi.rounded_rect_arc_size)
+            return [Shape("polygon", finite_points(where, outline), **about)]
         return [Shape("rectangle" if kind == "RECT" else "ellipse", box, **about)]
     if kind == "FREEHAND" and subtype in ("ELLIPSE", "ROTATED_RECT"):
         return [_turned(where, decoded, about)]
     if kind == "LINE":
         ends = decoded.exact([roi.x1, roi.y1, roi.x2, roi.y2])
-        return [Shape("line", finite_points(where, ends.reshape(2, 2))[:, ::-1], **about)]
+        points = finite_points(where, ends.reshape(2, 2))[:, ::-1]
+        if decoded.line_width > 1 and subtype != "ARROW" and (points[0] != points[1]).any():
+            return [Shape("rectangle", wide_line(points, decoded.line_width), **about)]
+        return [Shape("line", points, **about)]
     return _from_vertices(where, decoded, about)
 
 
@@ -131,6 +168,8 @@ def _from_vertices(where: str, decoded: Decoded, about: Mapping[str, Any]) -> li
         return [Shape("path", points, **about)]
     if kind not in _AREAS:
         raise RoiError(f"{where}: the ROI type {roi.roitype.value} is unknown.")
+    if decoded.is_spline:
+        points = closed_spline(points)
     return [Shape("polygon", points - CORNER, **about)]
 
 

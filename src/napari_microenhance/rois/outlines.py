@@ -12,10 +12,13 @@ __all__ = [
     "SQUARE",
     "Points",
     "circle",
+    "closed_spline",
     "edge_loops",
     "ellipse_box",
     "ellipse_in_box",
     "mask_outline",
+    "rounded_rectangle",
+    "wide_line",
 ]
 
 Points = npt.NDArray[np.float64]
@@ -25,6 +28,7 @@ SQUARE: Final = np.array([(-1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (1.0, -1.0)])
 """Corners around the unit circle, (y, x), in order."""
 
 _TOLERANCE_PX: Final = 0.005  # half of what an ROI edge may be off
+_MOST: Final = 10_000  # lines of one piece of a curve: more than any image needs
 _SAME_PX: Final = 1e-6  # what a file may change about a vertex
 
 
@@ -60,6 +64,70 @@ def ellipse_in_box(corners: Points) -> Points:
         sides = max(sides, 4 * math.ceil(quarter))
     angle = np.arange(sides) * (2 * math.pi / sides)
     return np.asarray(centre + np.outer(np.cos(angle), first) + np.outer(np.sin(angle), second))
+
+
+def rounded_rectangle(corners: Points, diameter: float) -> Points:
+    """Return a polygon that stays within 0.005 px of a rectangle with round corners.
+
+    Parameters
+    ----------
+    corners : ndarray, shape (4, 2)
+        In order around an upright rectangle, px.
+    diameter : float
+        Of the ellipses in its corners, px; no more than a side.
+
+    Returns
+    -------
+    ndarray, shape (N, 2)
+    """
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    radii = np.minimum(diameter, high - low) / 2
+    round_one = ellipse_in_box((low + high) / 2 + radii * SQUARE)
+    # Each quarter of an ellipse moves into its corner; ends that meet are one vertex.
+    away = round_one - (low + high) / 2
+    shift = np.where(np.abs(away) < 1e-9 * (1 + radii), 0.0, np.sign(away))
+    quarters = len(round_one) // 4
+    moved = []
+    for number, point in enumerate(round_one):
+        sides = [shift[number]]
+        if number % quarters == 0:  # on an axis: it belongs to two corners
+            before, after = shift[number - 1], shift[(number + 1) % len(round_one)]
+            sides = [before, after]
+        moved += [point + side * ((high - low) / 2 - radii) for side in sides]
+    return np.asarray(moved)
+
+
+def wide_line(ends: Points, width: float) -> Points:
+    """Return the corners of what a straight line of some width covers, shape (4, 2), px."""
+    along = ends[1] - ends[0]
+    across = np.array([along[1], -along[0]]) * (width / 2 / float(np.hypot(*along)))
+    return np.stack([ends[0] - across, ends[1] - across, ends[1] + across, ends[0] + across])
+
+
+def closed_spline(vertices: Points) -> Points:
+    """Return a polygon that stays within 0.005 px of the closed cubic spline through vertices.
+
+    The parameter is the number of the vertex, as in ImageJ's curves.
+
+    Parameters
+    ----------
+    vertices : ndarray, shape (N, 2)
+        At least three, px.
+
+    Returns
+    -------
+    ndarray, shape (M, 2)
+    """
+    from scipy.interpolate import CubicSpline
+
+    closed = np.concatenate([vertices, vertices[:1]])
+    curve = CubicSpline(np.arange(len(closed)), closed, bc_type="periodic")
+    # A chord over 1/n of a piece leaves it by at most its bend / (8 n ** 2).
+    bends = np.hypot(*curve(np.arange(len(closed)), 2).T)
+    bend = np.maximum(bends[:-1], bends[1:])
+    counts = np.clip(np.ceil(np.sqrt(bend / 8 / _TOLERANCE_PX)), 1, _MOST).astype(int)
+    at = np.concatenate([n + np.arange(count) / count for n, count in enumerate(counts)])
+    return np.asarray(curve(at))
 
 
 def ellipse_box(polygon: Points) -> Points | None:

@@ -80,7 +80,7 @@ __all__ = [
 ]
 
 
-def enhance(
+def enhance(  # noqa: PLR0913 - the one call of most users
     image: ImageLike | Source | ImageInput,
     model: Model | PathLike,
     roi: RoiLike = None,
@@ -90,6 +90,7 @@ def enhance(
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: ShouldStop | None = None,
     window: tuple[tuple[int, int], tuple[int, int]] | None = None,
+    roi_label: Sequence[int] | None = None,
 ) -> Result:
     """Enhance a region of an image; every pixel outside stays as it is.
 
@@ -117,6 +118,9 @@ def enhance(
     window : tuple of (start, stop), optional
         (Y, X) ranges in px: compute only what they need. The patch is the ROI's box cut to
         them, its pixels equal those of the full run.
+    roi_label : sequence of int, optional
+        Values of a label image that count; default: all but its background, which is 0, or -1
+        where that occurs.
 
     Returns
     -------
@@ -132,7 +136,7 @@ def enhance(
         If an input cannot be used; the text is one sentence that says what to do.
     """
     check_called(on_progress=on_progress, should_stop=should_stop)
-    job, name = _job(image, model, roi, axes, options, window)
+    job, name = _job(image, model, roi, axes, options, window, roi_label)
     result = run(job, on_progress=on_progress, should_stop=should_stop)
     told = likeness_cautions(result, job.selection, job.spec) if job.window is None else ()
     report = result.report.warned(gather(told, silenced=job.options.no_caution))
@@ -473,12 +477,13 @@ def _job(
     axes: str | None,
     options: Options | None,
     window: tuple[tuple[int, int], tuple[int, int]] | None,
+    roi_label: Sequence[int] | None = None,
 ) -> tuple[Job, str | None]:
     """Return what a run needs, checked, and the name of the image's file."""
     chosen, part = as_options(options), as_window(window)
     network = load_model(model).at(chosen.precision)
     given = ImageInput.of(image, axes, network.spec.spatial)
-    selection, remarks = selection_of(roi, given.source)
+    selection, remarks = selection_of(roi, given.source, roi_label)
     choice = network.choice(chosen.provider, chosen.threads)
     notes = given.notes_in(selection.footprint.box)
     cautions: list[Caution | str] = [*notes, *network.cautions(chosen)]

@@ -12,12 +12,14 @@ from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source, as_array, shape_of
+from napari_microenhance.errors import RoiError
 from napari_microenhance.measure.alignment import cut_to, patch_spans
 from napari_microenhance.measure.full_range import FullRange, full_range
 from napari_microenhance.measure.parts import Part, Parts
 from napari_microenhance.records.image_input import ImageInput
 from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordedPatch
+from napari_microenhance.rois.pixel_classes import chosen_classes
 from napari_microenhance.rois.placing import PlacedRois, checked_mask, pieces, place
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_file import RoiFile
@@ -115,7 +117,9 @@ def _cropped(record: Record) -> RecordedPatch | None:
     return record.report.result if record.options().background == "crop" else None
 
 
-def selection_of(roi: RoiLike, source: Source) -> tuple[Selection, tuple[Caution, ...]]:
+def selection_of(
+    roi: RoiLike, source: Source, labels: Sequence[int] | None = None
+) -> tuple[Selection, tuple[Caution, ...]]:
     """Return what any of the accepted kinds of ROI selects of an image, and remarks on it.
 
     Parameters
@@ -124,6 +128,8 @@ def selection_of(roi: RoiLike, source: Source) -> tuple[Selection, tuple[Caution
         As for `api.enhance`; also a Region or Selection of the image, or a RoiFile, whose
         notes are remarks too.
     source : Source
+    labels : sequence of int, optional
+        Values of a label image that count; default: all but its background.
 
     Raises
     ------
@@ -141,25 +147,38 @@ def selection_of(roi: RoiLike, source: Source) -> tuple[Selection, tuple[Caution
         return whole, (Caution("roi-empty", "The ROI is empty; the whole image is enhanced."),)
     if isinstance(roi, RoiFile) and not roi.rois:
         return whole, roi.notes
-    placement = _placement(roi, source)
+    placement = _placement(roi, source, labels)
     return placement.selection, placement.cautions
 
 
-def _placement(roi: RoiLike, source: Source) -> PlacedRois:
+def _placement(roi: RoiLike, source: Source, labels: Sequence[int] | None = None) -> PlacedRois:
     """Return what an ROI that is there selects."""
     if isinstance(roi, str | os.PathLike):
         from napari_microenhance.rois.roi_formats import read_roi
 
         height, width = source.spatial_shape[-2:]
-        roi = read_roi(Path(roi), image_shape=(height, width))
+        stack = len(source.axes.replace("C", "")) > 2
+        roi = read_roi(Path(roi), (height, width), labels, stack=stack)
     if isinstance(roi, RoiFile):
         placement = place(roi.rois, source, stack_notes=roi.stack_notes)
         return dataclasses.replace(placement, cautions=(*roi.notes, *placement.cautions))
-    if isinstance(roi, Roi):
-        roi = [roi]
-    elif not isinstance(roi, Sequence):
-        roi = [Roi(checked_mask(np.asarray(roi)))]
-    return place([one if isinstance(one, Roi) else Roi(one) for one in roi], source)
+    if not isinstance(roi, Roi | Sequence):
+        roi = Roi(checked_mask(np.asarray(roi)))
+    given = [roi] if isinstance(roi, Roi) else roi
+    chosen = [_chosen(one if isinstance(one, Roi) else Roi(one), labels) for one in given]
+    placement = place([one for one, _ in chosen], source)
+    cautions = [caution for _, some in chosen for caution in some]
+    return dataclasses.replace(placement, cautions=(*cautions, *placement.cautions))
+
+
+def _chosen(roi: Roi, labels: Sequence[int] | None) -> tuple[Roi, tuple[Caution, ...]]:
+    """Return an ROI with the labels that count, and what looks wrong about its mask."""
+    if roi.is_mask:
+        shape, cautions = chosen_classes(roi.shape, labels, "The ROI mask")
+        return dataclasses.replace(roi, shape=shape), cautions
+    if labels is not None:
+        raise RoiError("The ROI holds outlines and no labels to choose from; leave roi_label out.")
+    return roi, ()
 
 
 def parts_of(roi: RoiLike, source: Source) -> tuple[Parts, tuple[Caution, ...]]:

@@ -21,7 +21,7 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -36,7 +36,7 @@ from napari_microenhance.rois.roi_document import RoiDocument
 from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape
 
-__all__ = ["read_imagej", "write_imagej"]
+__all__ = ["read_imagej", "read_overlay", "write_imagej"]
 
 _BROKEN = (AssertionError, IndexError, KeyError, OverflowError, RuntimeError, TypeError,
            ValueError, struct.error)  # fmt: skip
@@ -80,7 +80,32 @@ def read_imagej(document: RoiDocument) -> RoiFile:
     """
     path = document.path
     roifile = _roifile(RoiError, path)
-    entries = _entries(path) if document.kind == "zip" else iter([(str(path), _whole(path))])
+    if document.kind == "zip":
+        return _read(path, roifile, _entries(path))
+    return _read(path, roifile, [(str(path), _whole(path))])
+
+
+def read_overlay(path: Path, entries: Sequence[bytes]) -> RoiFile:
+    """Read the ROIs that ImageJ keeps in an image.
+
+    Parameters
+    ----------
+    path : Path
+        Of the image, for error messages.
+    entries : sequence of bytes
+        Each as a .roi holds it.
+
+    Raises
+    ------
+    RoiError
+        If one is damaged, or roifile is missing.
+    """
+    named = [(f"{path}, ROI {number}", data) for number, data in enumerate(entries, start=1)]
+    return _read(path, _roifile(RoiError, path), named)
+
+
+def _read(path: Path, roifile: ModuleType, entries: Iterable[tuple[str, bytes]]) -> RoiFile:
+    """Return what some ROIs hold."""
     shapes: list[Shape] = []
     remarks = Counter[str]()
     for where, data in entries:

@@ -16,6 +16,7 @@ from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.selection import Indices, PlacedPixels, Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import RoiError
+from napari_microenhance.rois.frame import frame_caution
 from napari_microenhance.rois.region_of_interest import FLAT, Planes, Roi
 
 __all__ = ["PlacedRoi", "PlacedRois", "indices_in", "pieces", "place"]
@@ -89,9 +90,23 @@ def place(
     if not placed:
         raise RoiError(said[0] if said else "The ROI is empty; draw one over the image.")
     said += _one_channel(placed)
-    cautions = [Caution("roi-planes", text) for text in said]
+    cautions = [*_frame(placed, source), *(Caution("roi-planes", text) for text in said)]
     cautions += stack_notes if axes.planes else []
     return PlacedRois(_selection(placed, source, axes), tuple(placed), tuple(cautions))
+
+
+def _frame(placed: Sequence[PlacedRoi], source: Source) -> list[Caution]:
+    """Say which polygons do not lie in the image; raise where nothing else is there."""
+    height, width = source.spatial_shape[-2:]
+    polygons = [
+        checked_vertices(one.roi.vertices, number)
+        for number, one in enumerate(placed, start=1)
+        if one.roi.vertices is not None
+    ]
+    found, all_outside = frame_caution(polygons, (height, width))
+    if found and all_outside and len(polygons) == len(placed):
+        raise RoiError(f"The ROI selects no pixel of the image: {found}")
+    return [found] if found else []
 
 
 def indices_in(planes: Planes, source: Source) -> Indices | None:

@@ -11,6 +11,7 @@ import numpy as np
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.files import unusable
+from napari_microenhance.rois.frame import size_caution
 from napari_microenhance.rois.geojson import is_geojson, read_geojson, write_geojson
 from napari_microenhance.rois.imagej import read_imagej, write_imagej
 from napari_microenhance.rois.label_image import read_label_image
@@ -110,7 +111,13 @@ _FIELDS: Final = {
 """Fields of `Shape` that a format may lack, in words."""
 
 
-def read_roi(path: str | Path, image_shape: tuple[int, int] | None = None) -> RoiFile:
+def read_roi(
+    path: str | Path,
+    image_shape: tuple[int, int] | None = None,
+    labels: Sequence[int] | None = None,
+    *,
+    stack: bool = False,
+) -> RoiFile:
     """Read an ROI file; what it is shows in its contents, not in its name.
 
     Parameters
@@ -119,6 +126,10 @@ def read_roi(path: str | Path, image_shape: tuple[int, int] | None = None) -> Ro
         Of any of `FORMATS`.
     image_shape : tuple of int or None
         (Y, X) of the image it is for, px.
+    labels : sequence of int or None
+        Values of a label image that count; None: all but its background.
+    stack : bool
+        Whether the image has several planes, so that a label image may have them too.
 
     Returns
     -------
@@ -133,23 +144,16 @@ def read_roi(path: str | Path, image_shape: tuple[int, int] | None = None) -> Ro
         If it is none of these kinds, damaged, selects nothing, or is a label image of
         another shape than `image_shape`.
     """
-    file = _read(Path(path))
+    file = _read(Path(path), labels)
     if not file.rois:
         only = f"only {_counted(file.open_shapes)}" if file.open_shapes else "no shapes"
         raise RoiError(f"{path} holds {only}; draw a polygon, rectangle, ellipse or mask.")
     if file.mask is not None:
-        _check_fits(path, file, image_shape)
+        _check_fits(path, file.mask.shape, image_shape, stack=stack)
         return file
     name, notes = Path(path).name, []
-    if image_shape and file.frame and tuple(image_shape) != file.frame:
-        notes.append(
-            Caution(
-                "roi-frame",
-                f"{name} was drawn on an image of {file.frame[1]} x {file.frame[0]} px, but this "
-                f"one has {image_shape[1]} x {image_shape[0]} px; its coordinates were used as "
-                "they are.",
-            )
-        )
+    if (other := size_caution(name, file.frame, image_shape)) is not None:
+        notes.append(other)
     if file.open_shapes:
         left_out = f"{name}: {_counted(file.open_shapes)} enclosing no pixels left out."
         notes.append(Caution("roi-open", left_out))
@@ -246,12 +250,16 @@ def napari_polygons(shapes: Iterable[tuple[str, Points]]) -> tuple[tuple[Points,
     return polygons, [kind for kind, outline in outlines if outline is None]
 
 
-def _read(path: Path) -> RoiFile:
+def _read(path: Path, labels: Sequence[int] | None = None) -> RoiFile:
     """Read a file of any format."""
     document = RoiDocument(path)
     for one in FORMATS:
         if one.holds(document):
-            file = one.read(document)
+            if labels is not None and one.write is not None:
+                raise RoiError(
+                    f"{path} holds shapes and no labels to choose from; leave roi_label out."
+                )
+            file = one.read(document) if labels is None else read_label_image(document, labels)
             return file.noted(*document.notes) if document.is_text else file
     if document.is_json:
         raise RoiError(
@@ -263,13 +271,20 @@ def _read(path: Path) -> RoiFile:
     raise RoiError(unusable(path, kind, f"is not an ROI file that is read here ({_READ})"))
 
 
-def _check_fits(path: str | Path, file: RoiFile, image_shape: tuple[int, int] | None) -> None:
+def _check_fits(
+    path: str | Path,
+    found: tuple[int, ...],
+    image_shape: tuple[int, int] | None,
+    *,
+    stack: bool,
+) -> None:
     """Raise where a label image has another shape than the image."""
-    if file.mask is None or image_shape is None or file.mask.shape[-2:] == tuple(image_shape):
+    if len(found) > 2 and not stack:
+        raise RoiError(f"{path} is a stack of shape {found}; give one label plane.")
+    if image_shape is None or found[-2:] == tuple(image_shape):
         return
-    height, width = file.mask.shape[-2:]
     raise RoiError(
-        f"{path} has {width} x {height} px, but the image has {image_shape[1]} x "
+        f"{path} has {found[-1]} x {found[-2]} px, but the image has {image_shape[1]} x "
         f"{image_shape[0]} px; a label image must fit."
     )
 

@@ -13,7 +13,7 @@ from napari_microenhance.cli.results import (
     writing_report,
 )
 from napari_microenhance.cli.terminal import Bar, say, stopping, warn
-from napari_microenhance.errors import Cancelled, ImageError
+from napari_microenhance.errors import Cancelled, ImageError, OptionsError
 from napari_microenhance.files import kind_of
 from napari_microenhance.outputs import guard_output
 
@@ -47,6 +47,10 @@ def enhance_file(
             "all without it."
         ),
     ] = None,
+    roi_label: Annotated[
+        str | None,
+        typer.Option(metavar="N,N", help="Values of a label image that are the region, as 1,3."),
+    ] = None,
     axes: Annotated[
         str | None, typer.Option(help="Axes of IN, letters of TCZYX, where the file is silent.")
     ] = None,
@@ -78,7 +82,8 @@ def enhance_file(
     from napari_microenhance.images.image_formats import read_image
 
     image = read_image(source, axes=axes, series=series)
-    _enhance_file(source, image, target, model=model, roi=roi, options=options, report=report)
+    how = {"roi": roi, "roi_label": None if roi_label is None else labels_from(roi_label)}
+    _enhance_file(source, image, target, model=model, how=how, options=options, report=report)
 
 
 def _enhance_file(
@@ -87,7 +92,7 @@ def _enhance_file(
     target: Path,
     *,
     model: str | None,
-    roi: Path | None,
+    how: dict[str, Any],
     options: "Options",
     report: Path | None,
 ) -> None:
@@ -103,13 +108,29 @@ def _enhance_file(
     if report is not None:
         check_target(report)
     network = load_model(model or default_model())
-    result, said = run_with_bar(ImageInput.of(image), network, roi=roi, options=options)
+    result, said = run_with_bar(ImageInput.of(image), network, options=options, **how)
     kept = Record.of(result.report).with_image_name(source.name)
     record = kept.to_dict()
     with writing_report(report, record):
         write_result(target, result, image, record)
     warn(text for text in kept.report.warnings if text not in said)
     say(f"{result.report.summary()} -> {target}")
+
+
+def labels_from(text: str) -> tuple[int, ...]:
+    """Return the labels that a comma list names.
+
+    Raises
+    ------
+    OptionsError
+        If one of them is no whole number.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise OptionsError(
+            f"--roi-label {text} is not understood; give whole numbers, such as 1,3."
+        ) from error
 
 
 def run_with_bar(

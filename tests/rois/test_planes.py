@@ -8,6 +8,7 @@ import roifile
 
 import toys
 from napari_microenhance import Roi, compare, enhance, load_model
+from napari_microenhance.api import raw_consistency, variability
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.images.image_formats import read_image
@@ -86,6 +87,17 @@ def test_a_position_beyond_the_stack_is_said(tmp_path, rng, invert):
     found, warnings = planes_that_change(image, invert, path, "ZYX")
     assert found == [(1,)]
     assert any("1 of 2 ROIs" in text for text in warnings)
+
+
+def test_a_slice_in_a_name_is_no_position_and_is_said(tmp_path, rng, invert):
+    image = rng.integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    path = imagej(tmp_path / "a.zip", {"name": "0002-0005-0006"}, {"name": "cell"})
+    found, warnings = planes_that_change(image, invert, path, "ZYX")
+    assert found == [(0,), (1,), (2,)]
+    assert any("1 ROI without a position" in text for text in warnings)
+    assert planes_that_change(image[0], invert, path, "YX")[1] == []
+    path = imagej(tmp_path / "b.zip", {"name": "0002-0005-0006", "position": 2})
+    assert planes_that_change(image, invert, path, "ZYX") == ([(1,)], [])
 
 
 CSV = "index,shape-type,vertex-index,axis-0,axis-1,axis-2"
@@ -222,3 +234,17 @@ def test_files_for_a_stack_of_imagej(public_data, invert):
     np.testing.assert_array_equal(result.pixels != image.pixels, expected)
     found, _ = planes_that_change(image.pixels, invert, folder / "shapes.csv", image.axes)
     assert found == [(1,), (3,)]
+
+
+def test_trust_maps_know_nothing_of_planes_without_a_region(rng, invert):
+    image = rng.integers(0, 100, (3, 40, 50), dtype=np.uint8)
+    rois = [Roi(SQUARE + 9, planes={"Z": 1})]
+    result = enhance(image, invert, rois, "ZYX")
+    found = variability(image, invert, rois, "ZYX")
+    assert found.values.shape == (1, 6, 6)
+    assert np.isfinite(found.values).all()
+    wider = [*rois, Roi(SQUARE + 20, planes={"Z": 2})]
+    values = variability(image, invert, wider, "ZYX").values
+    assert np.isfinite(values).sum() == 72
+    blurred = raw_consistency(image, result, rois, "ZYX").values
+    assert np.flatnonzero(np.isfinite(blurred).any(axis=(1, 2))).tolist() == [1]

@@ -17,6 +17,7 @@ References
 
 import io
 import logging
+import re
 import struct
 import zipfile
 import zlib
@@ -44,6 +45,7 @@ _BROKEN_ZIP = (EOFError, NotImplementedError, OSError, RuntimeError, ValueError,
                zipfile.BadZipFile)  # fmt: skip
 _MOST: Final = 100_000  # ROIs in a zip
 _HEADER: Final = 64  # bytes, of both headers
+_SLICE_IN_NAME: Final = re.compile(r"(\d{4,6})-\d{4,6}-\d{4,6}(-\d+)?")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same shapes give the same bytes
 
 
@@ -108,16 +110,30 @@ def _read(path: Path, roifile: ModuleType, entries: Iterable[tuple[str, bytes]])
     """Return what some ROIs hold."""
     shapes: list[Shape] = []
     remarks = Counter[str]()
+    named = 0
     for where, data in entries:
         decoded = _decoded(roifile, where, data)
-        shapes += shapes_of(where, decoded)
+        found = shapes_of(where, decoded)
+        shapes += found
         remarks[decoded.remark] += 1
+        named += any(_SLICE_IN_NAME.fullmatch(s.label) and not s.planes for s in found)
     notes = tuple(
         Caution("roi-shape", f"{path.name}: {count} {remark}.")
         for remark, count in remarks.items()
         if remark
     )
-    return RoiFile.of_shapes(path, shapes, notes=notes)
+    return RoiFile.of_shapes(path, shapes, notes=notes, stack_notes=_slice_notes(named))
+
+
+def _slice_notes(named: int) -> tuple[Caution, ...]:
+    """Say it where ROIs have no position, and names as the ROI Manager gives them on a slice."""
+    if not named:
+        return ()
+    said = (
+        f"{named} ROI{'s' * (named > 1)} without a position have names that begin with a slice "
+        "number, as ImageJ's ROI Manager gives them; they count for every plane."
+    )
+    return (Caution("roi-planes", said),)
 
 
 def write_imagej(path: str | Path, shapes: Sequence[Shape]) -> None:

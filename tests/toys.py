@@ -7,6 +7,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 FREE = ("n", "h", "w")
+UNLIKE = ("level-jump", "unlike-image", "much-clipped", "plateau")
+"""Names of the cautions on a result that is unlike its image, as that of `inverse` is."""
 
 
 class Graph:

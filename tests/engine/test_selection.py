@@ -30,7 +30,7 @@ def filled(polygon, shape=(20, 30)):
 
 
 def changed(image, model, roi, axes, **options):
-    result = enhance(image, model, roi, axes, options=Options(**options))
+    result = enhance(image, model, roi, axes, options=Options(no_caution=toys.UNLIKE, **options))
     return result.pixels != image, result
 
 

@@ -7,7 +7,7 @@ import pytest
 import roifile
 
 import toys
-from napari_microenhance import Roi, compare, enhance, load_model
+from napari_microenhance import Options, Roi, compare, enhance, load_model
 from napari_microenhance.api import raw_consistency, variability
 from napari_microenhance.engine.region import Region
 from napari_microenhance.errors import OutputError, RoiError
@@ -26,7 +26,7 @@ def invert(tmp_path_factory):
 
 
 def planes_that_change(image, model, roi, axes):
-    result = enhance(image, model, roi, axes)
+    result = enhance(image, model, roi, axes, options=Options(no_caution=toys.UNLIKE))
     differ = (result.pixels != image).any(axis=(-2, -1))
     return [tuple(map(int, i)) for i in np.argwhere(differ)], result.report.warnings
 
@@ -74,7 +74,7 @@ def test_a_position_in_a_flat_stack_counts_channels_first(tmp_path, rng, invert)
 def test_a_single_plane_takes_no_notice_of_positions(tmp_path, rng, invert):
     image = rng.integers(0, 256, SHAPE, dtype=np.uint8)
     path = imagej(tmp_path / "a.zip", {"position": 7}, {"z_position": 3, "t_position": 9})
-    result = enhance(image, invert, path)
+    result = enhance(image, invert, path, options=Options(no_caution=toys.UNLIKE))
     assert (result.pixels != image).sum() == (Region.from_polygons(
         read_roi(path).polygons, SHAPE
     )).pixels  # fmt: skip

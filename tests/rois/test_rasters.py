@@ -70,7 +70,7 @@ def test_classes_without_a_background_are_said_with_their_values(tmp_path, inver
     assert f"1 ({DISC.sum()} px)" in said
     assert "2 (1," in said
     image = rng.integers(0, 127, SHAPE, dtype=np.uint8)
-    result = enhance(image, invert, path, roi_label=(1,))
+    result = enhance(image, invert, path, roi_label=(1,), options=Options(no_caution=toys.UNLIKE))
     np.testing.assert_array_equal(result.pixels != image, DISC)
     assert result.report.warnings == []
     both = enhance(image, invert, classes, roi_label=(1, 2))
@@ -171,7 +171,7 @@ def test_masks_that_select_nearly_all_or_look_inverted_are_said(tmp_path, bits, 
     image = rng.integers(0, 127, SHAPE, dtype=np.uint8)
     result = enhance(image, invert, nearly)
     assert any("99.6%" in text for text in result.report.warnings)
-    quiet = enhance(image, invert, nearly, options=Options(no_caution=("roi-mask",)))
+    quiet = enhance(image, invert, nearly, options=Options(no_caution=("roi-mask", *toys.UNLIKE)))
     assert quiet.report.warnings == []
 
 

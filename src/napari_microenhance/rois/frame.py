@@ -61,10 +61,11 @@ def frame_caution(
     count, how = (counts[0], "") if counts[0] else (counts[1], "partly ")
     more = f" and {counts[1]} partly" if all(counts) else ""
     (top, left), (bottom, right) = low.min(axis=0) + 0.5, high.max(axis=0) + 0.5
+    who = f"{count} of {len(polygons)} ROIs lie{'s' * (count == 1)}"
+    who, they = (who, "together they span") if len(polygons) > 1 else ("The ROI lies", "it spans")
     said = (
-        f"{count} of {len(polygons)} ROIs lie{'s' * (count == 1)} {how}outside the image of "
-        f"{shape[1]} x {shape[0]} px{more}: together they span x {left:.0f} to {right:.0f}, "
-        f"y {top:.0f} to {bottom:.0f}{_reason(boxes, shape)}."
+        f"{who} {how}outside the image of {shape[1]} x {shape[0]} px{more}: {they} "
+        f"x {left:.0f} to {right:.0f}, y {top:.0f} to {bottom:.0f}{_reason(boxes, shape)}."
     )
     return Caution(NAME, said), bool(outside.all())
 
@@ -109,14 +110,14 @@ def _reason(boxes: Boxes, shape: tuple[int, int]) -> str:
         # Moved together they fit: the image is a part of the one they were drawn on.
         (top, left), (bottom, right) = np.maximum(high - size, 0), low
         return (
-            ", as if they were drawn on a larger image that this one is cut from (its first pixel "
+            ", as if drawn on a larger image that this one is cut from (its first pixel "
             f"would lie between x {left:.0f} and {right:.0f}, y {top:.0f} and {bottom:.0f})"
         )
     factor = next((f for f in FACTORS if _fits(low / f, high / f, size)), None)
     larger = "on a larger image that this one is cut from"
     if factor is None:
-        return f", as if they were drawn {larger}"
-    return f", as if they were drawn at {factor} times the resolution, or {larger}"
+        return f", as if drawn {larger}"
+    return f", as if drawn at {factor} times the resolution, or {larger}"
 
 
 def _fits(low: Points, high: Points, size: Points) -> bool:

@@ -61,6 +61,9 @@ def split_rings(path: Points) -> list[Points]:
     list of ndarray, each shape (M, 2)
         Not closed, each of three vertices or more.
     """
+    ring = path[:-1] if len(path) > 1 and (path[0] == path[-1]).all() else path
+    if len(np.unique(ring[:, 0] + 1j * ring[:, 1])) == len(ring):  # it meets no vertex again
+        return [ring] if len(ring) > 2 else []
     vertices = [(y, x) for y, x in path.tolist()]
     rings = _joined(vertices) or [vertices]
     loops = [loop for ring in rings for loop in _loops(_kept_edges(ring))]

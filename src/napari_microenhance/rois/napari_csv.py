@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.files import replacing
-from napari_microenhance.rois.region_of_interest import FLAT, Planes
+from napari_microenhance.rois.region_of_interest import FLAT, Planes, runs
 from napari_microenhance.rois.roi_document import RoiDocument
 from napari_microenhance.rois.roi_file import RoiFile
 from napari_microenhance.rois.shapes import Shape
@@ -178,7 +178,7 @@ def napari_table(shapes: Sequence[Shape], planes: Mapping[str, int]) -> str:
         (shape, spans)
         for shape in shapes
         for spans in itertools.product(
-            *(_spans(shape.planes.get(axis, range(length))) for axis, length in planes.items())
+            *(runs(shape.planes.get(axis, range(length))) for axis, length in planes.items())
         )
     ]
     for index, (shape, spans) in enumerate(placed):
@@ -188,17 +188,6 @@ def napari_table(shapes: Sequence[Shape], planes: Mapping[str, int]) -> str:
             row = [*places[number > 0], y, x]
             table.writerow([index, shape.kind, number, *map(repr, row)])
     return text.getvalue()
-
-
-def _spans(indices: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the runs of indices that follow each other, (first, last) each."""
-    spans: list[tuple[int, int]] = []
-    for index in indices:
-        if spans and spans[-1][1] == index - 1:
-            spans[-1] = (spans[-1][0], index)
-        else:
-            spans.append((index, index))
-    return spans
 
 
 def _place(axis: str) -> tuple[int, str]:

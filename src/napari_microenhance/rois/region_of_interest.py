@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
 
-__all__ = ["FLAT", "Planes", "Roi", "checked_planes"]
+__all__ = ["FLAT", "Planes", "Roi", "checked_planes", "runs"]
 
 Planes = Mapping[str, tuple[int, ...]]
 """Axis -> indices, counted from 0, that a region counts for; {} stands for every plane."""
@@ -141,3 +141,25 @@ def checked_planes(planes: Mapping[str, int | Sequence[int]]) -> Planes:
                 f"planes={dict(planes)!r} of an ROI: indices are counted from 0, and one is needed."
             )
     return checked
+
+
+def runs(indices: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the runs of indices that follow each other.
+
+    Parameters
+    ----------
+    indices : sequence of int
+        In rising order.
+
+    Returns
+    -------
+    list of tuple of int
+        First and last index of each run.
+    """
+    found: list[tuple[int, int]] = []
+    for index in indices:
+        if found and found[-1][1] == index - 1:
+            found[-1] = (found[-1][0], index)
+        else:
+            found.append((index, index))
+    return found

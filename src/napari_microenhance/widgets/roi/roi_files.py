@@ -17,6 +17,7 @@ from napari_microenhance.errors import RoiError
 from napari_microenhance.outputs import guard_inputs
 from napari_microenhance.rois.outlines import is_rectangle
 from napari_microenhance.rois.placing import indices_in
+from napari_microenhance.rois.region_of_interest import runs
 from napari_microenhance.rois.roi_formats import read_roi, read_shapes, write_shapes
 from napari_microenhance.rois.shapes import Shape, shape_outline
 from napari_microenhance.types import Float64Array
@@ -156,24 +157,13 @@ def _leads(indices: Indices, lengths: Mapping[str, int], count: int) -> list[Flo
     count : int
         Of vertices.
     """
-    spans = [_spans(indices.get(axis, tuple(range(n)))) for axis, n in lengths.items()]
+    spans = [runs(indices.get(axis, tuple(range(n)))) for axis, n in lengths.items()]
     leads = []
     for span in itertools.product(*spans):
         lead = np.array([[last for _, last in span]] * count, float)
         lead[0] = [first for first, _ in span]
         leads.append(lead)
     return leads
-
-
-def _spans(indices: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the first and last of indices that follow each other."""
-    spans: list[tuple[int, int]] = []
-    for index in indices:
-        if spans and spans[-1][1] == index - 1:
-            spans[-1] = (spans[-1][0], index)
-        else:
-            spans.append((index, index))
-    return spans
 
 
 def write_roi_file(path: Path, layer: "Layer", image: "Image", view: View) -> None:

@@ -77,7 +77,7 @@ class Report:
         Of what a result depends on.
     image : ImageSection
     roi : dict
-        pixels, box, and vertices or a run-length mask, as `Region.to_dict` gives them.
+        pixels, box, and vertices or a run-length mask, as `Selection.to_dict` gives them.
     options : dict
         As they were asked for, as `Options.to_dict` gives them.
     plan : PlanSection

@@ -62,6 +62,8 @@ def test_likely_reasons():
     assert "x and y were swapped" in said([wide[:, ::-1]], (40, 100))
     assert "at 2 times the resolution" in said([SQUARE, moved(70, 80)], (40, 50))
     assert "between x 160 and 204, y 68 and 104" in said([moved(100, 200)], (40, 50))
+    beyond = said([SQUARE, moved(0, 44)], (40, 50)), said([SQUARE, SQUARE, moved(0, 70)], (40, 50))
+    assert not any("as if" in text for text in beyond)
     far = [SQUARE, moved(40 * 90, 0)]
     assert "a larger image that this one is cut from" in said(far, (40, 50))
     assert "times" not in said(far, (40, 50))

@@ -52,7 +52,7 @@ def frame_caution(
     size = np.array(shape)
     inner = np.clip(np.minimum(high, size - 0.5) - np.maximum(low, -0.5), 0, None)
     beyond = np.maximum(-0.5 - low, high - (size - 0.5)).max(axis=1)
-    outside = ((high <= -0.5) | (low >= size - 0.5)).any(axis=1)
+    outside = np.asarray(((high <= -0.5) | (low >= size - 0.5)).any(axis=1))
     share = 1 - inner.prod(axis=1) / np.maximum((high - low).prod(axis=1), 1e-12)
     partly = ~outside & (beyond > SLACK_PX) & (share > SLACK_SHARE)
     counts = int(outside.sum()), int(partly.sum())
@@ -65,7 +65,7 @@ def frame_caution(
     who, they = (who, "together they span") if len(polygons) > 1 else ("The ROI lies", "it spans")
     said = (
         f"{who} {how}outside the image of {shape[1]} x {shape[0]} px{more}: {they} "
-        f"x {left:.0f} to {right:.0f}, y {top:.0f} to {bottom:.0f}{_reason(boxes, shape)}."
+        f"x {left:.0f} to {right:.0f}, y {top:.0f} to {bottom:.0f}{_reason(boxes, shape, outside)}."
     )
     return Caution(NAME, said), bool(outside.all())
 
@@ -99,14 +99,15 @@ def size_caution(
     )
 
 
-def _reason(boxes: Boxes, shape: tuple[int, int]) -> str:
+def _reason(boxes: Boxes, shape: tuple[int, int], outside: npt.NDArray[np.bool_]) -> str:
     """Return why polygons may lie elsewhere, beginning with a comma; or nothing."""
     size = np.array(shape, dtype=np.float64)
     low, high = boxes[:, 0].min(axis=0) + 0.5, boxes[:, 1].max(axis=0) + 0.5
     if _fits(low[::-1], high[::-1], size):
         return ", as if x and y were swapped"
-    spread = high - low
-    if (spread <= size + 1).all():
+    if 2 * outside.sum() < len(outside):  # most were drawn on this image
+        return ""
+    if outside.all() and (high - low <= size + 1).all():
         # Moved together they fit: the image is a part of the one they were drawn on.
         (top, left), (bottom, right) = np.maximum(high - size, 0), low
         return (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.reports.report import HASH_BYTES_MOST, fingerprint, versions
 from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordError
@@ -144,6 +145,12 @@ def _other(record: Record, spec: "ModelSpec", names: tuple[str, ...]) -> dict[st
         for name in names
         if name in recorded and _plain(recorded[name]) != now[name]
     }
+
+
+def unknown_options(record: Record) -> tuple[str, ...]:
+    """Return the recorded options that this version does not know."""
+    known = {field.name for field in dataclasses.fields(Options)}
+    return tuple(sorted(set(record.report.options) - known))
 
 
 def version_remarks(record: Record, runtime: str) -> tuple[str, ...]:

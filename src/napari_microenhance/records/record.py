@@ -8,33 +8,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 from napari_microenhance.engine.options import CHOICES, Options
-from napari_microenhance.engine.region import Region, slices
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.errors import MicroEnhanceError
 from napari_microenhance.images.imagefile import RECORD_KEY
 from napari_microenhance.measure.full_range import FullRange
 from napari_microenhance.records.recorded import (
-    RecordedGroup,
     RecordedPatch,
-    RecordedRegion,
     RecordedReport,
     RecordedSpec,
     RecordError,
     parse_report,
 )
-from napari_microenhance.rois.region_of_interest import Roi
+from napari_microenhance.records.recorded_roi import RecordedRoi, read_roi
 
 if TYPE_CHECKING:
     from napari_microenhance.measure.trust_maps.trust import TrustMap
 
 __all__ = ["Record", "RecordLike", "RecordedRoi"]
-
-RecordedRoi = list[npt.NDArray[np.float64]] | list[Roi] | npt.NDArray[np.bool_] | None
-"""What `enhance` takes as a region: polygons, a mask, or nothing for the whole image."""
 
 RecordLike: TypeAlias = "Record | Report | Mapping[str, Any] | str | os.PathLike[str]"
 """Wherever a record is kept: see `Record.of`."""
@@ -139,11 +130,6 @@ class Record:
     def axes(self) -> str:
         """Axes of the image."""
         return _present(self.report.image.axes, "image", "axes")
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """Shape of the image, one length per axis."""
-        return self.report.image.shape
 
     @property
     def image_name(self) -> str | None:
@@ -256,11 +242,6 @@ class Record:
             options = dataclasses.replace(options, provider=got)
         return options
 
-    def unknown_options(self) -> tuple[str, ...]:
-        """Return the options that this version does not know."""
-        known = {field.name for field in dataclasses.fields(Options)}
-        return tuple(sorted(set(self.report.options) - known))
-
     def roi(self) -> RecordedRoi:
         """Return the region as `enhance` takes it, before it was dilated.
 
@@ -269,37 +250,7 @@ class Record:
         RecordError
             If it is damaged.
         """
-        kept = self.report.roi
-        try:
-            if kept.groups is not None:
-                masks = [(self._mask(group), group.planes) for group in kept.groups]
-                return [Roi(mask, place) for mask, planes in masks for place in planes]
-            if kept.vertices is not None:
-                outlines = [np.asarray(v, np.float64).reshape(-1, 2) for v in kept.vertices]
-                if kept.planes is None:
-                    return outlines
-                return [Roi(v, p) for v, p in zip(outlines, kept.planes, strict=True)]
-            if kept.whole_image:
-                return None
-            mask = self._mask(kept)
-            again = Region.from_mask(mask).to_dict()
-        except (TypeError, ValueError, IndexError) as error:
-            raise RecordError("The record is damaged: its ROI cannot be read.") from error
-        if again.get("runs_sha256") != kept.runs_sha256:
-            raise RecordError("The record is damaged: the mask of its ROI is not the one it had.")
-        return mask
-
-    def _mask(self, kept: RecordedRegion | RecordedGroup) -> npt.NDArray[np.bool_]:
-        """Return the mask that was kept as runs over its box."""
-        image = self.report.image
-        letters = "ZYX"[-len(kept.box) :]
-        mask = np.zeros([image.shape[self.axes.index(letter)] for letter in letters], bool)
-        inner = np.zeros([b - a for a, b in kept.box], bool)
-        flat = inner.reshape(-1)
-        for start, length in [(0, flat.size)] if kept.runs is None else kept.runs:
-            flat[start : start + length] = True
-        mask[slices(kept.box)] = inner
-        return mask
+        return read_roi(self.report.roi, self.axes, self.report.image.shape)
 
 
 def _present(value: str | None, section: str, key: str) -> str:

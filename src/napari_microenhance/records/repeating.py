@@ -17,11 +17,13 @@ from napari_microenhance.records.differences import (
     known_better,
     model_difference,
     other_spec,
+    unknown_options,
     version_remarks,
 )
 from napari_microenhance.records.inputs import open_image
-from napari_microenhance.records.record import Record, RecordedRoi
+from napari_microenhance.records.record import Record
 from napari_microenhance.records.recorded import RecordError
+from napari_microenhance.records.recorded_roi import RecordedRoi
 from napari_microenhance.types import ImageLike, PathLike
 
 __all__ = ["Repetition", "find_model", "prepare"]
@@ -107,7 +109,7 @@ def prepare(
         model_difference(record, now.sha256),
     )
     remarks = check(tuple(d for d in differs if d), allow_other=allow_other)
-    if unknown := record.unknown_options():
+    if unknown := unknown_options(record):
         remarks += (f"This version does not know the recorded options {', '.join(unknown)}.",)
     remarks += version_remarks(record, runtime_version())
     remarks += other_spec(record, now.spec)

@@ -161,7 +161,7 @@ def _csv(record: Record) -> str:
     rois = [Roi(roi)] if isinstance(roi, np.ndarray) else roi
     shapes = [_polygon(one if isinstance(one, Roi) else Roi(one)) for one in rois]
     named = {axis for shape in shapes for axis in shape.planes}
-    known = dict(zip(record.axes, record.image_shape, strict=True))
+    known = dict(zip(record.axes, record.report.image.shape, strict=True))
     # A table without the axis of channels is one of a layer for each of them.
     planes = {a: n for a, n in known.items() if a not in "YX" and (a != "C" or "C" in named)}
     return napari_table(shapes, planes if named else {}).replace("\r\n", "\n")

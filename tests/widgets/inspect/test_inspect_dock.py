@@ -43,6 +43,7 @@ from napari_microenhance.widgets.inspect.sections.comparison_table import ROWS
 from napari_microenhance.widgets.inspect.sections.plots import MISSING
 from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 from napari_microenhance.widgets.viewer.layer_values import read_image as read_layer
+from napari_microenhance.widgets.viewer.live import is_live
 from napari_microenhance.widgets.viewer.results import plan_layer
 
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])
@@ -262,6 +263,18 @@ def test_only_enhanced_planes_of_a_stack_count(widget, viewer, rng, qtbot):
     assert again.total.pixels == wanted.total.pixels
 
 
+def test_a_region_that_the_run_grew_is_compared_as_it_was_processed(widget, viewer, data, qtbot):
+    image = viewer.add_image(data, name="cells")
+    _, result = run(viewer, image, "detail-classic", [SQUARE], dilate=6)
+    (found,) = ended(qtbot, widget, widget.changes.compare.click, "compared")
+    grown = np.zeros(data.shape, bool)
+    grown[14:67, 24:77] = True
+    assert found.total == compare(data, result, grown).total
+    assert found.total.pixels == grown.sum() == result.report.roi["pixels"]
+    assert found.different_outside == 0
+    assert "grown by 6 px, as the run processed it" in widget.changes.notes.text()
+
+
 @pytest.mark.parametrize("background", ["original", "crop"])
 def test_regions_count_on_their_own_planes(widget, viewer, rng, qtbot, background):
     data = rng.integers(0, 200, (5, 96, 128), dtype=np.uint8)
@@ -321,6 +334,7 @@ def test_a_profile_follows_the_line(widget, viewer, rng, qtbot, network):
     widget.changes.draw_line.click()
     shapes = viewer.layers.selection.active
     assert shapes.mode == "add_line"
+    assert is_live(shapes)  # no ROI for a run
     line = np.array([(25.5, 20.0), (50.0, 90.25)])
     shapes.add_lines([line])
     viewer.dims.set_point(0, 1 + 2 * 2)
@@ -424,7 +438,8 @@ def test_tile_mismatch_lies_over_the_image(widget, viewer, rng, qtbot, tmp_path,
     assert "Bright lines are seams" in widget.trust.readings["tile mismatch"].text()
     assert viewer.layers.selection.active == layer
     assert widget.result.value == layer
-    # A map is neither an original nor a result.
+    # A map is neither an original nor a result, nor anything for another run.
+    assert is_live(shown)
     assert shown not in widget.original.choices
     assert shown not in widget.result.choices
 
@@ -529,7 +544,9 @@ def test_every_error_is_told_and_frees_the_buttons(
     def broken(*_, **__):
         raise kind("it broke")
 
-    monkeypatch.setattr("napari_microenhance.widgets.inspect.comparison_control.compare", broken)
+    monkeypatch.setattr(
+        "napari_microenhance.widgets.inspect.comparison_control.compare_images", broken
+    )
     (error,) = ended(qtbot, widget, widget.changes.compare.click, "failed")
     assert type(error) is kind
     assert notes() == [f"{kind.__name__}: it broke"]
@@ -745,7 +762,9 @@ def test_closing_ends_a_job(qtbot, viewer, data, monkeypatch):
         over.set()
         raise Cancelled
 
-    monkeypatch.setattr("napari_microenhance.widgets.inspect.comparison_control.compare", endless)
+    monkeypatch.setattr(
+        "napari_microenhance.widgets.inspect.comparison_control.compare_images", endless
+    )
     widget = InspectWidget(viewer)
     qtbot.addWidget(widget)
     widget.changes.compare.click()

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_microenhance.api import Comparison, compare
+from napari_microenhance.api import Comparison
 from napari_microenhance.errors import OutputError
+from napari_microenhance.measure.changes import compare_images
+from napari_microenhance.records.inputs import parts_of
 from napari_microenhance.widgets.inspect.saving import save_figures
 
 if TYPE_CHECKING:
@@ -47,16 +49,17 @@ class ComparisonControl:
 
         def call(hooks: "JobHooks") -> Comparison:
             pair = inspected.pair()
-            found = compare(
+            parts, remarks = parts_of(pair.roi, pair.before)
+            found = compare_images(
                 pair.before,
                 pair.after,
-                pair.roi,
+                parts.dilated(pair.dilate),
                 planes=pair.planes,
                 beyond=beyond,
                 data_range=pair.data_range,
                 should_stop=hooks.should_stop,
             )
-            return dataclasses.replace(found, notes=(*found.notes, *pair.notes))
+            return dataclasses.replace(found, notes=(*map(str, remarks), *pair.notes))
 
         self._jobs.start(f"Comparing {inspected.name}", call, self._show)
 

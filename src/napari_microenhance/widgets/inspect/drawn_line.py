@@ -10,6 +10,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
 from napari_microenhance.widgets.roi.roi_files import drawing_look, drawing_placement
+from napari_microenhance.widgets.viewer.live import LIVE_KEY
 from napari_microenhance.widgets.viewer.view import map_points, read_view
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class DrawnLine:
         shapes = Shapes(
             ndim=len(placement.scale),
             name=f"Profile of {image.name}",
+            metadata={LIVE_KEY: True},
             **placement.to_kwargs(),
             **drawing_look(image) | {"edge_color": _COLOUR},
         )

@@ -14,7 +14,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.measure.alignment import Alignment, cut_to, patch_spans
 from napari_microenhance.measure.full_range import FullRange, full_range
-from napari_microenhance.records.record import RecordedRoi
+from napari_microenhance.records.recorded_roi import RecordedRoi
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.widgets.viewer.layer_values import (
     ImageSource,
@@ -46,6 +46,8 @@ class InspectedPair:
         Regions of `before`, as `api.compare` takes them.
     planes : tuple of int or None
         Planes of `after` that the run enhanced; None: all.
+    dilate : int
+        By how much the run grew the region, px.
     data_range : FullRange
         The intensity range of the run, else that of the whole image.
     start : mapping of str to int
@@ -58,6 +60,7 @@ class InspectedPair:
     after: Source
     roi: RecordedRoi
     planes: tuple[int, ...] | None
+    dilate: int
     data_range: FullRange
     start: Mapping[str, int]
     notes: tuple[str, ...] = ()
@@ -118,6 +121,7 @@ class InspectedResult:
             after=after,
             roi=_shifted(self.record.roi(), spans, whole=patch is None),
             planes=self._planes(spans, after),
+            dilate=0 if self.record.report.roi.whole_image else self.record.options().dilate,
             data_range=data_range,
             start={axis: first for axis, (first, _) in spans.items()},
             notes=self._notes(),
@@ -151,7 +155,7 @@ class InspectedResult:
         grown = self.record.options().dilate
         if grown and not self.record.report.roi.whole_image:
             notes.append(
-                f"The run grew the region by {grown} px; those pixels count as outside here."
+                f"The figures are of the region grown by {grown} px, as the run processed it."
             )
         return tuple(notes)
 

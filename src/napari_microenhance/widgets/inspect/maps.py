@@ -18,6 +18,7 @@ from napari_microenhance.api import (
 from napari_microenhance.records.repeating import Repetition, find_model, prepare
 from napari_microenhance.widgets.inspect.inspected_result import InspectedResult, kept_axes
 from napari_microenhance.widgets.viewer.layer_values import mixes, part_of, place
+from napari_microenhance.widgets.viewer.live import LIVE_KEY
 from napari_microenhance.widgets.viewer.results import LayerPlan
 
 if TYPE_CHECKING:
@@ -169,7 +170,10 @@ def _plan(inspected: InspectedResult, found: "TrustMap") -> LayerPlan:
     meta: dict[str, Any] = {
         **place(part_of(source.placement, kept), first, factor).to_kwargs(),
         "name": f"{inspected.name} · {found.name}",
-        "metadata": {MAP_KEY: {"name": found.name, "result": inspected.name, **found.to_dict()}},
+        "metadata": {
+            MAP_KEY: {"name": found.name, "result": inspected.name, **found.to_dict()},
+            LIVE_KEY: True,
+        },
         "colormap": _COLORMAP,
         "contrast_limits": (0.0, max(_top(values), _least(inspected, found))),
         "rgb": False,

@@ -195,9 +195,7 @@ def test_figures_are_saved_under_a_name_that_was_asked_about(dock, tmp_path, mon
 
 def test_a_network_that_was_named_is_kept_with_the_pair(dock, tmp_path, monkeypatch):
     path = tmp_path / "moved.onnx"
-    monkeypatch.setattr(
-        record_control.QFileDialog, "getOpenFileName", lambda *_: (str(path), "")
-    )
+    monkeypatch.setattr(record_control.QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     control = RecordControl(dock.view, dock.choice, dock.jobs)
     dock.view.record.asked.emit("network")
     assert dock.choice.network == path

@@ -19,6 +19,7 @@ __all__ = ["TiffImage", "choose_image", "holds_camera_raw", "list_images"]
 
 _RAW: Final = (32803, 34892)  # colour filter array and linear raw, TIFF/EP and DNG
 _DNG_VERSION: Final = 50706
+_ADDED: Final = ("Thumbnail", "Label", "Macro", "Overview")  # as tifffile names them
 _LOOKED_AT: Final = 4  # pages; raw data lie in the first of them, or below
 
 
@@ -35,8 +36,9 @@ class TiffImage:
         Which Image element of an OME-XML is its own.
     lies_here : bool
         Whether any of its planes lies in the opened file.
-    is_preview : bool
-        Whether it is marked as another image at a lower resolution.
+    is_beside : bool
+        Whether it only stands beside a picture: another one at a lower resolution, its mask, or
+        what a slide scanner adds.
     area : int
         Pixels of a plane.
     """
@@ -45,7 +47,7 @@ class TiffImage:
     name: str
     number: int
     lies_here: bool
-    is_preview: bool
+    is_beside: bool
     area: int
 
 
@@ -76,7 +78,7 @@ def list_images(tif: tifffile.TiffFile, ome_names: Sequence[str]) -> tuple[TiffI
                 series.name or "",
                 number,
                 any(p is not None and p.parent.filehandle.path == here for p in series),
-                bool(page.is_reduced),
+                bool(page.is_reduced or page.is_mask) or series.name in _ADDED,
                 int(page.imagelength) * int(page.imagewidth),
             )
         )
@@ -105,11 +107,13 @@ def choose_image(
     if images[0].series.kind == "ome":
         likely = next((i for i, image in enumerate(images) if image.lies_here), 0)
     else:
-        ranked = sorted(range(len(images)), key=lambda i: (images[i].is_preview, -images[i].area))
+        ranked = sorted(range(len(images)), key=lambda i: (images[i].is_beside, -images[i].area))
         likely = ranked[0]
     number, cautions = chosen(path, [_described(image) for image in images], likely, wanted)
-    beside = sum(image.lies_here for image in images) <= 1 and images[number].lies_here
-    return images[number], () if beside else cautions
+    others = [image for i, image in enumerate(images) if i != number and not image.is_beside]
+    if images[number].lies_here and not any(image.lies_here for image in others):
+        return images[number], ()
+    return images[number], cautions
 
 
 def holds_camera_raw(path: Path, tif: tifffile.TiffFile) -> bool:

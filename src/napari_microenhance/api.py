@@ -19,6 +19,7 @@ from napari_microenhance.engine.reports.report_sections import ModelSection
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.run import foresee as foresee_run
+from napari_microenhance.engine.runtime.threads import thread_cautions
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ModelError
@@ -487,6 +488,7 @@ def _job(
     choice = network.choice(chosen.provider, chosen.threads)
     notes = given.notes_in(selection.footprint.box)
     cautions: list[Caution | str] = [*notes, *network.cautions(chosen)]
+    cautions += thread_cautions(chosen.threads)
     if part is None:  # a preview is one of many looks at an image
         try:
             cautions += _domain(given, network, chosen)

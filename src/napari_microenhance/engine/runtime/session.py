@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from napari_microenhance.engine.runtime.freeing import with_free_lengths
 from napari_microenhance.engine.runtime.limits import Limits, watched
 from napari_microenhance.engine.runtime.tensors import feeds, to_images
+from napari_microenhance.engine.runtime.threads import thread_count
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import MemoryBudgetError, ModelError, ModelLimitError
 
@@ -159,7 +160,7 @@ class Session:
         self._freed = freed
         options = ort.SessionOptions()
         options.log_severity_level = FATAL_ONLY
-        options.intra_op_num_threads = cpu_count() if threads == "auto" else int(threads)
+        options.intra_op_num_threads = thread_count(threads)
         if assignment:
             options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         content: str | bytes = model if isinstance(model, bytes) else _named(model)
@@ -359,13 +360,6 @@ def available_providers() -> tuple[str, ...]:
     """
     built = ort.get_available_providers()
     return tuple(word for word, theirs in PROVIDERS.items() if theirs in built)
-
-
-def cpu_count() -> int:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _word(provider: str) -> str:

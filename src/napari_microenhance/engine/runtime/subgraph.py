@@ -10,9 +10,9 @@ import onnxruntime as ort
 from napari_microenhance.engine.runtime.session import (
     FATAL_ONLY,
     RUNTIME_ERRORS,
-    cpu_count,
     first_line,
 )
+from napari_microenhance.engine.runtime.threads import thread_count
 from napari_microenhance.errors import Cancelled, MemoryBudgetError, ModelError
 
 __all__ = ["Subgraph"]
@@ -55,7 +55,7 @@ class Subgraph:
         options = ort.SessionOptions()
         options.log_severity_level = FATAL_ONLY
         options.enable_cpu_mem_arena = arena
-        options.intra_op_num_threads = cpu_count() if threads == "auto" else int(threads)
+        options.intra_op_num_threads = thread_count(threads)
         try:
             self._session = ort.InferenceSession(
                 model, options, providers=["CPUExecutionProvider"], enable_fallback=0

@@ -68,6 +68,14 @@ def evaluate_networks(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Every figure, as JSON.")
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Instead of all else: real exposures in FOLDER/raw, their truths in FOLDER/gt.",
+            show_default=False,
+        ),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Few and small images, to see whether it works.")
     ] = False,
@@ -77,6 +85,11 @@ def evaluate_networks(
     from napari_microenhance.cli.extras import extra
 
     with extra("evaluate"):
+        if pairs is not None:
+            from napari_microenhance.cli.commands.evaluate_pairs import evaluate_on_pairs
+
+            evaluate_on_pairs(names or [], pairs, json_file, overwrite=overwrite, on_progress=_show)
+            return
         # scikit-image asks for it only when wavelets are computed, minutes later.
         importlib.import_module("pywt")
         from napari_microenhance.api import list_models, load_model

@@ -425,6 +425,18 @@ def test_other_planes_and_numbers_are_refused():
         whole(stack, stack, "ZYX", beyond=0)
 
 
+def test_a_comparison_says_how_far_it_is(rng, monkeypatch):
+    monkeypatch.setattr(changes, "PIECE_PX", 3000)
+    before, after = pair(rng, (2, 120, 150))
+    seen = []
+    whole(before, after, "TYX", on_progress=seen.append)
+    shares = [p.done / p.total for p in seen]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
+    # Figures, sharpness, histogram, outside: every piece is counted once, none is left over.
+    assert [p.done for p in seen] == [*range(seen[-1].total), seen[-1].total]
+
+
 def test_a_comparison_can_be_cancelled(rng):
     before, after = pair(rng)
     with pytest.raises(Cancelled):

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.region import Region, intersect, scaled
+from napari_microenhance.engine.run import Progress
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled, ImageError, OptionsError
@@ -50,6 +51,7 @@ def compare_images(
     planes: Sequence[int] | None = None,
     beyond: float = BEYOND,
     data_range: FullRange | float | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Comparison:
     """Compare an image with its result.
@@ -68,6 +70,9 @@ def compare_images(
         Changes of more than so many times the noise of `before` are counted.
     data_range : FullRange or float, optional
         What counts as full range, image units. Default: `full_range` of `before`.
+    on_progress : callable, optional
+        Called with a `Progress` after every 2 Mpx, in this thread; it counts these pieces, each
+        as often as it is read.
     should_stop : callable, optional
         Polled after every 2 Mpx.
 
@@ -89,7 +94,7 @@ def compare_images(
     aligned = Alignment(before, after)
     pictures = aligned.chosen(planes)
     span = limits.span
-    stop = should_stop or _never
+    course = _Course(_steps(aligned, pictures, parts.whole), on_progress, should_stop)
     total, each = Tally(), [Tally() for _ in parts.each]
     by_plane = []
     noise: list[float] = []
@@ -101,15 +106,19 @@ def compare_images(
         targets += [(p.region, [tally]) for p, tally in zip(parts.each, each, strict=True)]
         targets = [(region, tallies) for region, tallies in targets if _meets(region, picture)]
         for box in _boxes(aligned, parts.whole):
-            _check(stop)
+            course.step()
             piece = _piece(aligned, picture, box, limits=beyond * sigma, data_range=span)
             for region, tallies in targets:
                 _add(aligned, picture, region, piece, box, tallies)
+        course.step()
         for region, tallies in targets:
-            _check(stop)
+            course.check()
             _add_sharpness(aligned, picture, region, tallies)
         by_plane.append((picture.name, plane))
     found = [(p.name, tally) for p, tally in zip(parts.each, each, strict=True) if tally.pixels]
+    counted = _histogram(aligned, pictures, parts.whole, total, course)
+    outside = _different_outside(aligned, pictures, parts.whole, course)
+    course.end()
     return Comparison(
         shape_before=before.shape,
         shape_after=after.shape,
@@ -124,8 +133,8 @@ def compare_images(
         total=total.figures(span),
         parts=tuple(Named(name, tally.figures(span)) for name, tally in found),
         planes=_planes(by_plane, span),
-        histogram=_histogram(aligned, pictures, parts.whole, total, stop),
-        different_outside=_different_outside(aligned, pictures, parts.whole, stop),
+        histogram=counted,
+        different_outside=outside,
     )
 
 
@@ -177,15 +186,51 @@ def _view(
     return found[tuple(key)]
 
 
-def _never() -> bool:
-    """Let the comparison go on."""
-    return False
+class _Course:
+    """Tells how far a comparison is, and ends it where the caller wants that."""
+
+    def __init__(
+        self,
+        total: int,
+        on_progress: Callable[[Progress], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        self._done, self._total = 0, total
+        self._on_progress, self._should_stop = on_progress, should_stop
+
+    def check(self) -> None:
+        """Raise if the caller wants it to end."""
+        if self._should_stop is not None and self._should_stop():
+            raise Cancelled("The comparison was cancelled.")
+
+    def step(self) -> None:
+        """Begin the next piece."""
+        self.check()
+        self._report(self._done)
+        self._done += 1
+
+    def end(self) -> None:
+        """Tell that nothing is left."""
+        self._report(self._total)
+
+    def _report(self, done: int) -> None:
+        """Tell how far it is."""
+        if self._on_progress is not None:
+            self._on_progress(Progress(min(done, self._total), self._total))
 
 
-def _check(should_stop: Callable[[], bool]) -> None:
-    """Raise if the caller wants it to end."""
-    if should_stop():
-        raise Cancelled("The comparison was cancelled.")
+def _steps(aligned: Alignment, pictures: Sequence[Picture], region: Selection) -> int:
+    """Return how many pieces are read: for figures and sharpness, for histograms, and outside."""
+    inside = sum(1 for _ in _boxes(aligned, region))
+    everything = Selection.everywhere(Region.whole(aligned.before.spatial_shape))
+    outside = sum(1 for _ in _boxes(aligned, everything)) if _is_in_memory(aligned) else 0
+    return len(pictures) * (2 * inside + 1 + outside)
+
+
+def _is_in_memory(aligned: Alignment) -> bool:
+    """Tell whether reading all of both images costs little."""
+    sources: tuple[Any, ...] = (aligned.before.data, aligned.after.data)
+    return all(isinstance(data, np.ndarray) for data in sources)
 
 
 def _flat(region: Selection) -> Box:
@@ -305,7 +350,7 @@ def _histogram(
     pictures: Sequence[Picture],
     region: Selection,
     total: Tally,
-    should_stop: Callable[[], bool],
+    course: "_Course",
 ) -> Histogram:
     """Count the values of the region in all pictures."""
     low = min(total.before.low, total.after.low)
@@ -315,7 +360,7 @@ def _histogram(
     found = histogram(none, none, edges)
     for picture in pictures:
         for box in _boxes(aligned, region):
-            _check(should_stop)
+            course.step()
             inside = aligned.inside(region, picture, box)
             before, after = aligned.pair(picture, box)
             found += histogram(before[:, inside], after[:, inside], edges)
@@ -326,17 +371,16 @@ def _different_outside(
     aligned: Alignment,
     pictures: Sequence[Picture],
     region: Selection,
-    should_stop: Callable[[], bool],
+    course: "_Course",
 ) -> int | None:
     """Count the pixels outside the region that differ; None for images that are read lazily."""
-    sources: tuple[Any, ...] = (aligned.before.data, aligned.after.data)
-    if not all(isinstance(data, np.ndarray) for data in sources):
+    if not _is_in_memory(aligned):
         return None
     everything = Selection.everywhere(Region.whole(aligned.before.spatial_shape))
     count = 0
     for picture in pictures:
         for box in _boxes(aligned, everything):
-            _check(should_stop)
+            course.step()
             before, after = aligned.pair(picture, box)
             # NaN is no number, and yet nothing that changed.
             same = (before == after) | (np.isnan(before) & np.isnan(after))

@@ -49,6 +49,7 @@ class ComparisonControl:
 
         def call(hooks: "JobHooks") -> Comparison:
             pair = inspected.pair()
+            hooks.enter("Comparing")
             parts, remarks = parts_of(pair.roi, pair.before)
             found = compare_images(
                 pair.before,
@@ -57,6 +58,7 @@ class ComparisonControl:
                 planes=pair.planes,
                 beyond=beyond,
                 data_range=pair.data_range,
+                on_progress=hooks.show,
                 should_stop=hooks.should_stop,
             )
             return dataclasses.replace(found, notes=(*map(str, remarks), *pair.notes))

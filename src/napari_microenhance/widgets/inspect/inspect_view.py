@@ -88,9 +88,13 @@ class InspectView(QWidget):
         self.status.show_lines(list(dict.fromkeys(line for line in lines if line)))
 
     def show_busy(self) -> None:
-        """Show that something goes on whose end is not known."""
-        self.bar.setRange(0, 0)
-        self.bar.setFormat("")
+        """Show that something goes on whose end is not known.
+
+        No bar that moves by itself: each of its frames composes the whole window anew.
+        """
+        self.bar.setRange(0, _BAR)
+        self.bar.setValue(0)
+        self.bar.setFormat("Working…")
         self.cancel.setEnabled(True)
 
     def show_progress(self, progress: "JobProgress") -> None:
@@ -98,7 +102,9 @@ class InspectView(QWidget):
         if progress.total > 0 and progress.done > 0:
             self.bar.setRange(0, _BAR)
             self.bar.setValue(round(_BAR * progress.done / progress.total))
-            self.bar.setFormat(f"{progress.done} of {progress.total} tiles")
+            counted = f"{progress.done} of {progress.total}"
+            stage = progress.stage
+            self.bar.setFormat(f"{stage}, {counted}" if stage else f"{counted} tiles")
 
     def show_idle(self) -> None:
         """Empty the bar."""

@@ -48,6 +48,8 @@ def guard_output(
     if real.is_dir() and not is_zarr(real):
         raise OutputError(f"{name} is a folder ({target}); give another name.")
     guard_inputs(target, inputs or {}, name=name)
+    if real.is_symlink():  # the real path of a loop is itself
+        raise OutputError(f"{name} is a link that leads nowhere ({target}); give another name.")
     if not real.exists():
         return
     if real.is_dir() and not is_own_store(real):

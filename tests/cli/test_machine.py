@@ -233,6 +233,24 @@ def test_every_name_is_a_name(tmp_path, image, name, capfd):
     assert said == "" or all(line.startswith("Warning: ") for line in said.splitlines())
 
 
+def test_names_that_no_file_can_have_are_one_line(tmp_path, image, capfd):
+    long, loop = f"{'x' * 300}.tif", tmp_path / "loop.tif"
+    loop.symlink_to(loop)
+    for arguments in (
+        ["enhance", str(image), str(tmp_path / long)],
+        ["enhance", str(tmp_path / long), str(tmp_path / "out.tif")],
+        ["enhance", str(image), str(tmp_path / "o.tif"), "--roi", str(tmp_path / long)],
+        ["inspect", f"{'x' * 300}.onnx"],
+        ["enhance", str(loop), str(tmp_path / "out.tif")],
+        ["enhance", str(image), str(loop)],
+    ):
+        assert run(arguments) == 2, arguments
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+    assert names(tmp_path) == {"in.tif", "loop.tif"}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names of bytes are Linux's")
 def test_names_that_are_no_text_are_names(tmp_path, image):

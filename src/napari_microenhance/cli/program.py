@@ -1,12 +1,13 @@
 """The program around the commands: one line for every mistake, and an exit status."""
 
+import errno
 import functools
 import inspect
 import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,12 +20,16 @@ from napari_microenhance.cli.failures import (
 )
 from napari_microenhance.cli.terminal import interruptible, say, stdout_error, terminable
 from napari_microenhance.errors import Cancelled, MicroEnhanceError
+from napari_microenhance.files import reason
 
 __all__ = ["app", "main", "run"]
 
 # Typer used to build on click and now carries its own copy: what both call a
 # ClickException is not public in one of them, but a base of this class in both.
 _USAGE_ERRORS: Any = typer.BadParameter.__mro__[2]
+
+_OF_A_NAME: Final = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM)
+"""What makes any look at a path fail, wherever that is."""
 
 _DEBUG = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an unexpected failure.")
@@ -76,6 +81,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the edge: nothing is above it
         if isinstance(error, OSError) and "--help" in arguments:  # typer wrote that
             return fail(f"Error: {stdout_error(error)}")
+        if isinstance(error, OSError) and error.errno in _OF_A_NAME and error.filename:
+            return fail(f"Error: {error.filename} cannot be used: {reason(error)}.")
         return fail_unexpectedly(error, arguments, debug="--debug" in arguments)
 
 

@@ -174,6 +174,7 @@ IMAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("image", "kind", "words"), IMAGES)
 def test_an_image_that_is_none(model, image, kind, words):
     _said(lambda: enhance(image, model), kind, words)

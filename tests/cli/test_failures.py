@@ -95,6 +95,7 @@ def test_a_full_disk_as_stdout_is_one_line(arguments):
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_as_stderr_still_gives_the_status():
     with Path("/dev/full").open("w") as full:
@@ -109,6 +110,7 @@ def test_a_full_disk_as_stderr_still_gives_the_status():
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_mistake():
     command = [sys.executable, "-m", "napari_microenhance", "models", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

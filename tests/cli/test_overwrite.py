@@ -66,6 +66,7 @@ def test_a_store_of_others_is_never_replaced(tmp_path, stack, capfd):
     assert (folder / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.tif", "out.ome.tif", "out.png", "out.ome.zarr"])
 def test_a_result_is_replaced_only_when_asked(tmp_path, stack, name, capfd):
     image, out = tmp_path / "in.png", tmp_path / name

@@ -83,6 +83,7 @@ def test_tiled_equals_whole_at_every_border(networks, name, data):
     assert mismatch is None or mismatch <= 1e-5
 
 
+@pytest.mark.slow
 def test_a_halo_that_is_too_small_is_seen(networks):
     """The oracle can fail: with too little context the seams are found and said."""
     model, path = networks["plain"]
@@ -254,6 +255,7 @@ def test_a_preview_equals_the_full_run(networks, name, rng):
         np.testing.assert_array_equal(part.patch, full[y : y + h, x : x + w])
 
 
+@pytest.mark.slow
 def test_a_network_that_couples_the_tile_is_blended_and_measured(tmp_path, rng):
     model = load_model(toys.instance_norm(tmp_path / "norm.onnx"))
     assert model.spec.radius == GLOBAL

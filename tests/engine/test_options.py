@@ -72,6 +72,7 @@ images = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(images, st.sampled_from([(0.1, 99.9), (0.0, 100.0)]))
 def test_percentiles_equal_numpys(values, percent):
     expected = np.percentile(values.astype(float), percent)

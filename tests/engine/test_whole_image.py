@@ -41,6 +41,7 @@ def opened(tmp_path_factory):
     return get
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", coupled.NETWORKS)
 def test_tiles_are_one_call(name, opened, rng):
     path, model = opened(name)
@@ -56,6 +57,7 @@ def test_tiles_are_one_call(name, opened, rng):
     assert np.nanmax(mismatch_map(result).values) <= 1e-4 * np.ptp(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cyclegan", "pix2pix", "rcan", "channels_last"])
 def test_a_region_has_the_whole_images_pixels_and_a_preview_the_regions(name, opened, rng):
     path, model = opened(name)
@@ -74,6 +76,7 @@ def test_a_region_has_the_whole_images_pixels_and_a_preview_the_regions(name, op
     np.testing.assert_array_equal(part.patch, result.pixels[inside])
 
 
+@pytest.mark.slow
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.integers(40, 260), columns=st.integers(40, 260), tile=st.integers(20, 300))
 def test_size_and_tile_do_not_matter(rows, columns, tile, opened):
@@ -84,6 +87,7 @@ def test_size_and_tile_do_not_matter(rows, columns, tile, opened):
     assert np.abs(found - expected).max() <= 1e-4 * np.ptp(expected)
 
 
+@pytest.mark.slow
 def test_the_roi_alone_is_the_image_where_it_is_the_image(opened, rng):
     _, model = opened("pix2pix")
     image = rng.random((128, 160), np.float32)
@@ -117,6 +121,7 @@ def test_a_small_region_of_a_large_image_is_said_with_its_cost(opened, rng):
         assert not any("times the ROI" in sentence for sentence in said)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_cut_is_blended_and_says_why(tmp_path, rng):
     model = load_model(coupled.attention(tmp_path / "attention.onnx"))
     assert model.spec.coupling == "pixels"
@@ -135,6 +140,7 @@ def test_asking_for_blended_tiles_gives_them(opened, rng):
         assert result.report.to_dict()["plan"]["statistics"] == "tile"
 
 
+@pytest.mark.slow
 def test_a_stack_has_the_numbers_of_each_plane(opened, rng):
     _, model = opened("cyclegan")
     stack = rng.random((3, 96, 100), np.float32) * np.array([1, 3, 9], np.float32)[:, None, None]
@@ -143,6 +149,7 @@ def test_a_stack_has_the_numbers_of_each_plane(opened, rng):
         np.testing.assert_array_equal(enhance(plane, model, options=PLAIN).pixels, found)
 
 
+@pytest.mark.slow
 def test_memory_decides_where_layers_are_kept_and_not_the_pixels(opened, rng, tmp_path):
     path, model = opened("cyclegan")
     image = rng.random((512, 512), np.float32)

@@ -42,6 +42,7 @@ def test_scikit_image_reads_the_pixels(saved):
     np.testing.assert_array_equal(np.asarray(skimage_io.imread(path)), pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:As of version 0.4.0, the parser argument")  # ome-types'
 def test_bioio_finds_axes_and_size(saved):
     path, axes, pixels, _ = saved

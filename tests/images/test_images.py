@@ -402,6 +402,7 @@ SHAPES = {"YX": (5, 7), "YXC": (5, 7, 3), "CYX": (2, 5, 7), "TZCYX": (2, 3, 2, 5
           "ZYXC": (3, 5, 7, 3), "CZYX": (2, 3, 5, 7), "TYX": (4, 5, 7)}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", SHAPES)
 @pytest.mark.parametrize("suffix", [".tif", ".ome.tif"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])

@@ -95,12 +95,14 @@ def said(image, path, roi=None, axes=None, **options):
     return [kind for kind, _ in kinds], [text for _, text in kinds]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("kind", ["smooth", "sharp"])
 def test_a_network_that_is_right_is_not_spoken_of(tmp_path, rng, kind, dtype):
     assert said(as_type(field(rng), dtype), network(tmp_path / "net.onnx", kind)) == ([], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("kind", ["residual", "residual, other sign"])
 def test_a_residual_is_recognised(tmp_path, rng, kind, dtype):
@@ -143,6 +145,7 @@ def test_a_level_that_jumps_is_said_with_both_levels(tmp_path, rng):
     assert f"went from {image.mean():,.4g} to " in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("kind", ["clipped within", "half"])
 def test_a_plateau_is_said_with_its_value(tmp_path, rng, kind, dtype):
@@ -190,6 +193,7 @@ def test_an_image_without_structure_says_nothing_of_likeness(tmp_path, rng):
     assert said(flat, network(tmp_path / "smooth.onnx", "smooth")) == ([], [])
 
 
+@pytest.mark.slow
 def test_channels_stacks_volumes_and_finer_results_are_looked_at(tmp_path, rng):
     two = np.stack([as_type(field(rng), np.uint16) for _ in range(2)])
     path = network(tmp_path / "net.onnx", "residual")

@@ -38,6 +38,7 @@ def lags(noise: np.ndarray) -> tuple[float, float]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS)
 @pytest.mark.parametrize("family", ["nuclei", "puncta", "brightfield"])
 def test_strength_and_correlation_are_found_in_simulated_fields(family, camera) -> None:

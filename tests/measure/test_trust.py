@@ -127,6 +127,7 @@ def test_what_does_not_depend_on_the_lie_of_the_image_does_not_vary(tmp_path, rn
     assert found.figures["runs"] == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", ["YX", "TYX", "YXC"])
 def test_the_spread_is_that_of_eight_runs_by_hand(tmp_path, rng, axes):
     path = toys.plain(tmp_path / "net.onnx")

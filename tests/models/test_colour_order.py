@@ -89,6 +89,7 @@ def image(rng):
     return rng.random((20, 24, 3), np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nhwc", [False, True])
 @pytest.mark.parametrize(
     ("where", "text"),

@@ -59,12 +59,14 @@ REAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_real_images_equal_the_oracle(session, name):
     image = REAL[name]().astype(np.float32)
     np.testing.assert_allclose(_run(session, image), enhance_classic(image), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape", [(1, 1), (1, 7), (7, 1), (3, 2), (2, 90), (40, 41), (64, 64), (65, 81), (200, 310)]
 )

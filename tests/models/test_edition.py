@@ -50,6 +50,7 @@ def answers(name, folder):
     return json.loads(json.dumps(everything))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_new_answers_have_a_new_edition(tmp_path, monkeypatch, name):
     monkeypatch.setattr(cache, "folder", lambda: tmp_path / "probes")

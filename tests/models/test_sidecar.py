@@ -286,6 +286,7 @@ def test_weights_beside_the_network_count_as_the_network(tmp_path, probes):
         load_model(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [

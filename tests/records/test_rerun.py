@@ -66,6 +66,7 @@ def changed(folder, **sections):
 # --- the same pixels ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["result.ome.tif", "result.png", "result.tif", "report.json"])
 def test_a_saved_result_is_repeated_from_the_files_beside_it(folder, name):
     again = rerun(folder / name)
@@ -181,6 +182,7 @@ def test_every_kind_of_run_is_repeated_and_written_as_python(
     np.testing.assert_array_equal(scope["result"].patch, result.patch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("image", "axes", "roi", "options"), FLAT.values(), ids=FLAT)
 def test_the_command_line_repeats_a_run(tmp_path, monkeypatch, image, axes, roi, options):
     model = toys.plain(tmp_path / "net.onnx")
@@ -195,6 +197,7 @@ def test_the_command_line_repeats_a_run(tmp_path, monkeypatch, image, axes, roi,
     np.testing.assert_array_equal(read_image(tmp_path / "again.tif").pixels, result.pixels)
 
 
+@pytest.mark.slow
 def test_a_shell_takes_the_command_as_it_is(folder):
     script = command_line(folder / "report.json", out="again.tif")
     python = f"{shlex.quote(sys.executable)} -m napari_microenhance"

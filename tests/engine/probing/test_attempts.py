@@ -82,6 +82,7 @@ def swollen(path, times=200_000):
     return write(path, nodes, {"times": np.int64([1, times, 1, 1])})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [endless, endless_in_a_branch])
 def test_a_network_that_never_ends_is_ended_from_outside(tmp_path, monkeypatch, build):
     monkeypatch.setattr(attempts, "SECONDS", 1.0)

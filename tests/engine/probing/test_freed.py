@@ -23,6 +23,7 @@ DECLARED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DECLARED)
 def test_a_declared_size_is_left_free_and_tiles_agree(tmp_path, rng, name):
     build, lengths, rule = DECLARED[name]
@@ -67,6 +68,7 @@ def adds_its_width(path, **save):
     return g.save(path, g.node("Add", g.conv("x", 1, 1), width), **save)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [48, 64, 96, 200])
 def test_a_network_that_answers_otherwise_at_other_sizes_keeps_its_own(tmp_path, length):
     spec = load_model(adds_its_width(tmp_path / "net.onnx", shape=(1, None, length, length))).spec

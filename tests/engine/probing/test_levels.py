@@ -61,6 +61,7 @@ MEASURED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_image_comes_back_in_its_own_units(tmp_path, rng, name, dtype):

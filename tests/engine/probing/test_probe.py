@@ -11,6 +11,7 @@ def spec_of(path) -> ModelSpec:
     return load_model(path).spec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("convs", "kernel", "dilation"),
     [(1, 3, 1), (2, 3, 1), (5, 3, 1), (1, 7, 1), (3, 3, 4), (2, 5, 9)],

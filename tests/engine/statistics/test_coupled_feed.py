@@ -78,6 +78,7 @@ def in_groups(
         return found, dict(feed.numbers), tiles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(97, 131), (64, 320)])
 @pytest.mark.parametrize("name", coupled.NETWORKS)
 def test_groups_are_one_call(name, shape, tmp_path, rng):
@@ -108,6 +109,7 @@ def test_it_does_not_matter_where_tensors_are_kept(name, tmp_path, rng):
     assert list((tmp_path / "kept").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cyclegan", "pix2pix", "rcan", "nafnet"])
 def test_known_numbers_give_the_same_bits_of_a_part(name, tmp_path, rng):
     path = tmp_path / "net.onnx"

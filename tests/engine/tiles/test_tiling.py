@@ -117,6 +117,7 @@ def test_a_sparse_roi_of_many_parts_is_planned(rng):
     assert layout.pixels_computed < 1.6 * 1500 * 1500
 
 
+@pytest.mark.slow
 @given(st.data(), st.integers(1, 600), st.integers(1, 600), st.sampled_from(["linear", "gaussian"]))
 @settings(max_examples=60)
 def test_the_weights_of_a_blended_plan_add_up_to_one(data, height, width, blend):

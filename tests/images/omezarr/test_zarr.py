@@ -252,6 +252,7 @@ SHAPES = {"YX": (5, 7), "YXC": (5, 7, 3), "CYX": (2, 5, 7), "TZCYX": (2, 3, 2, 5
           "ZYXC": (3, 5, 7, 4), "CZYX": (2, 3, 5, 7), "TYX": (4, 5, 7)}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::yaozarrs._storage.StorageValidationWarning")
 @pytest.mark.parametrize("axes", SHAPES)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "bool"])
@@ -490,6 +491,7 @@ def test_changed_pixels_are_those_that_differ(tmp_path, axes, background):
     assert 0 < np.count_nonzero(changed) < changed.size or background == "white"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", ["original", "white", "crop"])
 @pytest.mark.parametrize("axes", ["YX", "YXC", "TYX"])
 @pytest.mark.parametrize("scale", [1, 2])

@@ -46,6 +46,7 @@ def whole(path, image):
 FORMATS = {"0.4": Package.old, "0.5": Package.new}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("kind", ["zip", "zip in a folder", "folder", "yaml"])
 def test_a_package_is_read_from_wherever_it_lies(tmp_path, net, form, kind):
@@ -404,6 +405,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("kind", ["zip", "folder"])
 def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, net, name, kind):

@@ -105,6 +105,7 @@ def test_an_exported_segmentation_network_gives_the_same_labels(tmp_path, rng):
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_exported_volume_network_is_valid(tmp_path):
     g = toys.Graph()
     net = g.save(tmp_path / "v.onnx", g.conv("x", 1, 1, rank=3), shape=("n", None, "d", "h", "w"))
@@ -113,6 +114,7 @@ def test_an_exported_volume_network_is_valid(tmp_path):
     assert again.verify().max_abs_difference <= 1e-4
 
 
+@pytest.mark.slow
 def test_a_package_is_exported_with_its_own_steps(tmp_path, net, image):
     before = [
         {"id": "scale_range", "kwargs": {"axes": ["y", "x"], "min_percentile": 1.0}},

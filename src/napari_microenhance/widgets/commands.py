@@ -1,6 +1,7 @@
 """Commands of napari's menus."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.layers import Image
 from napari.utils.notifications import show_info
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["show_inspect", "show_widget"]
 
+T = TypeVar("T")
+
 PLUGIN = "napari-microenhance"
+DISPLAY_NAME = "MicroEnhance"
 WIDGET = "Enhance ROI"
 INSPECT = "Inspect result"
 
@@ -30,7 +34,9 @@ def show_widget(viewer: Viewer) -> None:
     if not isinstance(active, Image):
         show_info("Select an image layer first.")
         return
-    _raised(viewer, WIDGET).image.value = active
+    from napari_microenhance.widgets import EnhanceWidget
+
+    _raised(viewer, WIDGET, EnhanceWidget).image.value = active
 
 
 def show_inspect(viewer: Viewer, result: "Layer | None" = None) -> "InspectWidget":
@@ -47,15 +53,25 @@ def show_inspect(viewer: Viewer, result: "Layer | None" = None) -> "InspectWidge
     -------
     InspectWidget
     """
-    widget: InspectWidget = _raised(viewer, INSPECT)
+    from napari_microenhance.widgets import InspectWidget
+
+    widget: InspectWidget = _raised(viewer, INSPECT, InspectWidget)
     if result is not None:
         widget.result.value = result
     return widget
 
 
-def _raised(viewer: Viewer, name: str) -> Any:  # noqa: ANN401 - one of our widgets
-    """Return a dock widget of ours, in sight."""
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+def _raised(viewer: Viewer, name: str, kind: Callable[[Viewer], T]) -> T:
+    """Return the dock widget of a kind, in sight; there is one, however it was opened."""
+    docked = viewer.window.dock_widgets.values()
+    found: list[T] = [w for w in docked if isinstance(w, kind)]  # type: ignore[arg-type]
+    widget = found[0] if found else kind(viewer)
+    if not found:
+        # As the Plugins menu calls it, so that the menu finds it.
+        title = f"{name} ({DISPLAY_NAME})"
+        viewer.window.add_dock_widget(widget, name=title, tabify=True)
+    native: Any = getattr(widget, "native", widget)
+    dock = native.parent()
     dock.show()
     dock.raise_()
     return widget

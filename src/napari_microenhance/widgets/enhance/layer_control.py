@@ -8,7 +8,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_microenhance.widgets.viewer.layer_values import is_result
 from napari_microenhance.widgets.viewer.layer_watch import LayerWatch
-from napari_microenhance.widgets.viewer.live import is_live
+from napari_microenhance.widgets.viewer.live import is_helper
 
 if TYPE_CHECKING:
     from napari.components import LayerList, ViewerModel
@@ -22,13 +22,13 @@ __all__ = ["LayerControl"]
 def offered_images(layers: "LayerList") -> list[tuple[str, Layer]]:
     """Return the names and layers that can be enhanced."""
     images = [layer for layer in layers if isinstance(layer, Image)]
-    return [(layer.name, layer) for layer in images if not is_live(layer)]
+    return [(layer.name, layer) for layer in images if not is_helper(layer)]
 
 
 def offered_rois(layers: "LayerList") -> list[tuple[str, Layer]]:
     """Return the names and layers that can hold an ROI."""
     found = [layer for layer in layers if isinstance(layer, Shapes | Labels)]
-    return [(layer.name, layer) for layer in found if not is_live(layer)]
+    return [(layer.name, layer) for layer in found if not is_helper(layer)]
 
 
 class LayerControl:
@@ -55,6 +55,9 @@ class LayerControl:
         self.roi_watch.changed.connect(self._show_parts)
         fields.image.changed.connect(self._on_image)
         fields.roi.changed.connect(self._on_roi)
+        # Choosing what is shown already changes nothing, and is a choice all the same.
+        fields.image.native.activated.connect(self._on_image_activated)
+        fields.roi.native.activated.connect(self._on_roi_activated)
         fields.use_as_roi.changed.connect(self._on_use_as_roi)
         fields.each_shape.visible = fields.roi_label.visible = False
         layers = viewer.layers
@@ -103,14 +106,18 @@ class LayerControl:
         finally:
             self._is_ours = before
 
-    def _set_defaults(self) -> None:
-        """Choose the active image and the most recent Shapes layer, unless the user chose."""
+    def _set_defaults(self, *, anew: bool = False) -> None:
+        """Choose the active image and the most recent Shapes layer, unless the user chose.
+
+        `anew`: what is chosen now came in the place of a layer that is gone.
+        """
         layers, fields = self._viewer.layers, self._fields
         with self._by_default():
             if "image" not in self._chosen:
                 active = layers.selection.active
                 ours = [image for _, image in offered_images(layers) if not is_result(image)]
-                pick = active if any(active == layer for layer in ours) else fields.image.value
+                before = None if anew and ours else fields.image.value
+                pick = active if any(active == layer for layer in ours) else before
                 if pick is None and ours:
                     pick = ours[-1]
                 if pick is not None:
@@ -124,23 +131,32 @@ class LayerControl:
         """Offer a new layer; a new Shapes layer is the ROI unless the user chose one."""
         with self._by_default():
             self.offer()
-            drawn = isinstance(event.value, Shapes) and not is_live(event.value)
+            drawn = isinstance(event.value, Shapes) and not is_helper(event.value)
             if drawn and "roi" not in self._chosen:
                 self._fields.roi.value = event.value
 
     def _on_removed(self, event: "Event") -> None:
         """Forget a layer."""
-        for name in ("image", "roi"):
-            if getattr(self._fields, name).value == event.value:
-                self._chosen.discard(name)
+        gone = {n for n in ("image", "roi") if getattr(self._fields, n).value == event.value}
+        self._chosen -= gone
         with self._by_default():
             self.offer()
+        if "image" in gone:
+            self._set_defaults(anew=True)
         self._show_offers()
 
     def _on_active(self, _: object) -> None:
         """Follow the user to another image."""
         self._set_defaults()
         self._show_offers()
+
+    def _on_image_activated(self, _: int) -> None:
+        """Note the user's choice."""
+        self._chosen.add("image")
+
+    def _on_roi_activated(self, _: int) -> None:
+        """Note the user's choice."""
+        self._chosen.add("roi")
 
     def _on_image(self, _: object) -> None:
         """Note the user's choice, and offer planes only where there are some."""

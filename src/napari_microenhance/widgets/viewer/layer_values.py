@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_microenhance.engine.cautions import Caution
 
-__all__ = ["RECORD_KEY", "ImageSource", "LayerPlacement", "axes_of", "place"]
+__all__ = ["HELPER_KEY", "RECORD_KEY", "ImageSource", "LayerPlacement", "axes_of", "place"]
 
 _LETTERS = {
     "t": "T",
@@ -42,6 +42,9 @@ _LETTERS = {
     "channel": "C",
     "channels": "C",
 }
+HELPER_KEY = "microenhance-helper"
+"""Key in the metadata of layers of ours that are no choice for a run: maps, lines, previews."""
+
 _PLUGIN = "napari-microenhance"
 _STACK_AXES = "TCZ"
 _UNNAMED = {1: "Z", 2: "TZ", 3: "TCZ"}

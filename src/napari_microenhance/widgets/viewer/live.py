@@ -10,6 +10,7 @@ import numpy.typing as npt
 from napari.layers import Layer
 
 from napari_microenhance.widgets.viewer.layer_values import (
+    HELPER_KEY,
     RECORD_KEY,
     ImageSource,
     place,
@@ -272,6 +273,11 @@ class LiveLayer:
 def is_live(layer: Layer) -> bool:
     """Return whether a layer comes and goes by itself, as that of a run's tiles."""
     return bool(layer.metadata.get(LIVE_KEY)) and RECORD_KEY not in layer.metadata
+
+
+def is_helper(layer: Layer) -> bool:
+    """Return whether a layer of ours is for looking at: no image and no ROI for a run."""
+    return is_live(layer) or bool(layer.metadata.get(HELPER_KEY))
 
 
 def _opaque(dtype: np.dtype[Any]) -> float:

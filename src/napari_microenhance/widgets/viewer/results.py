@@ -7,7 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
-from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY, ImageSource, part_of, place
+from napari_microenhance.widgets.viewer.layer_values import (
+    HELPER_KEY,
+    RECORD_KEY,
+    ImageSource,
+    part_of,
+    place,
+)
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Model, Result
@@ -88,7 +94,10 @@ def plan_layer(
         **place(placement, start[: len(kept)], factor).to_kwargs(),
         "name": " · ".join(filter(None, (source.name, model.name, part)))
         + (" (preview)" if preview else ""),
-        "metadata": {RECORD_KEY: result.report.to_dict()},
+        "metadata": {
+            RECORD_KEY: result.report.to_dict(),
+            **({HELPER_KEY: True} if preview else {}),
+        },
     }
     levels = _pyramid(pixels, spatial_axis=len(kept) - 2)
     meta["multiscale"] = len(levels) > 1

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication
 
-from napari_microenhance.widgets.commands import PLUGIN, WIDGET, show_inspect
 from napari_microenhance.widgets.demo import settle, wait_for
+from napari_microenhance.widgets.docking import PLUGIN, WIDGET, show_inspect
 from napari_microenhance.widgets.enhance.preset_control import DEFAULTS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "tour"

@@ -6,14 +6,8 @@ from napari.plugins import menu_item_template
 from npe2 import PluginManifest
 
 from napari_microenhance.widgets import EnhanceWidget, InspectWidget
-from napari_microenhance.widgets.commands import (
-    DISPLAY_NAME,
-    INSPECT,
-    PLUGIN,
-    WIDGET,
-    show_inspect,
-    show_widget,
-)
+from napari_microenhance.widgets.commands import show_widget
+from napari_microenhance.widgets.docking import DISPLAY_NAME, INSPECT, PLUGIN, WIDGET, show_inspect
 
 
 @pytest.fixture

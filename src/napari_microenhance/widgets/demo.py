@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_microenhance.api import list_models
 from napari_microenhance.errors import MicroEnhanceError
-from napari_microenhance.widgets.commands import PLUGIN, WIDGET
+from napari_microenhance.widgets.docking import PLUGIN, WIDGET
 from napari_microenhance.widgets.enhance.preset_control import DEFAULTS
 
 __all__ = ["run_demo", "settle", "wait_for"]

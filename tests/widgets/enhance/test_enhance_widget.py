@@ -34,6 +34,8 @@ from napari_microenhance.errors import (
     OptionsError,
     RoiError,
 )
+from napari_microenhance.rois.roi_formats import write_shapes
+from napari_microenhance.rois.shapes import Shape
 from napari_microenhance.widgets import EnhanceWidget
 from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 from napari_microenhance.widgets.viewer.live import is_live
@@ -582,19 +584,43 @@ def test_a_file_that_is_no_network(widget, image, ears, notes, tmp_path, content
 
 # PySide marks the one public constructor of drag events as not for everyday use.
 @pytest.mark.filterwarnings("ignore:.*QDragEnterEvent:DeprecationWarning")
-def test_a_dropped_file_is_opened(widget, image, ears, tmp_path):
-    path = toys.plain(tmp_path / "toy.onnx")
+def drop(widget, *paths):
+    """Drag files onto a widget, and let go."""
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "x.txt")), QUrl.fromLocalFile(str(path))])
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     how = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     widget.native.show()
     # Qt delivers a drop to what took the drag.
-    enter, drop = QDragEnterEvent(QPoint(5, 5), *how), QDropEvent(QPointF(5, 5), *how)
-    for event in (enter, drop):
+    enter, let_go = QDragEnterEvent(QPoint(5, 5), *how), QDropEvent(QPointF(5, 5), *how)
+    for event in (enter, let_go):
         QApplication.sendEvent(widget.native, event)
         assert event.isAccepted()
+
+
+def test_a_dropped_file_is_opened(widget, image, ears, tmp_path):
+    path = toys.plain(tmp_path / "toy.onnx")
+    drop(widget, tmp_path / "x.txt", path)
     assert widget.model.value == str(path)
     assert run(widget, ears).name == "cells · toy"
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".geojson", ".json", ".csv"])
+def test_a_dropped_roi_file_becomes_the_roi(widget, image, tmp_path, suffix):
+    path = tmp_path / f"drawn{suffix}"
+    # One alone would be no archive.
+    write_shapes(path, [Shape("polygon", SQUARE), Shape("polygon", SQUARE + 9)])
+    drop(widget, path)
+    assert widget.model.value == NETWORK
+    assert widget.roi.value.name == "drawn"
+    assert len(widget.roi.value.data) == 2
+
+
+def test_a_dropped_file_that_is_no_roi_is_told(widget, image, ears, notes, tmp_path):
+    path = tmp_path / "notes.json"
+    path.write_text("{}")
+    drop(widget, path)
+    assert isinstance(ears.wait("failed"), RoiError)
+    assert widget.roi.value is None
 
 
 def test_opening_can_be_cancelled(widget, image, ears, monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from napari_microenhance.api import compare, enhance, load_model
 from napari_microenhance.contributions.samples import cells
 from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.widgets import InspectWidget
-from napari_microenhance.widgets.commands import show_inspect
+from napari_microenhance.widgets.docking import show_inspect
 from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 from napari_microenhance.widgets.viewer.layer_values import read_image as read_layer
 from napari_microenhance.widgets.viewer.results import plan_layer

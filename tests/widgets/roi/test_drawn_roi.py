@@ -259,3 +259,17 @@ def test_labels_elsewhere_or_empty():
         read_labels(away, image, view).labels.mask()
     empty = Labels(np.zeros((24, 20), np.uint8))
     assert read_labels(empty, image, view).labels.mask() is None
+
+
+def test_a_polygon_that_is_still_being_drawn_says_how_to_finish_it():
+    image, shapes = Image(np.zeros((40, 40))), Shapes(name="drawn")
+    _, view = seen_by(image, shapes)
+    shapes.mode = "add_polygon"
+    # As napari keeps it meanwhile.
+    shapes.add(POLYGON, shape_type="path")
+    with pytest.raises(RoiError, match="still being drawn; double-click or press Escape"):
+        read_shapes(shapes, image, view)
+    shapes.add_polygons([POLYGON])
+    shapes.add(POLYGON, shape_type="path")
+    (remark,) = (str(r) for r in read_shapes(shapes, image, view).remarks if "still" in str(r))
+    assert remark.startswith("Skipped 1 shape that is still being drawn")

@@ -379,7 +379,7 @@ def test_results_lie_below_the_outline(qtbot, widget, viewer, image):
 def test_a_result_can_be_inspected(qtbot, widget, viewer, image, monkeypatch):
     shown = []
     monkeypatch.setattr(
-        "napari_microenhance.widgets.commands.show_inspect", lambda *what: shown.append(what)
+        "napari_microenhance.widgets.docking.show_inspect", lambda *what: shown.append(what)
     )
     assert not widget.inspect.enabled
     layer = dock.run(qtbot, widget)

@@ -29,6 +29,7 @@ from napari_microenhance.widgets.fields.menus import ButtonMenu
 from napari_microenhance.widgets.models.card import ModelCard
 from napari_microenhance.widgets.models.card_control import CardControl
 from napari_microenhance.widgets.models.network_choices import SUFFIXES, Networks
+from napari_microenhance.widgets.roi.roi_menu import ROI_SUFFIXES
 from napari_microenhance.widgets.running.result_layers import ResultLayers
 from napari_microenhance.widgets.running.runner import Runner
 from napari_microenhance.widgets.viewer.lifetime import WidgetEvents, when_destroyed
@@ -105,7 +106,7 @@ class EnhanceWidget(Container[Any]):
         self._card_control = CardControl(self.card, known)
         runner, results = Runner(napari_viewer, self.native), ResultLayers(napari_viewer)
         self._runs = RunControl(self._view, napari_viewer, runner, results, known)
-        self._events = WidgetEvents(self.native, SUFFIXES)
+        self._events = WidgetEvents(self.native, (*SUFFIXES, *ROI_SUFFIXES))
         self._comparing = Comparing(napari_viewer, dict(fields.modes), fields.roi)
         when_destroyed(self.native, self._comparing.compare.drop)
         when_destroyed(self.native, self._comparing.keys.unbind)
@@ -166,7 +167,8 @@ class EnhanceWidget(Container[Any]):
         self.run_menu.chosen.connect(self._runs.run_all)
         self.card.test.changed.connect(self._on_test)
         self.rois.find_asked.connect(self._runs.find_roi)
-        self._events.dropped.connect(self.open_model)
+        self._events.dropped.connect(self.networks.take)
+        self._events.dropped.connect(self.rois.take)
         self._events.ended.connect(self._on_ended)
 
     def _connect_controllers(self) -> None:
@@ -231,7 +233,7 @@ class EnhanceWidget(Container[Any]):
 
     def _on_inspect(self) -> None:
         """Open the dock that says what a result changed."""
-        from napari_microenhance.widgets.commands import show_inspect
+        from napari_microenhance.widgets.docking import show_inspect
 
         result = self._layers.result()
         if result is not None:

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_microenhance.widgets.models.network_choices import SUFFIXES, Networks
+from napari_microenhance.widgets.models.network_choices import (
+    SUFFIXES,
+    Networks,
+    may_hold_network,
+)
 from napari_microenhance.widgets.models.recent import RecentMenu, add_recent
 
 if TYPE_CHECKING:
@@ -58,6 +62,11 @@ class NetworkControl:
         model.reset_choices()
         model.value = key
         self.began.emit(key)
+
+    def take(self, path: Path) -> None:
+        """Open a dropped file, if it is one of networks."""
+        if may_hold_network(path):
+            self.open(path)
 
     def restore(self, key: str) -> None:
         """Choose what was used last, as far as it is there."""

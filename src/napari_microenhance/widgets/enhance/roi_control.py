@@ -9,6 +9,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_microenhance.errors import ImageError, RoiError
+from napari_microenhance.widgets.models.network_choices import may_hold_network
 from napari_microenhance.widgets.roi.roi_files import (
     drawing_look,
     drawing_placement,
@@ -113,6 +114,11 @@ class RoiControl:
         self._viewer.add_layer(shapes)
         self._use(shapes)
         return shapes
+
+    def take(self, path: Path) -> None:
+        """Open a dropped file, if it is none of networks."""
+        if not may_hold_network(path):
+            self._try(self.open_file, path)
 
     def save_file(self, path: str | Path) -> None:
         """Save the chosen ROI in the pixels of the chosen image.

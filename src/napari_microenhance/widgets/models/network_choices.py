@@ -1,5 +1,6 @@
 """The networks a widget offers: built-in ones, and files as they are opened."""
 
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,27 @@ if TYPE_CHECKING:
 
     from napari_microenhance.api import Model
 
-__all__ = ["SUFFIXES", "Networks"]
+__all__ = ["SUFFIXES", "Networks", "may_hold_network"]
 
 SUFFIXES = (".onnx", ".zip", ".czann", "bioimageio.yaml", "rdf.yaml")
 """How the names of files that hold a network end, lower case."""
+
+
+def may_hold_network(path: Path) -> bool:
+    """Return whether a file is one of networks by its name; an archive of ROIs is none.
+
+    Parameters
+    ----------
+    path : Path
+        Need not be there.
+    """
+    if not path.name.lower().endswith(SUFFIXES):
+        return False
+    if path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
+        return True
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return not any(name.lower().endswith(".roi") for name in names)
 
 
 class Networks:

@@ -44,6 +44,8 @@ NOTES_KEY = "microenhance-notes"
 _FLATNESS = 0.5
 _SNAP_PX = 1e-3
 _LEAST_AREA_PX = 0.5
+_DRAWING = {"add_polygon", "add_polygon_lasso"}
+_UNFINISHED = "shape that is still being drawn; double-click or press Escape to finish it."
 SHAPES = "roi-layer"
 """Name of the cautions about a layer that is the ROI."""
 
@@ -196,6 +198,8 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
         _read_shape(str(kind), _snap(map_points(vertices, shapes, image, view)), letters, cell)
         for vertices, kind, cell in zip(exact_data(shapes), shapes.shape_type, cells, strict=True)
     ]
+    if read and str(shapes.shape_type[-1]) == "path" and str(shapes.mode) in _DRAWING:
+        read[-1] = _UNFINISHED
     drawn = tuple(one for one in read if isinstance(one, Roi))
     left_out = Counter(one for one in read if isinstance(one, str))
     remarks = [f"Skipped {count} {why}" for why, count in left_out.items()]
@@ -209,6 +213,8 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
         remarks.append(
             f"{spanning} of {len(read)} shapes span several planes and count for each of them."
         )
+    if not drawn and left_out[_UNFINISHED]:
+        raise RoiError("The ROI is still being drawn; double-click or press Escape to finish it.")
     if not drawn:
         raise RoiError(
             f"ROI layer {shapes.name!r} holds no shape with an area in the y-x plane; "

@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_microenhance.widgets.fields.menus import ButtonMenu
 
-__all__ = ["DRAWN", "FILTER", "FIND", "OPEN", "SAVE", "RoiMenu"]
+__all__ = ["DRAWN", "FILTER", "FIND", "OPEN", "ROI_SUFFIXES", "SAVE", "RoiMenu"]
 
 DRAWN: Final = {
     "Polygon": "add_polygon",
@@ -20,7 +20,10 @@ FIND: Final = "From foreground network"
 OPEN: Final = "Open ROI file…"
 SAVE: Final = "Save ROI as…"
 
-FILTER: Final = "ROI files (*.json *.geojson *.roi *.zip *.csv);;All files (*)"
+ROI_SUFFIXES: Final = (".json", ".geojson", ".roi", ".zip", ".csv")
+"""How the names of files that hold shapes end, lower case."""
+
+FILTER: Final = f"ROI files ({' '.join(f'*{s}' for s in ROI_SUFFIXES)});;All files (*)"
 
 _TOOLTIPS = {
     "Polygon": "Click the corners; a double click closes it.",

@@ -43,7 +43,7 @@ _LETTERS = {
     "channels": "C",
 }
 HELPER_KEY = "microenhance-helper"
-"""Key in the metadata of layers of ours that are no choice for a run: maps, lines, previews."""
+"""Key in the metadata of layers with a record that are no choice for a run: previews."""
 
 _PLUGIN = "napari-microenhance"
 _STACK_AXES = "TCZ"

@@ -234,7 +234,7 @@ def test_some_labels_are_the_roi(rng):
     _, view = seen_by(image, labels)
     roi = read_labels(labels, image, view, classes=(1, 3))
     np.testing.assert_array_equal(roi.labels.mask(), np.isin(data, (1, 3)))
-    with pytest.raises(RoiError, match="No pixel of the ROI layer has label 9"):
+    with pytest.raises(RoiError, match="has no pixel of label 9"):
         read_labels(labels, image, view, classes=(9,)).labels.mask()
 
 
@@ -273,3 +273,20 @@ def test_a_polygon_that_is_still_being_drawn_says_how_to_finish_it():
     shapes.add(POLYGON, shape_type="path")
     (remark,) = (str(r) for r in read_shapes(shapes, image, view).remarks if "still" in str(r))
     assert remark.startswith("Skipped 1 shape that is still being drawn")
+
+
+def test_what_looks_wrong_about_labels_is_said(rng):
+    image = Image(np.zeros((24, 20)))
+    full = Labels(rng.integers(1, 3, (24, 20)), name="classes")
+    _, view = seen_by(image, full)
+    read = read_labels(full, image, view).read()
+    assert read.rois[0].mask.all()
+    assert any("'classes'" in str(note) and "every pixel" in str(note) for note in read.notes)
+    void = np.zeros((24, 20), np.int16)
+    void[:4], void[4:] = 2, -1
+    read = read_labels(Labels(void, name="void"), image, view).read()
+    np.testing.assert_array_equal(read.rois[0].mask, void == 2)
+    assert any("-1" in str(note) for note in read.notes)
+    good = np.zeros((24, 20), np.uint8)
+    good[5:15, 5:15] = 1
+    assert read_labels(Labels(good), image, view).read().notes == ()

@@ -111,11 +111,11 @@ class DrawnRoi:
         """
         if self.labels is None:
             return RoiFile(rois=self.shapes or (), notes=self.remarks)
-        mask = self.labels.mask()
+        mask, cautions = self.labels.read()
         if mask is None:
             text = "The ROI layer holds no label: the whole image is processed."
             return RoiFile(notes=(*self.remarks, Caution(SHAPES, text)))
-        return RoiFile(rois=(Roi(mask),), notes=self.remarks)
+        return RoiFile(rois=(Roi(mask),), notes=(*self.remarks, *cautions))
 
     def split(self) -> tuple["DrawnRoi", ...]:
         """Return each shape as an ROI of its own, the remarks with the first."""
@@ -300,7 +300,7 @@ def read_labels(
         else:
             text = f"The labels of {_name_planes([in_sight])} are used for every plane."
             remarks = (Caution(SHAPES, text),)
-    roi = LabelsRoi(data, plane, matrix, origin, (shape[-2], shape[-1]), classes)
+    roi = LabelsRoi(data, plane, matrix, origin, (shape[-2], shape[-1]), classes, str(labels.name))
     return DrawnRoi(labels=roi, remarks=remarks)
 
 

@@ -4,10 +4,11 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import OptionsError, RoiError
-from napari_microenhance.types import Float64Array
+from napari_microenhance.rois.pixel_classes import chosen_classes
+from napari_microenhance.types import BoolArray, Float64Array
 
 __all__ = ["LabelsRoi", "Plane"]
 
@@ -33,7 +34,9 @@ class LabelsRoi:
     shape : tuple of int
         (Y, X) of the image, px.
     classes : tuple of int
-        Labels that count; none named: all but 0.
+        Labels that count; none named: all but the background.
+    name : str
+        Of the layer.
     """
 
     data: Any
@@ -42,56 +45,51 @@ class LabelsRoi:
     offset: Float64Array
     shape: tuple[int, int]
     classes: tuple[int, ...] = ()
+    name: str = ""
 
-    def mask(self) -> npt.NDArray[np.bool_] | None:
-        """Read the labels and return which image pixels they mark.
+    def mask(self) -> BoolArray | None:
+        """Return the mask alone, as `read` does."""
+        return self.read()[0]
+
+    def read(self) -> tuple[BoolArray | None, tuple[Caution, ...]]:
+        """Read the labels and return which image pixels they mark, and what looks wrong.
 
         Returns
         -------
         ndarray of bool, shape (Y, X) of the image, its axes of planes before them where each
         plane has labels of its own; or None
             None where there is no label at all.
+        tuple of Caution
 
         Raises
         ------
         RoiError
             If there are labels, but none over the image, or none of the classes.
         """
-        if self.plane is not None:
-            return self._checked(self._marked(self.plane))
-        lead = self.data.shape[:-2]
-        stack = np.stack([self._marked(plane) for plane in np.ndindex(*lead)])
-        return self._checked(stack)
+        plane = self.plane if self.plane is not None else (slice(None),) * (self.data.ndim - 2)
+        labels = np.asarray(self.data[(*plane, slice(None), slice(None))])
+        if not labels.any() and not self.classes:
+            return None, ()
+        chosen, cautions = chosen_classes(labels, self.classes or None, f"ROI layer {self.name!r}")
+        return self._placed(np.asarray(chosen != 0)), cautions
 
     def on_plane(self, plane: Plane) -> "LabelsRoi":
         """Return the labels that count for one plane of the image."""
         return self if self.plane is not None else dataclasses.replace(self, plane=plane)
 
-    def _checked(self, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
+    def _placed(self, marked: BoolArray) -> BoolArray:
         """Return marked pixels of labels as those of the image."""
-        if not marked.any():
-            if self.classes:
-                named = ", ".join(map(str, self.classes))
-                raise RoiError(f"No pixel of the ROI layer has label {named}; name others.")
-            return None
         same = np.allclose(self.matrix, np.eye(2), atol=1e-9)
         if same and np.allclose(self.offset, 0, atol=1e-6) and marked.shape[-2:] == self.shape:
-            planes = marked
-        elif marked.ndim == 2:
-            planes = self._resample(marked)
+            placed = marked
         else:
-            planes = np.stack([self._resample(plane) for plane in marked])
-        if not planes.any():
+            planes = marked.reshape(-1, *marked.shape[-2:])
+            placed = np.stack([self._resample(plane) for plane in planes])
+        if not placed.any():
             raise RoiError("The labels of the ROI layer lie outside the image; draw them over it.")
-        lead = self.data.shape[:-2] if self.plane is None else ()
-        return np.reshape(planes, (*lead, *self.shape))
+        return placed.reshape(*marked.shape[:-2], *self.shape)
 
-    def _marked(self, plane: Plane) -> npt.NDArray[np.bool_]:
-        """Return which labels of a plane count."""
-        labels = np.asarray(self.data[(*plane, slice(None), slice(None))])
-        return np.asarray(np.isin(labels, self.classes) if self.classes else labels != 0)
-
-    def _resample(self, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def _resample(self, marked: BoolArray) -> BoolArray:
         """Return the nearest label pixel's mark for every image pixel in reach."""
         inside = np.zeros(self.shape, bool)
         (y0, y1), (x0, x1) = self._reach(marked.shape)

@@ -14,8 +14,8 @@ from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 from skimage.measure import points_in_poly
 
 from napari_microenhance.errors import OutputError, RoiError
-from napari_microenhance.rois import imagej
-from napari_microenhance.rois.imagej_path import flattened
+from napari_microenhance.rois.imagej import imagej_files
+from napari_microenhance.rois.imagej.imagej_path import flattened
 from napari_microenhance.rois.outlines import ellipse_in_box, mask_outline
 from napari_microenhance.rois.rings import split_rings
 from napari_microenhance.rois.roi_formats import read_roi, read_shapes, write_shapes
@@ -342,7 +342,7 @@ def test_zips_that_hold_no_rois(tmp_path):
 def test_a_zip_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.roi", b"Iout" + bytes(1_000_000))
-    monkeypatch.setattr(imagej, "LARGEST_ROI", 100_000)
+    monkeypatch.setattr(imagej_files, "LARGEST_ROI", 100_000)
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
     with pytest.raises(RoiError, match=r"too large: it unpacks to 1 ROIs of 1 MiB"):
         read_roi(tmp_path / "a.zip")

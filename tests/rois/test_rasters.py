@@ -10,7 +10,7 @@ from napari_microenhance import Options, enhance, load_model
 from napari_microenhance.cli import run
 from napari_microenhance.errors import RoiError
 from napari_microenhance.images.image_formats import read_image, write_image
-from napari_microenhance.rois.imagej_encoding import roi_of
+from napari_microenhance.rois.imagej.imagej_encoding import roi_of
 from napari_microenhance.rois.roi_formats import read_roi
 from napari_microenhance.rois.shapes import Shape
 

@@ -22,7 +22,7 @@ from napari_microenhance.images.image_formats import read_image, read_labels
 from napari_microenhance.images.imagefile import ImageFile
 from napari_microenhance.images.lazy import StackedPixels
 from napari_microenhance.rois.geojson import is_geojson
-from napari_microenhance.rois.imagej import is_imagej_zip
+from napari_microenhance.rois.imagej.imagej_files import is_imagej_zip
 from napari_microenhance.rois.labelme import is_labelme, napari_shapes, read_labelme
 from napari_microenhance.rois.roi_formats import read_shapes
 

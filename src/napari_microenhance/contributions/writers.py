@@ -16,7 +16,7 @@ from napari_microenhance.errors import OutputError
 from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.images.tiff.tiff_writing import OME_DTYPES
 from napari_microenhance.rois.geojson import write_geojson as write_geojson_file
-from napari_microenhance.rois.imagej import write_imagej as write_imagej_file
+from napari_microenhance.rois.imagej.imagej_files import write_imagej as write_imagej_file
 from napari_microenhance.rois.labelme import labelme_shape
 from napari_microenhance.rois.labelme import write_labelme as write_labelme_file
 from napari_microenhance.types import AnyArray

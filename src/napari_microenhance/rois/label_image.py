@@ -12,7 +12,7 @@ from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import ImageError, RoiError
 from napari_microenhance.files import check_room, reason
 from napari_microenhance.images.image_formats import read_image
-from napari_microenhance.rois.imagej import read_overlay
+from napari_microenhance.rois.imagej.imagej_files import read_overlay
 from napari_microenhance.rois.pixel_classes import NAME, chosen_classes
 from napari_microenhance.rois.region_of_interest import Roi
 from napari_microenhance.rois.roi_document import RoiDocument

@@ -98,7 +98,20 @@ def rounded_rectangle(corners: Points, diameter: float) -> Points:
 
 
 def wide_line(ends: Points, width: float) -> Points:
-    """Return the corners of what a straight line of some width covers, shape (4, 2), px."""
+    """Return the corners of what a straight line of some width covers.
+
+    Parameters
+    ----------
+    ends : ndarray, shape (2, 2), float64
+        (y, x), px.
+    width : float
+        px.
+
+    Returns
+    -------
+    ndarray, shape (4, 2), float64
+        (y, x), px.
+    """
     along = ends[1] - ends[0]
     across = np.array([along[1], -along[0]]) * (width / 2 / float(np.hypot(*along)))
     return np.stack([ends[0] - across, ends[1] - across, ends[1] + across, ends[0] + across])

@@ -13,7 +13,7 @@ from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.files import unusable
 from napari_microenhance.rois.frame import size_caution
 from napari_microenhance.rois.geojson import is_geojson, read_geojson, write_geojson
-from napari_microenhance.rois.imagej import read_imagej, write_imagej
+from napari_microenhance.rois.imagej.imagej_files import read_imagej, write_imagej
 from napari_microenhance.rois.label_image import read_label_image
 from napari_microenhance.rois.labelme import is_labelme, labelme_rois, labelme_shape, write_labelme
 from napari_microenhance.rois.napari_csv import is_napari_csv, read_napari_csv, write_napari_csv

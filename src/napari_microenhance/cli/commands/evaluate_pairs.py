@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from napari_microenhance.cli.terminal import say
+from napari_microenhance.cli.terminal import show
 from napari_microenhance.outputs import guard_output
 from napari_microenhance.types import AnyArray
 
@@ -23,7 +23,21 @@ def evaluate_on_pairs(
     overwrite: bool,
     on_progress: Callable[[str], None],
 ) -> None:
-    """Print a table of networks beside the best blur; the built-in denoiser without names."""
+    """Print a table of networks beside the best blur; the built-in denoiser without names.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Built-in networks, or files of networks.
+    folder : Path
+        Of the exposures and their truth.
+    json_file : Path or None
+        For every figure.
+    overwrite : bool
+        Whether an older `json_file` may go.
+    on_progress : callable
+        Takes a line to show.
+    """
     from napari_microenhance.api import enhance, load_model
     from napari_microenhance.evaluation.real_pairs import pairs_table, read_pairs_of, score_pairs
     from napari_microenhance.files import replacing
@@ -47,8 +61,7 @@ def evaluate_on_pairs(
     }
     figures = score_pairs(methods, read_pairs_of(folder), on_progress=on_progress)
     on_progress("")
-    for line in pairs_table(figures).splitlines():
-        say(line)
+    show(pairs_table(figures).rstrip("\n"))
     if json_file is not None:
         content = {
             "pairs": folder.resolve().name,

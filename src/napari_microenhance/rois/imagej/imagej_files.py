@@ -30,8 +30,8 @@ from typing import Any, Final
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import OutputError, RoiError
 from napari_microenhance.files import LARGEST_ROI, complaints, reason, replacing
-from napari_microenhance.rois.imagej_decoding import Decoded, shapes_of
-from napari_microenhance.rois.imagej_encoding import roi_of
+from napari_microenhance.rois.imagej.imagej_decoding import Decoded, shapes_of
+from napari_microenhance.rois.imagej.imagej_encoding import roi_of
 from napari_microenhance.rois.region_of_interest import single_planes
 from napari_microenhance.rois.roi_document import RoiDocument
 from napari_microenhance.rois.roi_file import RoiFile

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.images.imagefile import RECORD_KEY
-from napari_microenhance.rois.imagej_decoding import CORNER
-from napari_microenhance.rois.imagej_path import path_numbers
+from napari_microenhance.rois.imagej.imagej_decoding import CORNER
+from napari_microenhance.rois.imagej.imagej_path import path_numbers
 from napari_microenhance.rois.outlines import Points, ellipse_in_box, is_rectangle
 from napari_microenhance.rois.shapes import Shape, polygons_of
 

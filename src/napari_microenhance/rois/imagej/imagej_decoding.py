@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
 from napari_microenhance.images.imagefile import RECORD_KEY
-from napari_microenhance.rois.imagej_path import flattened
+from napari_microenhance.rois.imagej.imagej_path import flattened
 from napari_microenhance.rois.outlines import (
     Points,
     closed_spline,

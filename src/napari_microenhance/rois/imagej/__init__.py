@@ -1,0 +1,1 @@
+"""ImageJ's .roi and .zip: what its ROI decoder documents."""

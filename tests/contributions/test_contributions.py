@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Points, Shapes
+from napari.layers import Image, Labels, Layer, Points, Shapes
 from skimage.measure import points_in_poly
 
 from napari_microenhance.contributions.layer_data import layer_shapes
@@ -69,7 +69,7 @@ def test_every_shape_type_becomes_a_layer(labelme_path):
     layers = get_labelme_reader(str(labelme_path))(str(labelme_path))
     viewer = ViewerModel()
     for data, attributes, kind in layers:
-        viewer._add_layer_from_data(data, attributes, kind)
+        viewer.add_layer(Layer.create(data, attributes, kind))
     shapes, points = viewer.layers
     assert isinstance(shapes, Shapes)
     assert shapes.shape_type == [

@@ -253,7 +253,6 @@ SHAPES = {"YX": (5, 7), "YXC": (5, 7, 3), "CYX": (2, 5, 7), "TZCYX": (2, 3, 2, 5
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("error::yaozarrs._storage.StorageValidationWarning")
 @pytest.mark.parametrize("axes", SHAPES)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "bool"])
 def test_round_trip_and_validity(tmp_path, axes, dtype):

@@ -213,20 +213,20 @@ def test_a_network_of_oblong_tiles_is_only_flipped(tmp_path, rng):
 
 @pytest.mark.slow
 def test_it_costs_at_most_nine_runs(tmp_path, rng, monkeypatch):
-    from napari_microenhance import api
+    from napari_microenhance.api import enhancing
 
     for make, shape in ((toys.unet, (600, 500)), (toys.instance_norm, (700, 1100))):
         model = load_model(make(tmp_path / "net.onnx"))
         image = rng.random(shape, np.float32)
         spent = []
-        real = api.run
+        real = enhancing.run
 
         def counted(job, real=real, spent=spent, **how):
             result = real(job, **how)
             spent.append(result.report.plan["pixels_computed"])
             return result
 
-        monkeypatch.setattr(api, "run", counted)
+        monkeypatch.setattr(enhancing, "run", counted)
         enhance(image, model, options=Options(tile=256))
         once = spent.pop()
         variability(image, model, options=Options(tile=256))
@@ -238,21 +238,21 @@ def test_it_costs_at_most_nine_runs(tmp_path, rng, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("window", [((40, 75), (0, 50)), ((3, 20), (60, 119)), ((0, 2), (0, 2))])
 def test_a_preview_is_looked_at_in_its_window(tmp_path, rng, monkeypatch, window):
-    from napari_microenhance import api
+    from napari_microenhance.api import enhancing
 
     model = load_model(toys.plain(tmp_path / "net.onnx"))
     image = rng.integers(0, 60_000, (300, 320), dtype=np.uint16)
     roi = [np.array([(5.0, 5.0), (5.0, 310.0), (290.0, 310.0), (290.0, 5.0)])]
     how = {"options": Options(tile=64)}
     spent = []
-    real = api.run
+    real = enhancing.run
 
     def counted(job, **more):
         result = real(job, **more)
         spent.append(result.report.plan["pixels_computed"])
         return result
 
-    monkeypatch.setattr(api, "run", counted)
+    monkeypatch.setattr(enhancing, "run", counted)
     part = variability(image, model, roi, window=window, **how)
     inside = sum(spent)
     enhance(image, model, roi, **how)

@@ -125,7 +125,8 @@ def test_only_what_is_outside_gets_a_word(low, high, value, name):
     said = cautions(seen, trained, name)
     if low <= value <= high:
         assert said == ()
-    if value < low / 2 - (high - low) or value > 2 * high:
+    # Four times quieter noise is not worth a word yet.
+    if value < low / 4 - (high - low) or value > 2 * high:
         assert len(said) == 3
 
 
@@ -154,3 +155,31 @@ def test_damaged_metadata_gets_one_sentence(text):
     with pytest.raises(ModelError, match=r"microenhance\.trained_on cannot be read") as caught:
         TrainedOn.from_text(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("blurred", [0.0, 0.7, 1.2])
+def test_noise_alike_in_neighbours_is_said_where_training_knew_white_noise(tmp_path, blurred):
+    kept = json.dumps({"correlation": [-0.05, 0.1]})
+    white = toys.plain(tmp_path / "white.onnx", metadata={KEY: kept})
+    field = np.random.default_rng(3).normal(0, 1, (256, 256))
+    if blurred:
+        field = ndimage.gaussian_filter(field, blurred)
+    image = (1000 + 60 * field / field.std()).astype(np.uint16)
+    found = check_domain(image, white, options=Options(intensity=(0, 2000)))
+    if not blurred:
+        assert found == ()
+        return
+    (text,) = map(str, found)
+    assert "noise is more alike in neighbouring pixels than what white was trained on" in text
+    assert f"correlation {np.exp(-1 / (4 * blurred**2)):.1f}"[:-1] in text
+    assert "-0.05 to 0.10 there" in text
+    faint = Options(intensity=(0, 60_000))
+    assert check_domain(image, white, options=faint) == ()
+
+
+def test_the_correlation_of_noise_is_measured_only_where_it_counts():
+    picture = np.random.default_rng(3).normal(0, 1, (128, 128)).astype(np.float32)
+    assert look(Source(picture, "YX"), 0, 1).correlation is None
+    assert abs(look(Source(picture, "YX"), 0, 1, correlated=True).correlation) < 0.05
+    small = Source(picture[:40, :40], "YX")
+    assert look(small, 0, 1, correlated=True).correlation is None

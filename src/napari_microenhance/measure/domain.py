@@ -6,12 +6,14 @@ What a network's file says of them, as JSON under ``microenhance.trained_on``, a
      "dtypes": ["uint8", "uint16"],
      "noise": [0.01, 0.12],
      "blur": [0.2, 0.5],
+     "correlation": [0.0, 0.15],
      "percentiles": {"1": [0.0, 0.1], "50": [0.05, 0.4], "99": [0.5, 1.0]},
      "pixel_size_um": [0.05, 0.5]}
 
 Each pair holds the smallest and the largest value that occurred. Noise and percentiles are
 those of the network's input, in parts of its range: 0 is the low end, 1 the high one. Noise is
-`metrics.noise`, blur `metrics.blur`.
+`metrics.noise`, blur `metrics.blur`, correlation that of the noise of neighbouring pixels,
+`noise.NoiseEstimate.lag`.
 """
 
 import dataclasses
@@ -32,6 +34,7 @@ from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.measure import metrics
 from napari_microenhance.measure.alignment import middle
+from napari_microenhance.measure.noise import SMALLEST_PX, estimate_noise
 
 __all__ = ["CAUTION", "KEY", "Look", "TrainedOn", "cautions", "check", "look"]
 
@@ -50,6 +53,15 @@ MIDDLE_PX: Final = 1024
 NOISE_PX: Final = 3
 
 BLUR_PX: Final = 11
+
+QUIET_SHARE: Final = 0.2
+"""Share of an image that must hold noise alone before its correlation is believed."""
+
+FAINT: Final = 0.005
+"""Noise below this part of the range harms nobody, however correlated."""
+
+ALIKE: Final = 0.15
+"""How far beyond the highest correlation is not worth a word."""
 
 PERCENTS: Final = (1, 50, 99)
 
@@ -78,6 +90,8 @@ class TrainedOn:
         Smallest and largest; noise in parts of the network's range.
     percentiles : dict of int to tuple of float
         Smallest and largest of each, in parts of the network's range.
+    correlation : tuple of float, or None
+        Smallest and largest, of the noise of neighbouring pixels.
     pixel_size_um : tuple of float, or None
         Smallest and largest, micrometres.
     """
@@ -87,6 +101,7 @@ class TrainedOn:
     noise: Range | None = None
     blur: Range | None = None
     percentiles: Mapping[int, Range] = dataclasses.field(default_factory=dict)
+    correlation: Range | None = None
     pixel_size_um: Range | None = None
 
     @classmethod
@@ -100,7 +115,8 @@ class TrainedOn:
         """
         try:
             kept = json.loads(text)
-            ranges = {name: _range(kept.get(name)) for name in ("noise", "blur", "pixel_size_um")}
+            names = ("noise", "blur", "correlation", "pixel_size_um")
+            ranges = {name: _range(kept.get(name)) for name in names}
             percentiles = {
                 int(name): (float(low), float(high))
                 for name, (low, high) in kept.get("percentiles", {}).items()
@@ -136,6 +152,9 @@ class Look:
         In parts of the network's range.
     pixel_size_um : float or None
         Micrometres.
+    correlation : float or None
+        Of the noise of neighbouring pixels, along the axis where it is larger; None where it
+        was not asked for, or cannot be told.
     """
 
     dtype: str
@@ -143,6 +162,7 @@ class Look:
     blur: float | None
     percentiles: Mapping[int, float]
     pixel_size_um: float | None = None
+    correlation: float | None = None
 
 
 def look(
@@ -152,6 +172,7 @@ def look(
     *,
     channels: Sequence[int] = (0,),
     pixel_size_um: float | None = None,
+    correlated: bool = False,
 ) -> Look:
     """Measure what some channels of an image look like to a network.
 
@@ -165,6 +186,12 @@ def look(
         Those that the network sees at once; several count as their Rec.601 grey.
     pixel_size_um : float, optional
         Micrometres.
+    correlated : bool
+        Measure how alike the noise of neighbouring pixels is, which takes half a second.
+
+    Returns
+    -------
+    Look
     """
     span = high - low
     *depth, height, width = ((0, n) for n in source.spatial_shape)
@@ -183,6 +210,7 @@ def look(
         blur=metrics.blur(picture) if edge >= BLUR_PX else None,
         percentiles={p: float(v) for p, v in zip(PERCENTS, shares, strict=False)},
         pixel_size_um=pixel_size_um,
+        correlation=_correlation(picture, span) if correlated else None,
     )
 
 
@@ -219,7 +247,12 @@ def check(
     for palette in lanes:
         line = fit(source, palette, spec, options)[0]
         seen = look(
-            source, line.low, line.high, channels=palette.channels, pixel_size_um=pixel_size_um
+            source,
+            line.low,
+            line.high,
+            channels=palette.channels,
+            pixel_size_um=pixel_size_um,
+            correlated=trained.correlation is not None,
         )
         where = f"Channel {palette.channels[0]}: " * (len(lanes) > 1)
         found += [Caution(CAUTION, where + text) for text in cautions(seen, trained, name)]
@@ -257,6 +290,12 @@ def _differences(seen: Look, trained: TrainedOn) -> Iterator[tuple[str, str]]:
     if side := _beyond(seen.noise, trained.noise, below=QUIET):
         word = "The image is noisier" if side > 0 else "The image is less noisy"
         yield word, f"noise {seen.noise:.1%} of the range, {_span(trained.noise, '.1%')} there"
+    most = trained.correlation[1] if trained.correlation else math.inf
+    if seen.correlation is not None and seen.correlation > most + ALIKE:
+        yield (
+            "The noise is more alike in neighbouring pixels",
+            f"correlation {seen.correlation:.2f}, {_span(trained.correlation, '.2f')} there",
+        )
     if side := _outside(seen.blur, trained.blur):
         word = "The image is more blurred" if side > 0 else "The image is sharper"
         yield word, f"blur {seen.blur:.2f}, {_span(trained.blur, '.2f')} there"
@@ -274,6 +313,16 @@ def _differences(seen: Look, trained: TrainedOn) -> Iterator[tuple[str, str]]:
         word = "The pixels are larger" if side > 0 else "The pixels are smaller"
         there = _span(trained.pixel_size_um, ".3g")
         yield word, f"{seen.pixel_size_um:.3g} \u00b5m, {there} \u00b5m there"
+
+
+def _correlation(picture: npt.NDArray[np.float64], span: float) -> float | None:
+    """Return how alike the noise of neighbouring pixels is, where that can be told."""
+    if min(picture.shape) < SMALLEST_PX or not np.isfinite(picture).all():
+        return None
+    found = estimate_noise(picture)
+    if found.quiet < QUIET_SHARE or found.sigma < FAINT * abs(span):
+        return None
+    return max(found.lag)
 
 
 def _range(value: Sequence[float] | None) -> Range | None:

@@ -49,12 +49,13 @@ def survey(batches: Batches, recipe: Recipe) -> TrainedOn:
         noise=_span([one.noise for one in seen]),
         blur=_span([one.blur for one in seen]),
         percentiles=percentiles,
+        correlation=_span([one.correlation for one in seen]),
     )
 
 
 def _look(image: npt.NDArray[np.float32]) -> Look:
     """Return what an input, shape (C, Y, X), looks like."""
-    return look(Source(image, "CYX"), 0.0, 1.0, channels=range(len(image)))
+    return look(Source(image, "CYX"), 0.0, 1.0, channels=range(len(image)), correlated=True)
 
 
 def _span(values: Sequence[float | None]) -> Range | None:

@@ -401,6 +401,8 @@ class _Run:
             self._cautions.append(Caution("clipped", said))
         self._cautions += self._inference.remarks
         self._memory.look()
+        if job.options.memory != "auto" and self._memory.grown > job.options.memory:
+            self._cautions.append(_over_budget(self._memory.grown, job.options.memory))
         course = Course(
             provider=ProviderSection(
                 asked=job.options.provider,
@@ -441,3 +443,12 @@ class _MemoryWatch:
     def look(self) -> None:
         """Note the growth so far, bytes."""
         self.grown = max(self.grown, self._process.memory_info().rss - self._before)
+
+
+def _over_budget(taken: int, allowed: int) -> Caution:
+    """Say that a run took more than it may."""
+    return Caution(
+        "memory",
+        f"The run took {taken / 1e6:.0f} MB, more than the {allowed / 1e6:.0f} MB that memory "
+        "allows; use a smaller tile, or a network with a shorter reach.",
+    )

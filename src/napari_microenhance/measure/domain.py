@@ -47,7 +47,7 @@ CAUTION: Final = "domain"
 SEEN_PX: Final = 1 << 20
 """As many pixels tell where the percentiles lie."""
 
-MIDDLE_PX: Final = 1024
+MIDDLE_PX: Final = 512
 """Noise and blur are taken from so much of the image's middle."""
 
 NOISE_PX: Final = 3

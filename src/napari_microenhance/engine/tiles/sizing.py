@@ -34,6 +34,12 @@ ONE_TILE_PX = 1024
 TILE_BYTES = 160_000_000
 """Working memory that an automatic tile aims at."""
 
+BESIDE_BYTES = 24_000_000
+"""What a run takes besides its result and the network, measured."""
+
+SPREAD = 2.0
+"""How much more memory a network takes than its working memory for one tile, at most."""
+
 CORE_HALOS = 3
 """Kept edge, in halos, for which an automatic tile takes more memory than it aims at."""
 
@@ -53,6 +59,15 @@ def blend_of(spec: ModelSpec, options: Options) -> str:
     if options.blend != "auto":
         return options.blend
     return "linear" if spec.radius == GLOBAL else "crop"
+
+
+def tile_bytes(budget: int) -> float:
+    """Return what the network may take of what a run may add besides its result, bytes.
+
+    A runtime takes memory in steps, up to twice what a tile needs, and keeps it; around it stand
+    the tiles that are read ahead, the samples that are looked at, and its threads.
+    """
+    return max(0.0, budget - min(BESIDE_BYTES, budget / 2)) / SPREAD
 
 
 def size_axes(
@@ -87,9 +102,10 @@ def size_axes(
         tiles = [int(options.tile)] * len(region.shape)
     else:
         root = 1 / len(region.shape)
-        edge = int(max(1.0, min(budget, TILE_BYTES) / per_pixel) ** root)
+        usable = tile_bytes(budget)
+        edge = int(max(1.0, min(usable, TILE_BYTES) / per_pixel) ** root)
         # Where halos would fill the tile, more memory is worth it.
-        roomy = int(max(1.0, budget / 2 / per_pixel) ** root)
+        roomy = int(max(1.0, usable / per_pixel) ** root)
         edge = max(edge, min(roomy, (2 + CORE_HALOS) * halo))
         tiles = [_automatic(spec, region, axis, halo, edge) for axis in range(len(region.shape))]
     tiles = [rule.fixed or rule.round_down(t) for rule, t in zip(spec.size, tiles, strict=True)]

@@ -11,6 +11,7 @@ from napari_microenhance.engine.arguments import (
     whole_depth,
 )
 from napari_microenhance.engine.cautions import Caution, gather
+from napari_microenhance.engine.intensity import rounding_cautions
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.reports.report_sections import ModelSection
 from napari_microenhance.engine.result import Result
@@ -178,6 +179,7 @@ def _job(
     notes = given.notes_in(selection.footprint.box)
     cautions: list[Caution | str] = [*notes, *network.cautions(chosen)]
     cautions += thread_cautions(chosen.threads)
+    cautions += rounding_cautions(given.source, network.spec, chosen)
     if part is None:  # a preview is one of many looks at an image
         try:
             cautions += _domain(given, network, chosen)

@@ -6,12 +6,14 @@ per base channel takes them to the network's range and back.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.luma import luma
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
@@ -19,7 +21,15 @@ from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import in_input_units
 from napari_microenhance.errors import ModelError
 
-__all__ = ["PERCENTILES", "IntensityMap", "Palette", "fit", "palettes", "to_dtype"]
+__all__ = [
+    "PERCENTILES",
+    "IntensityMap",
+    "Palette",
+    "fit",
+    "palettes",
+    "rounding_cautions",
+    "to_dtype",
+]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -28,6 +38,9 @@ SAMPLE = 1 << 16
 
 EXACT = 1 << 20
 """Image values up to here keep at least 4 bits behind the point in float32."""
+
+FLOAT32_WHOLE: Final = 2**24
+"""Up to here float32 holds every whole number."""
 
 PERCENTILES: Final = (0.1, 99.9)
 """Of an image's values: what counts as its black and its white."""
@@ -338,6 +351,38 @@ def fit(
             back = (float(info.min), float(info.max))
         maps.append(IntensityMap(low, top, *net, *out, *back, rule))
     return tuple(maps)
+
+
+def rounding_cautions(source: Source, spec: ModelSpec, options: Options) -> tuple[Caution, ...]:
+    """Say where a network's float32 cannot tell the image's whole numbers apart.
+
+    Parameters
+    ----------
+    source : Source
+        Only whole numbers of more than 16 bits are looked at.
+    spec : ModelSpec
+    options : Options
+        `intensity`, `value_range` and `colour` are used.
+    """
+    if source.dtype.kind not in "ui" or source.dtype.itemsize <= 2:
+        return ()
+    span = 0.0
+    for palette in palettes(source, spec, options):
+        maps = fit(source, palette, spec, options)
+        if maps[0].source in UNCHANGED:
+            sample = source.sample(palette.channels)
+            span = max(span, abs(int(sample.min())), abs(int(sample.max())))
+        else:
+            span = max(span, *(line.high - line.low for line in maps))
+    step = math.ceil(span / FLOAT32_WHOLE)
+    if step <= 1:
+        return ()
+    said = (
+        f"The network computes in float32, which tells {FLOAT32_WHOLE:,} whole numbers apart, but "
+        f"the image's {source.dtype} values span {span:,.0f}: inside the region they are rounded "
+        f"to about {step:,}, outside they stay as they are."
+    )
+    return (Caution("rounding", said),)
 
 
 def percentiles(values: npt.NDArray[Any], percent: Sequence[float]) -> tuple[float, float]:

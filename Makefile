@@ -42,9 +42,9 @@ export PYTEST_QT_API ?= pyqt6
 test: system lint
 	$(WITH_DISPLAY) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# Half a minute of the tests that say most; those of the window, and those marked slow, take longer.
+# The tests that say most in little time: not those of the window, nor of what is seldom touched.
 QUICK := -m "not slow and not viewer" --ignore=tests/widgets --ignore=tests/contributions \
-	--ignore=tests/evaluation --ignore=tests/test_benchmarks.py
+	--ignore=tests/evaluation --ignore=tests/measure --ignore=tests/models --ignore=tests/test_benchmarks.py
 
 .PHONY: check
 check: $(VENV)/.test
@@ -52,7 +52,7 @@ check: $(VENV)/.test
 
 .PHONY: quick
 quick: $(VENV)/.test
-	$(BIN)/python -m pytest -q $(QUICK) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q --numprocesses=auto $(QUICK) $(PYTEST_ARGS)
 
 # All builds of onnxruntime install one package, so another one needs an environment of its own.
 OPENVINO := .venv-openvino

@@ -67,7 +67,10 @@ def chosen_classes(
     listed = _listed(values, counts)
     inside, cautions = _inside(pixels, values, listed, name)
     if not inside.any():
-        raise RoiError(f"{name} selects nothing: all its pixels are {_number(values[0])}.")
+        only = _number(values[0])
+        raise RoiError(
+            f"{name} selects nothing: all its pixels are {only}, a value that selects no pixel."
+        )
     cautions += _many_values(pixels, inside, values, name)
     if not cautions:
         few = f" (its values are {listed})" if len(values) <= FEW else ""

@@ -73,6 +73,50 @@ def test_a_position_of_a_set_keeps_its_channel(tmp_path):
     np.testing.assert_array_equal(read_image(path).pixels, images[1])
 
 
+def stack_across_files(folder, planes, layouts):
+    """Write a stack as a set of files of one plane each, which are not laid out alike."""
+    ids = [f"urn:uuid:{uuid.UUID(int=i + 1)}" for i in range(len(planes))]
+    blocks = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="z{z}.ome.tif">{ids[z]}</UUID></TiffData>'
+        for z in range(len(planes))
+    )
+    height, width = planes[0].shape
+    for z, (plane, layout) in enumerate(zip(planes, layouts, strict=True)):
+        xml = (
+            '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/'
+            f'Schemas/OME/2016-06" UUID="{ids[z]}"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+            f'DimensionOrder="XYZCT" Type="uint16" SizeX="{width}" SizeY="{height}" SizeC="1" '
+            f'SizeT="1" SizeZ="{len(planes)}"><Channel ID="Channel:0:0"/>{blocks}'
+            "</Pixels></Image></OME>"
+        )
+        tifffile.imwrite(folder / f"z{z}.ome.tif", plane, description=xml.encode(), ome=False,
+                         metadata=None, photometric="minisblack", **layout)  # fmt: skip
+    return [folder / f"z{z}.ome.tif" for z in range(len(planes))]
+
+
+def test_planes_in_files_of_several_layouts_are_each_read_as_they_lie(tmp_path):
+    planes = RNG.integers(0, 9999, (4, 40, 50), dtype=np.uint16)
+    layouts = [
+        {"rowsperstrip": 40},
+        {"rowsperstrip": 8},
+        {"tile": (16, 16), "compression": "zlib", "predictor": True},
+        {"byteorder": ">", "rowsperstrip": 7},
+    ]
+    for path in stack_across_files(tmp_path, planes, layouts):
+        found = read_image(path)
+        assert found.axes == "ZYX"
+        np.testing.assert_array_equal(found.pixels, planes)
+
+
+def test_a_plane_of_another_number_type_in_a_set_is_refused(tmp_path):
+    planes = [np.zeros((8, 9), np.uint16), np.zeros((8, 9), np.uint8)]
+    path, other = stack_across_files(tmp_path, planes, [{}, {}])
+    with pytest.raises(ImageError, match="holds a plane of 8 x 9 uint8") as caught:
+        read_image(path)
+    assert other.name in str(caught.value)
+
+
 def test_positions_of_a_set_from_the_field(public_data):
     folder = public_data / "field" / "first_is_not_it" / "one_plane"
     for number, size in (("0", 0.1), ("1", 0.65)):

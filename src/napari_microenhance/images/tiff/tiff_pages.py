@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from napari_microenhance.errors import ImageError
 from napari_microenhance.images.lazy import LazyPixels
 from napari_microenhance.images.tiff.tiff_damage import damage_told
 
@@ -22,9 +23,10 @@ _JPEG: Final = (6, 7, 33007, 34892)  # codecs whose tiles share tables
 
 @dataclasses.dataclass(frozen=True)
 class _Page:
-    """Where the strips or tiles of a page lie, and in which file."""
+    """Where the strips or tiles of a page lie, in which file, and how they are laid out there."""
 
     path: Path
+    key: tifffile.TiffPage
     offsets: tuple[int, ...]
     lengths: tuple[int, ...]
     tables: dict[str, Any]
@@ -68,21 +70,8 @@ class TiffPixels(LazyPixels):
         # Big-endian files give swapped arrays, which onnxruntime and napari do not take.
         super().__init__(path, tuple(series.shape), np.dtype(series.dtype).newbyteorder("="))
         self._key = series.keyframe
-        self._decode = self._key.decode  # made while the file is open
         self._depth = len(series.shape) - len(self._key.shape)
-        tables = self._key.compression in _JPEG
-        self._pages = tuple(
-            _Page(
-                Path(page.parent.filehandle.path),
-                tuple(page.dataoffsets),
-                tuple(page.databytecounts),
-                {"jpegtables": page.jpegtables, "jpegheader": self._key.jpegheader}
-                if tables
-                else {},
-            )
-            for page in series
-            if page is not None
-        )
+        self._pages = tuple(self._located(page) for page in series if page is not None)
 
     def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
         """Return the pixels of a box.
@@ -102,15 +91,37 @@ class TiffPixels(LazyPixels):
             self._fill(block[at], self._pages[number], inner)
         return block
 
+    def _located(self, page: Any) -> _Page:  # noqa: ANN401 - a page or a frame of tifffile
+        """Return where a page lies; the files of a set need not be laid out alike.
+
+        Raises
+        ------
+        ImageError
+            If it is no plane of the series.
+        """
+        key, own = page.keyframe, self._key
+        path = Path(page.parent.filehandle.path)
+        if key.shape != own.shape or key.dtype != own.dtype or key.axes != own.axes:
+            mine, others = (" x ".join(map(str, part.shape)) for part in (key, own))
+            raise ImageError(
+                f"{path} holds a plane of {mine} {key.dtype}, but others of its set have "
+                f"{others} {own.dtype}."
+            )
+        key.decode  # noqa: B018 - made and kept while the file is open
+        tables = {}
+        if key.compression in _JPEG:
+            tables = {"jpegtables": page.jpegtables, "jpegheader": key.jpegheader}
+        return _Page(path, key, tuple(page.dataoffsets), tuple(page.databytecounts), tables)
+
     def _fill(self, plane: npt.NDArray[Any], page: _Page, box: tuple[slice, ...]) -> None:
         """Read a part of a page into a view of the result."""
-        spans = dict(zip(self._key.axes, box, strict=True))
-        apart = self._key.axes.startswith("S")
+        spans = dict(zip(page.key.axes, box, strict=True))
+        apart = page.key.axes.startswith("S")
         samples = spans.get("S", slice(0, 1))
         full = plane if "S" in spans else plane[np.newaxis if apart else ..., np.newaxis]
         full = np.moveaxis(full, 0, -1) if apart else full.reshape(*plane.shape[:2], -1)
         with self._file(page) as handle:
-            for index in self._overlapping(spans["Y"], spans["X"], samples if apart else None):
+            for index in _overlapping(page.key, spans["Y"], spans["X"], samples if apart else None):
                 segment, (s, _, y, x, _), _ = self._decoded(handle, page, index)
                 tile = slice(y, y + segment.shape[1]), slice(x, x + segment.shape[2])
                 ys, xs = map(shared_range, tile, (spans["Y"], spans["X"]))
@@ -137,22 +148,24 @@ class TiffPixels(LazyPixels):
         with damage_told(page.path):
             handle.seek(page.offsets[index] if length else 0)
             data = handle.read(length) or None
-            segment, place, shape = self._decode(data, index, **page.tables)
+            segment, place, shape = page.key.decode(data, index, **page.tables)
         if segment is None:  # stored nowhere, as GDAL does with empty tiles
-            segment = np.full(shape, self._key.nodata, self.dtype)
+            segment = np.full(shape, page.key.nodata, self.dtype)
         return segment, place, shape
 
-    def _overlapping(self, ys: slice, xs: slice, samples: slice | None) -> Iterator[int]:
-        """Yield the numbers of the strips or tiles that touch a box."""
-        key = self._key
-        height = key.tilelength if key.is_tiled else key.rowsperstrip
-        width = key.tilewidth if key.is_tiled else key.imagewidth
-        height = min(height, key.imagelength) if not key.is_tiled else height
-        down, across = math.ceil(key.imagelength / height), math.ceil(key.imagewidth / width)
-        for sample in range(samples.start, samples.stop) if samples else (0,):
-            for row in range(ys.start // height, -(-ys.stop // height)):
-                for column in range(xs.start // width, -(-xs.stop // width)):
-                    yield (sample * down + row) * across + column
+
+def _overlapping(
+    key: tifffile.TiffPage, ys: slice, xs: slice, samples: slice | None
+) -> Iterator[int]:
+    """Yield the numbers of the strips or tiles that touch a box."""
+    height = key.tilelength if key.is_tiled else key.rowsperstrip
+    width = key.tilewidth if key.is_tiled else key.imagewidth
+    height = min(height, key.imagelength) if not key.is_tiled else height
+    down, across = math.ceil(key.imagelength / height), math.ceil(key.imagewidth / width)
+    for sample in range(samples.start, samples.stop) if samples else (0,):
+        for row in range(ys.start // height, -(-ys.stop // height)):
+            for column in range(xs.start // width, -(-xs.stop // width)):
+                yield (sample * down + row) * across + column
 
 
 def shared_range(a: slice, b: slice) -> slice:

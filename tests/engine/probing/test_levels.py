@@ -97,6 +97,14 @@ def test_what_nobody_declares_is_said_and_the_option_gives_the_image_back(tmp_pa
         np.testing.assert_allclose(enhance(image, edited).pixels, image, atol=1)
 
 
+def test_levels_tell_more_than_a_clip_to_the_range_that_is_used(tmp_path):
+    """The output ends in a clip to 0..1, as the input would be; but the levels say -1..1."""
+    model = load_model(between(tmp_path / "net.onnx", SIGNED, UNIT, clip=True))
+    assert (model.hint.values, model.hint.output) == (SIGNED, UNIT)
+    (sentence,) = model.findings
+    assert "set value_range to -1,1 " in sentence
+
+
 def test_a_clip_at_the_output_is_no_evidence_for_the_input(tmp_path):
     """Of a network that is nothing like the identity, with an output of 0 to 255."""
     g = toys.Graph(1)

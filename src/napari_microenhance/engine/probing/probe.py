@@ -26,7 +26,7 @@ from napari_microenhance.errors import ModelLimitError
 
 __all__ = ["EDITION", "Probed", "probe"]
 
-EDITION = 3
+EDITION = 4
 """Of the measurements: one more wherever a network is measured or described otherwise, so that
 what was kept by an earlier version is measured again."""
 

@@ -150,11 +150,13 @@ def suggest_range(
         return RangeHint(used, measured, evidence=_belong(used, measured))
     if hint := _prepared(preparation):
         return dataclasses.replace(hint, output=levels.output_for(hint.values or used))
+    wanted = levels.others[0] if measured is None and levels.others else None
+    if wanted and (bounds is None or bounds.cause == CLIP):
+        return RangeHint(*wanted, evidence=_belong(*wanted))
     if bounds is not None and spec.task == "image" and (hint := _bounded(bounds, used)):
         return hint
-    if measured is None and levels.others:
-        wanted, given = levels.others[0]
-        return RangeHint(wanted, given, evidence=_belong(wanted, given))
+    if wanted:
+        return RangeHint(*wanted, evidence=_belong(*wanted))
     with np.errstate(all="ignore"):  # half precision overflows where others do not
         return _measured(session, spec)
 

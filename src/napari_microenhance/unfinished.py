@@ -10,7 +10,6 @@ import functools
 import glob
 import json
 import os
-import secrets
 import shutil
 import sys
 import tempfile
@@ -41,7 +40,7 @@ def name_beside(target: Path) -> Path:
     -------
     Path
     """
-    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}{_PART}")
+    return target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}{_PART}")
 
 
 def name_aside(part: Path) -> Path:
@@ -149,7 +148,7 @@ def _notes() -> list[Path]:
 
 def _note(part: Path, target: Path) -> Path | None:
     """Write a note and return its path, or None where there is no place for notes."""
-    path = _folder() / f"{secrets.token_hex(8)}.json"
+    path = _folder() / f"{os.urandom(8).hex()}.json"
     text = json.dumps({"part": str(part.absolute()), "target": str(target.absolute())})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

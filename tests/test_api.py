@@ -17,7 +17,17 @@ from napari_microenhance import (
     load_preset,
     rerun,
 )
-from napari_microenhance.api import check_domain, foresee, raw_consistency, variability
+from napari_microenhance.api import (
+    check_domain,
+    foresee,
+    load_edits,
+    mismatch_map,
+    noted,
+    raw_consistency,
+    save_edits,
+    save_preset,
+    variability,
+)
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import (
     AxesError,
@@ -50,6 +60,16 @@ class Foreign:
         if self._error is not None:
             raise self._error
         return (PIXELS if self._gives is None else self._gives)[key]
+
+
+class Dropped:
+    """An array whose server does not answer."""
+
+    dtype = np.dtype("uint8")
+
+    @property
+    def shape(self):
+        raise OSError("the server is gone")
 
 
 def masked(count: int) -> np.ma.MaskedArray:
@@ -160,6 +180,7 @@ IMAGES = [
     (PIXELS[:0], ImageError, "empty"),
     (masked(3), ImageError, "3 masked pixels"),
     (np.array(["a"]), ImageError, "give whole or real numbers"),
+    (Dropped(), ImageError, "the server is gone"),
     (Foreign(shape=None), ImageError, "the shape None"),
     (Foreign(shape=(48.5, 56)), ImageError, "the shape (48.5, 56)"),
     (Foreign(shape=(-48, 56)), ImageError, "negative length"),
@@ -206,6 +227,10 @@ def test_an_image_that_is_none(model, image, kind, words):
         ({"roi": [[(0, 0), (5, 5)]]}, RoiError, "at least three"),
         ({"roi": PIXELS[:5]}, RoiError, "shape (5, 56)"),
         ({"roi": "no such roi.json"}, FileMissingError, "no such roi.json"),
+        ({"roi": "x" * 5000}, RoiError, "cannot be opened"),
+        ({"roi": "a\0b"}, RoiError, "cannot be opened"),
+        ({"roi": range(3)}, RoiError, "shape ()"),
+        ({"roi": [[True, False]]}, RoiError, "shape (2,)"),
     ],
 )
 def test_an_argument_that_is_wrong(model, arguments, kind, words):
@@ -229,6 +254,13 @@ def test_an_argument_that_is_wrong(model, arguments, kind, words):
         ({"blend": np.array(["crop"])}, "is not one of auto"),
         ({"dtype": np.float32}, "is not one of same"),
         ({"provider": None}, "provider=None"),
+        ({"halo": 10**30}, "more than a run can count"),
+        ({"memory": 2**60}, "more than a run can count"),
+        ({"extra_channel": 10**400}, "extra_channel="),
+        ({"intensity": (0, 10**400)}, "intensity="),
+        ({"no_caution": [[1], [2]]}, "no_caution="),
+        ({"no_caution": np.array("domain")}, "no_caution="),
+        ({"no_caution": "domain"}, "no_caution='domain' needs names"),
     ],
 )
 def test_an_option_that_is_none(values, words):
@@ -242,6 +274,41 @@ def test_a_network_that_is_none(wrong):
     kind = ModelError if not isinstance(wrong, str | Path) else FileMissingError
     _said(lambda: load_model(wrong), kind, "")
     _said(lambda: enhance(PIXELS, wrong), kind, "")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_a_name_that_no_file_can_have(name):
+    for call in (load_model, load_preset, rerun, load_edits, lambda name: compare(name, PIXELS)):
+        _said(lambda call=call: call(name), MicroEnhanceError, "cannot be opened")
+
+
+def test_a_network_with_the_longest_name_that_a_file_can_have(tmp_path):
+    path = toys.plain(tmp_path / f"{'x' * 250}.onnx", convs=1)
+    assert load_edits(path) == {}
+    kept = save_edits(path, {"value_range": (0, 2)})
+    assert kept.parent != tmp_path
+    assert load_model(path).spec.value_range == (0, 2)
+
+
+def test_edits_are_kept_for_a_name_or_a_path(tmp_path):
+    path = toys.plain(tmp_path / "plain.onnx", convs=1)
+    save_edits(str(path), {"value_range": (0, 2)})
+    assert load_edits(str(path)) == load_edits(path) == {"value_range": (0.0, 2.0)}
+
+
+@pytest.mark.parametrize("wrong", [None, 5, [], "", PIXELS])
+def test_edits_that_are_none(tmp_path, wrong):
+    _said(lambda: load_edits(wrong), OptionsError, "path=")
+    _said(lambda: save_edits(wrong, {}), OptionsError, "path=")
+    _said(lambda: save_edits(tmp_path / "a.onnx", wrong), OptionsError, "edits is of type")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, {}, PIXELS])
+def test_a_result_that_is_none(tmp_path, wrong):
+    _said(lambda: mismatch_map(wrong), OptionsError, "result is of type")
+    _said(lambda: noted(wrong), OptionsError, "report is of type")
+    _said(lambda: save_preset(tmp_path / "a.json", wrong), OptionsError, "options is of type")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("wrong", [None, 5, [], {}, {"image": 3}, "none.tif", b"x"])
@@ -271,7 +338,7 @@ def test_a_comparison_that_cannot_be_made(arguments, kind, words):
         _said(lambda: raw_consistency(PIXELS, PIXELS, **arguments), kind, words)
 
 
-@pytest.mark.parametrize(("image", "kind", "words"), IMAGES[:12])
+@pytest.mark.parametrize(("image", "kind", "words"), IMAGES[:13])
 def test_a_comparison_with_no_image(image, kind, words):
     _said(lambda: compare(image, PIXELS), kind, words)
     _said(lambda: compare(PIXELS, image), MicroEnhanceError, "")

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
-import psutil
-
 from napari_microenhance.errors import (
     FileMissingError,
     ImageError,
@@ -23,6 +21,7 @@ from napari_microenhance.unfinished import name_aside, name_beside, noted
 __all__ = [
     "LARGEST_ROI",
     "Kind",
+    "check_reachable",
     "check_room",
     "check_target",
     "complaints",
@@ -96,6 +95,7 @@ def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:
     MicroEnhanceError
         Of type `error`, if it is another folder, empty or not readable.
     """
+    check_reachable(path, error=error)
     if is_zarr(path):
         return "zarr"
     try:
@@ -120,6 +120,24 @@ def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:
     if start.startswith((b"{", b"[")):
         return "json"
     return "binary" if b"\x00" in head else "text"
+
+
+def check_reachable(path: Path, *, error: type[MicroEnhanceError]) -> None:
+    """Raise where no file can be: a name too long, a zero byte, a folder that may not be entered.
+
+    Parameters
+    ----------
+    path : Path
+        Nothing may be there.
+    error : type of MicroEnhanceError
+        What is raised.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as problem:
+        raise error(f"{path} cannot be opened: {reason(problem)}.") from problem
 
 
 def is_zarr(path: Path) -> bool:
@@ -190,6 +208,8 @@ def check_room(path: Path, size: int) -> None:
     ImageError
         If less than that is free.
     """
+    import psutil
+
     free = psutil.virtual_memory().available
     if size > free:
         raise ImageError(

@@ -8,7 +8,7 @@ from napari_microenhance.engine.options import Options, quoted
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.types import Box
 
-__all__ = ["as_number", "check_called"]
+__all__ = ["as_number", "check_called", "check_kind"]
 
 Spans = tuple[tuple[int, int], tuple[int, int]]
 
@@ -87,7 +87,7 @@ def as_number(name: str, value: object, *, above: float = -math.inf) -> float:
     """
     try:
         number = math.nan if isinstance(value, bool | str | bytes) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number > above):
         more = "" if above == -math.inf else f" above {above:g}"
@@ -105,6 +105,24 @@ def check_called(**functions: Callable[..., object] | None) -> None:
     for name, function in functions.items():
         if function is not None and not callable(function):
             raise OptionsError(f"{name} is {_kind(function)}; give a function, or leave it out.")
+
+
+def check_kind(kind: type, **values: object) -> None:
+    """Raise for each of these arguments that is of another kind.
+
+    Parameters
+    ----------
+    kind : type
+    **values : object
+        By the name of the argument.
+
+    Raises
+    ------
+    OptionsError
+    """
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            raise OptionsError(f"{name} is {_kind(value)}; give a value of type {kind.__name__}.")
 
 
 def whole_depth(window: Spans | None, shape: tuple[int, ...]) -> Box | None:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, Self
 
 from napari_microenhance.errors import OptionsError
@@ -28,6 +28,9 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 
 LONGEST: Final = 80
 """Characters of a wrong value that an error repeats."""
+
+WHOLE_MOST: Final = 2**53
+"""The largest whole number that JSON keeps, and that sums of lengths can take."""
 
 LEAST: Final[Mapping[str, int]] = {
     "dilate": 0,
@@ -160,7 +163,7 @@ def _number(name: str, value: object) -> float:
     """Return a finite number or raise."""
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise OptionsError(f"{name}={quoted(value)} needs a number.") from error
     if not math.isfinite(number):
         raise OptionsError(f"{name}={quoted(value)} needs a finite number.")
@@ -180,6 +183,8 @@ def _whole(name: str, value: object, least: int) -> int:
         number = least - 1
     if number < least:
         raise OptionsError(f"{name}={quoted(value)} must be a whole number of at least {least}.")
+    if number > WHOLE_MOST:
+        raise OptionsError(f"{name}={quoted(value)} is more than a run can count; use less.")
     return number
 
 
@@ -197,19 +202,23 @@ def _planes(name: str, value: object) -> tuple[int, ...]:
 
 def _names(name: str, value: object) -> tuple[str, ...]:
     """Return names, each once, or raise."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise OptionsError(f'{name}={quoted(value)} needs names, such as ("domain",).')
-    names = tuple(dict.fromkeys(value))
-    if wrong := [item for item in names if not isinstance(item, str)]:
+    refusal = f'{name}={quoted(value)} needs names, such as ("domain",).'
+    if isinstance(value, str):
+        raise OptionsError(refusal)
+    try:
+        given = tuple(value)  # type: ignore[arg-type,var-annotated]
+    except TypeError as error:
+        raise OptionsError(refusal) from error
+    if wrong := [item for item in given if not isinstance(item, str)]:
         raise OptionsError(f"{name}={quoted(value)} needs names, and {wrong[0]!r} is none.")
-    return names
+    return tuple(dict.fromkeys(given))
 
 
 def _pair(name: str, value: object) -> tuple[float, float]:
     """Return two ascending finite numbers or raise."""
     try:
         low, high = (float(v) for v in ("" if isinstance(value, str) else value))  # type: ignore[attr-defined]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise OptionsError(f"{name}={quoted(value)} needs two numbers, LOW and HIGH.") from error
     if not (float("-inf") < low < high < float("inf")):
         raise OptionsError(f"{name}={quoted(value)} needs two finite numbers with LOW below HIGH.")

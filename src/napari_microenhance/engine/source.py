@@ -228,7 +228,8 @@ def as_array(data: ImageLike) -> LazyArray:
     if isinstance(data, str | bytes | os.PathLike):
         raise ImageError(f"The image is {data!r}, the name of a file; open it first.")
     kind = _answer(lambda: getattr(data, "dtype", None))
-    if kind is None or not hasattr(data, "shape") or not _is_known(kind):
+    has_shape = _answer(lambda: hasattr(data, "shape"))
+    if kind is None or not has_shape or not _is_known(kind):
         # Lists of numbers, and arrays with number types of their own.
         data = _answer(lambda: np.asarray(data))
     return _unmasked(data) if isinstance(data, np.ma.MaskedArray) else data  # type: ignore[return-value]

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from napari_microenhance.errors import FileMissingError, ModelError
+from napari_microenhance.files import check_reachable
 from napari_microenhance.models.bioimageio.package_file import (
     PackagedModel,
     is_package,
@@ -74,6 +75,7 @@ def find_origin(path: Path, builtin: ModelInfo | None) -> Origin:
     """
     if builtin:
         return Origin(path, path, "built-in", sha256_of(path), builtin.card)
+    check_reachable(path, error=ModelError)
     if is_czann(path) or is_package(path):
         package = read_czann(path) if is_czann(path) else read_package(path)
         _check_kind(package.onnx_path)

@@ -17,10 +17,14 @@ from typing import Any, Final
 import platformdirs
 import pydantic
 
+from napari_microenhance.engine.arguments import check_kind
+from napari_microenhance.engine.options import quoted
 from napari_microenhance.engine.probing.findings import Finding
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec, Radius
 from napari_microenhance.errors import ModelError, OptionsError, OutputError
+from napari_microenhance.files import check_reachable
 from napari_microenhance.models.cache import read_json, write_json
+from napari_microenhance.types import PathLike
 
 __all__ = ["checked_edits", "load_edits", "reconciled", "save_edits", "sidecar_path"]
 
@@ -62,12 +66,12 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(path.name + ENDING)
 
 
-def save_edits(path: Path, edits: Mapping[str, Any]) -> Path:
+def save_edits(path: PathLike, edits: Mapping[str, Any]) -> Path:
     """Keep what the user knows better about a network; replaces earlier edits.
 
     Parameters
     ----------
-    path : Path
+    path : str or path
         Of the network's file or package, as it is given to `load_model`.
     edits : mapping
         Fields of `ModelSpec`; none: what was kept is deleted.
@@ -85,6 +89,7 @@ def save_edits(path: Path, edits: Mapping[str, Any]) -> Path:
     OutputError
         If neither folder can be written.
     """
+    path = _checked_path(path)
     content = {"microenhance": 1, "edits": _plain(checked_edits(edits))}
     beside, elsewhere = places = (sidecar_path(path), _elsewhere(path))
     refusal: OSError | None = None
@@ -109,12 +114,12 @@ def save_edits(path: Path, edits: Mapping[str, Any]) -> Path:
     return beside
 
 
-def load_edits(path: Path) -> dict[str, Any]:
+def load_edits(path: PathLike) -> dict[str, Any]:
     """Return what was kept for a network; empty where nothing was.
 
     Parameters
     ----------
-    path : Path
+    path : str or path
         Of the network's file or package.
 
     Returns
@@ -127,8 +132,9 @@ def load_edits(path: Path) -> dict[str, Any]:
     ModelError
         If there is a sidecar that cannot be used: to leave it out would change results.
     """
+    path = _checked_path(path)
     for place in (sidecar_path(path), _elsewhere(path)):
-        if not place.is_file():
+        if not os.path.isfile(place):
             continue
         try:
             return checked_edits(_edits_in(read_json(place, most=BYTES_MOST)))
@@ -138,6 +144,14 @@ def load_edits(path: Path) -> dict[str, Any]:
                 f"{str(error).rstrip('.')}; mend or delete that file."
             ) from error
     return {}
+
+
+def _checked_path(path: object) -> Path:
+    """Return the path of a network's file, or raise."""
+    if not isinstance(path, str | os.PathLike) or not Path(path).name:
+        raise OptionsError(f"path={quoted(path)} names no file of a network.")
+    check_reachable(Path(path), error=ModelError)
+    return Path(path)
 
 
 def checked_edits(edits: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,6 +171,7 @@ def checked_edits(edits: Mapping[str, Any]) -> dict[str, Any]:
     OptionsError
         If a name or a value is not one of `ModelSpec`.
     """
+    check_kind(Mapping, edits=edits)
     adapters = _adapters()
     found = {}
     for name, value in edits.items():
@@ -276,4 +291,4 @@ def _elsewhere(path: Path) -> Path:
     """Return the file of edits in the user's own folder, for networks in folders of others."""
     folder = Path(platformdirs.user_data_dir("napari-microenhance", appauthor=False)) / "edits"
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
-    return folder / f"{path.name}-{digest[:16]}.json"
+    return folder / f"{path.name[:100]}-{digest[:16]}.json"

@@ -47,6 +47,9 @@ def load_preset(source: str | os.PathLike[str]) -> Options:
             f"A preset is a name or a file, not of type {type(source).__name__}; give one of "
             f"{', '.join(list_presets())}."
         )
+    from napari_microenhance.files import check_reachable
+
+    check_reachable(FOLDER / f"{source}.json", error=OptionsError)
     path = _path_of(source)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -89,9 +92,11 @@ def save_preset(
     OutputError
         If it exists already and `overwrite` is false, or the file cannot be written.
     """
+    from napari_microenhance.engine.arguments import check_kind
     from napari_microenhance.files import replacing
     from napari_microenhance.outputs import guard_output
 
+    check_kind(Options, options=options)
     path = Path(target) if str(target).lower().endswith(".json") else _own_path(str(target))
     guard_output(path, overwrite=overwrite, name="The preset")
     text = json.dumps(_said(options), indent=2)

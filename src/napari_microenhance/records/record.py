@@ -262,9 +262,10 @@ def _present(value: str | None, section: str, key: str) -> str:
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Return the record that a file carries."""
-    from napari_microenhance.files import kind_of
+    from napari_microenhance.files import check_reachable, kind_of
     from napari_microenhance.images.image_formats import read_record
 
+    check_reachable(path, error=RecordError)
     if path.is_dir() or kind_of(path, error=RecordError) != "json":
         found = read_record(path)
     else:

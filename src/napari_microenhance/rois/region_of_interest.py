@@ -62,6 +62,11 @@ class Roi:
         except ValueError as error:
             raise RoiError("An ROI is not a list of (y, x) numbers.") from error
         object.__setattr__(self, "shape", shape)
+        if self.is_mask and shape.ndim < 2:
+            raise RoiError(
+                f"An ROI has the shape {shape.shape}; give (y, x) vertices of shape (N, 2), or a "
+                "mask of the shape of the image."
+            )
 
     @property
     def is_mask(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.arguments import check_kind
 from napari_microenhance.engine.region import slices
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.result import Result
@@ -77,6 +78,9 @@ def noted(report: Report, *maps: TrustMap) -> Report:
     report : Report
     *maps : TrustMap
     """
+    check_kind(Report, report=report)
+    for one in maps:
+        check_kind(TrustMap, map=one)
     trust = {**report.trust, **{one.name: one.to_dict() for one in maps}}
     return dataclasses.replace(report, trust=trust)
 
@@ -94,6 +98,7 @@ def mismatch_map(result: Result) -> TrustMap:
         Over the spatial axes; of several planes or channels the largest difference. Its
         largest value is the ``tile_mismatch`` of the report.
     """
+    check_kind(Result, result=result)
     letters = [letter for letter in result.axes if letter in result.page.source.spatial]
     boxes = [box for box, _ in result.seams]
     if not boxes:

@@ -52,6 +52,27 @@ def test_a_half_transparent_overlay_counts_whole(tmp_path):
     np.testing.assert_array_equal(read_roi(saved(tmp_path / "a.png", rgba)).mask, DISC)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "clear", "region"),
+    [
+        ((0, 1, 1), {1}, (1, 0, 0)),  # only number 0 shows something
+        ((0, 1, 2), {2}, (0, 1, 0)),
+        ((0, 1, 2), {0}, (0, 1, 1)),
+        ((0, 1, 2), set(), (0, 1, 1)),
+    ],
+)
+def test_what_a_palette_shows_is_the_region(tmp_path, numbers, clear, region):
+    raster = np.repeat(np.array(numbers, np.uint8), 8)[None].repeat(6, axis=0)
+    image = Image.fromarray(raster)
+    image.putpalette([250, 0, 0, 0, 250, 0, 0, 0, 250])
+    shown = bytes(0 if number in clear else 255 for number in range(3))
+    image.save(tmp_path / "a.png", **({"transparency": shown} if clear else {}))
+    with Image.open(tmp_path / "a.png") as saved_image:
+        assert saved_image.mode == "P"
+    (roi,) = read_roi(tmp_path / "a.png").rois
+    np.testing.assert_array_equal(roi.mask[0], np.repeat(np.array(region, bool), 8))
+
+
 def test_where_all_is_opaque_colour_counts(tmp_path):
     rgba = np.zeros((*SHAPE, 4), np.uint8)
     rgba[..., 3] = 255

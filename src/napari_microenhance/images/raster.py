@@ -51,7 +51,7 @@ def read_raster(path: Path, *, palette_indices: bool = False) -> ImageFile:
     path : Path
         Known to be PNG or JPEG by its first bytes.
     palette_indices : bool
-        Give the numbers of a palette image, not its colours.
+        Give the numbers of a palette image, 0 where it is transparent, not its colours.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def _pixels(
     if stored is not None:
         return _with_grey_alpha(np.asarray(stored), notes)
     if mode == "P":
-        return np.asarray(image) if palette_indices else _palette_colours(image)
+        return _palette_numbers(image) if palette_indices else _palette_colours(image)
     if "transparency" in image.info and mode in ("L", "RGB"):
         return np.asarray(image.convert("RGBA"))
     if mode == "CMYK":
@@ -141,6 +141,21 @@ def _palette_colours(image: Image.Image) -> npt.NDArray[Any]:
     colours = np.asarray(image.convert("RGB"))
     grey = colours[..., 0]
     return grey if (colours == grey[..., np.newaxis]).all() else colours
+
+
+def _palette_numbers(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Return the numbers of a palette image, 0 where it shows nothing.
+
+    Where only number 0 shows something, the rest being transparent, 1 stands for it.
+    """
+    numbers = np.asarray(image)
+    if "transparency" not in image.info:
+        return numbers
+    shown = np.asarray(image.convert("RGBA"))[..., 3] > 127
+    if shown.all() or not shown.any():
+        return numbers
+    kept = numbers if numbers[shown].any() else np.ones_like(numbers)
+    return np.where(shown, kept, np.uint8(0))
 
 
 def _with_grey_alpha(pixels: npt.NDArray[Any], notes: list[Caution]) -> npt.NDArray[Any]:

@@ -402,6 +402,17 @@ def test_a_network_that_gives_nan_is_said(tmp_path):
         enhance(np.zeros((30, 30), np.float32) - 1, model, options=PLAIN)
 
 
+def test_what_is_done_to_the_dict_of_a_report_leaves_the_report(networks, rng):
+    model, _ = networks["plain"]
+    corners = np.array([(4, 4), (4, 20), (20, 20)], float)
+    report = enhance(rng.random((30, 30), np.float32), model, [corners]).report
+    first, second = report.to_dict(), report.to_dict()
+    assert first == second
+    first["options"].clear()
+    first["roi"]["vertices"][0][0].clear()
+    assert report.to_dict() == second
+
+
 def test_the_report_is_plain_json_and_says_what_ran(networks, rng):
     import json
 

@@ -174,6 +174,24 @@ def test_a_plane_that_is_none_is_named(tmp_path, plane):
         read_roi(geojson(tmp_path / "a.geojson", plane))
 
 
+def test_axes_of_a_table_are_called_as_the_user_knows_them(tmp_path, rng, invert):
+    """Those of the image where they are its own, else as the table's columns."""
+    lines = ["index,shape-type,vertex-index,axis-0,axis-1,axis-2,axis-3"]
+    for number, (t, z) in enumerate([(1, 0), (1, 2), (0, 1)]):
+        corners = [(3, 4), (3, 9), (8, 9), (8, 4)]
+        lines += [f"{number},polygon,{i},{t},{z},{y},{x}" for i, (y, x) in enumerate(corners)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines))
+    stack = rng.integers(0, 256, (2, 2, *SHAPE), dtype=np.uint8)
+    found, (beyond,) = planes_that_change(stack, invert, path, "TZYX")
+    assert found == [(0, 1), (1, 0)]
+    assert "(T=1 Z=2; it has T 0 to 1, Z 0 to 1)" in beyond
+    deeper = rng.integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    found, warnings = planes_that_change(deeper, invert, path, "ZYX")
+    assert found == [(0,), (1,), (2,)]
+    assert any("along axis-0, which the image does not have" in said for said in warnings)
+
+
 @pytest.mark.parametrize("name", ["a.zip", "a.geojson", "a.json", "a.csv"])
 def test_every_writer_keeps_planes(tmp_path, rng, invert, name):
     image = rng.integers(0, 256, (3, 4, *SHAPE), dtype=np.uint8)

@@ -296,15 +296,17 @@ class _Axes:
                 "taken for it."
             ] += 1
             return {only: tuple(i for i in given if i < self._lengths[only])}
-        unknown[f"ROIs say their place along {axis}, which the image does not have; it was "
-                "ignored."] += 1  # fmt: skip
+        unknown[f"ROIs say their place along {_column(axis, planes)}, which the image does not "
+                "have; it was ignored."] += 1  # fmt: skip
         return {}
 
     def beyond(self, planes: Planes) -> str:
         """Return the place of an ROI that lies beyond the stack, such as "Z=8"."""
+        letters = self._counted_from_last(sum(axis.startswith("-") for axis in planes))
         words = []
         for axis, given in planes.items():
-            words.append(f"{axis}={', '.join(map(str, given))}")
+            name = letters.get(axis) or _column(axis, planes)
+            words.append(f"{name}={', '.join(map(str, given))}")
         return " ".join(words)
 
     @property
@@ -354,6 +356,14 @@ def _one_channel(placed: Sequence[PlacedRoi]) -> list[str]:
         f"{len(found)} of {len(placed)} ROIs count for some channels alone (C={channels}); they "
         "leave the others as they are."
     ]
+
+
+def _column(axis: str, planes: Planes) -> str:
+    """Return an axis as users know it: one counted from the last as napari's tables call it."""
+    if not axis.startswith("-"):
+        return axis
+    first = min(int(name) for name in planes if name.startswith("-"))
+    return f"axis-{int(axis) - first}"
 
 
 def _beyond(beyond: Sequence[str], count: int, axes: _Axes) -> list[str]:

@@ -19,7 +19,7 @@ import platformdirs
 from napari_microenhance.errors import FileMissingError, ModelError
 from napari_microenhance.unfinished import noted
 
-__all__ = ["Package", "open_package", "safe_extract", "sha256_of"]
+__all__ = ["Package", "open_package", "sha256_of"]
 
 BYTES_MOST: Final = 8 << 30
 """Of all members together, unpacked."""
@@ -204,23 +204,6 @@ def open_package(path: str | os.PathLike[str]) -> Package:
         It says what is raised.
     """
     return Package(Path(path))
-
-
-def safe_extract(path: str | os.PathLike[str], *names: str) -> tuple[Path, ...]:
-    """Return the paths of the named files of a zip or folder.
-
-    Parameters
-    ----------
-    path : str or path
-    *names : str
-
-    Returns
-    -------
-    tuple of Path
-        `Package.extract` says what is raised.
-    """
-    package = open_package(path)
-    return tuple(package.extract(name) for name in names)
 
 
 def cache_folder(sha256: str) -> Path:

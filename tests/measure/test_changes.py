@@ -28,8 +28,16 @@ from napari_microenhance.measure.histograms import common_edges, histogram
 from napari_microenhance.measure.metrics import noise
 from napari_microenhance.measure.parts import Parts
 from napari_microenhance.measure.profiles import line_profile, sample_line
+from napari_microenhance.records.inputs import parts_of
 
 SSIM = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+
+
+def parts_in(roi, shape: tuple[int, ...] | None = None) -> Parts:
+    """Return the parts of a mask, or of polygons in an image of a shape."""
+    shape = roi.shape if shape is None else shape
+    found, _ = parts_of(roi, Source(np.zeros(shape, np.uint8), "ZYX"[-len(shape) :]))
+    return found
 
 
 def pair(rng, shape=(120, 150), dtype=np.uint8):
@@ -93,7 +101,7 @@ def test_the_figures_of_a_region_count_its_pixels_alone(rng):
     mask = np.zeros(before.shape, bool)
     mask[20:60, 30:50] = True
     mask[0:30, 100:140] = True
-    found = compare_images(Source(before), Source(after), Parts.of_mask(mask))
+    found = compare_images(Source(before), Source(after), parts_in(mask))
     similar = metrics.structural_similarity(before, after, full=True, **SSIM)[1]
     inner = np.zeros_like(mask)
     inner[5:-5, 5:-5] = True
@@ -125,7 +133,7 @@ def test_what_differs_outside_the_region_is_counted(rng):
     mask = np.zeros(before.shape, bool)
     mask[20:60, 30:50] = True
     result = np.where(mask, after, before)
-    parts = Parts.of_mask(mask)
+    parts = parts_in(mask)
     assert compare_images(Source(before), Source(result), parts).different_outside == 0
     result[0, 0] ^= 1
     result[100, 100] ^= 1
@@ -200,7 +208,7 @@ def test_a_region_of_a_volume_counts_in_its_own_planes(rng):
     before, after = pair(rng, (4, 50, 60))
     mask = np.zeros(before.shape, bool)
     mask[1:3, 10:30, 20:40] = True
-    found = compare_images(Source(before, "ZYX"), Source(after, "ZYX"), Parts.of_mask(mask))
+    found = compare_images(Source(before, "ZYX"), Source(after, "ZYX"), parts_in(mask))
     assert [plane.name for plane in found.planes] == ["Z=1", "Z=2"]
     assert found.total.mean_after == pytest.approx(after[mask].mean())
     assert found.total.pixels == mask.sum()
@@ -214,7 +222,7 @@ def test_a_finer_result_is_compared_with_repeated_pixels(rng, factor):
     after = np.clip(repeated + rng.normal(0, 9, repeated.shape), 0, 255).astype(np.uint8)
     mask = np.zeros(before.shape, bool)
     mask[10:30, 12:33] = True
-    found = compare_images(Source(before), Source(after), Parts.of_mask(mask))
+    found = compare_images(Source(before), Source(after), parts_in(mask))
     inside = mask.repeat(factor, 0).repeat(factor, 1)
     assert found.scale == factor
     assert found.total.pixels == inside.sum()
@@ -253,7 +261,7 @@ def test_polygons_and_labels_are_parts_of_their_own(rng):
         np.array([[30, 10], [30, 90], [60, 90]]),
     ]
     beside = np.array([[500, 500], [500, 510], [510, 510]])
-    parts = Parts.of_polygons([*boxes, beside], before.shape)
+    parts = parts_in([*boxes, beside], before.shape)
     found = compare_images(Source(before), Source(after), parts)
     assert [part.name for part in found.parts] == ["1", "2"]
     assert found.parts[0].figures.pixels == 40 * 20
@@ -263,7 +271,7 @@ def test_polygons_and_labels_are_parts_of_their_own(rng):
     labels[10:20, 10:30] = 7
     labels[50:60, 10:30] = 300
     labels[70:75, 10:30] = 7
-    found = compare_images(Source(before), Source(after), Parts.of_mask(labels))
+    found = compare_images(Source(before), Source(after), parts_in(labels))
     assert [(p.name, p.figures.pixels) for p in found.parts] == [("7", 300), ("300", 200)]
 
 
@@ -276,7 +284,7 @@ def test_the_parts_of_a_mask_are_the_mask(data):
     mask = np.array(bits).reshape(shape)
     if not mask.any():
         mask[0, 0] = True
-    parts = Parts.of_mask(mask)
+    parts = parts_in(mask)
     everything = tuple((0, n) for n in shape)
     pieces = [part.region.footprint.crop(everything) for part in parts.each]
     np.testing.assert_array_equal(np.sum(pieces, axis=0), mask)
@@ -293,7 +301,7 @@ def test_the_parts_of_a_mask_are_the_mask(data):
 def test_parts_grow_as_the_region_of_a_run_does():
     mask = np.zeros((30, 30), bool)
     mask[10, 10] = mask[20, 20] = True
-    grown = Parts.of_mask(mask).dilated(2)
+    grown = parts_in(mask).dilated(2)
     assert grown.whole.pixels == 50
     assert [part.region.pixels for part in grown.each] == [25, 25]
 
@@ -380,7 +388,7 @@ def test_the_table_has_a_row_for_each_region_and_plane(rng):
     before, after = pair(rng, (2, 60, 70))
     labels = np.zeros((60, 70), int)
     labels[5:30, 5:30], labels[40:44, 40:44] = 1, 2
-    parts = Parts.of_mask(labels)
+    parts = parts_in(labels)
     found = compare_images(Source(before, "ZYX"), Source(after, "ZYX"), parts)
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
     assert [(row["region"], row["name"]) for row in rows] == [
@@ -448,6 +456,6 @@ def test_nan_outside_the_region_is_nothing_that_changed(rng):
     before[40, 40] = np.nan
     mask = np.zeros(before.shape, bool)
     mask[20:38, 20:38] = True
-    found = compare_images(Source(before), Source(before.copy()), Parts.of_mask(mask))
+    found = compare_images(Source(before), Source(before.copy()), parts_in(mask))
     assert found.different_outside == 0
     assert found.total.ssim == pytest.approx(1)

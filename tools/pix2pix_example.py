@@ -1,8 +1,8 @@
-"""Train pix2pix on two folders, with frozen and with instance norms: python benchmarks/pix2pix.py
+"""Train pix2pix on two folders, with frozen and instance norms: python tools/pix2pix_example.py
 
-Needs the extra `train`. Takes simulated fields in uneven light as one folder and the same fields as
-a perfect microscope shows them as the other, trains the template's network on them twice, exports it,
-enhances a region of a larger image, and prints what docs/pix2pix.md says.
+Needs the extra `train`. One folder holds simulated fields in uneven light, the other the same fields
+as a perfect microscope shows them. The template's network is trained on them twice and exported, and
+a region of a larger image enhanced; what is printed stands in docs/pix2pix.md.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Train pix2pix on two folders, with frozen and instance norms: python tools/pix2pix_example.py
 
-Needs the extra `train`. One folder holds simulated fields in uneven light, the other the same fields
-as a perfect microscope shows them. The template's network is trained on them twice and exported, and
-a region of a larger image enhanced; what is printed stands in docs/pix2pix.md.
+Needs the extra `train`. One folder holds simulated fields in uneven light, the other the same
+fields as a perfect microscope shows them. The template's network is trained on them twice and
+exported, and a region of a larger image enhanced; what is printed stands in docs/pix2pix.md.
 """
 
 import argparse

@@ -160,6 +160,14 @@ def test_a_plateau_is_said_with_its_value(tmp_path, rng, kind, dtype):
     assert "half precision (use the float32 file)" in told.text
 
 
+def test_a_level_beside_a_few_bright_spots_is_no_jump():
+    """0.1 % of spots lift the mean, not the ends, of an even ground."""
+    spots = Likeness(low=100.0, high=100.0, level_before=102.4, level_after=104.9)
+    assert cautions_of(spots, ModelSpec(name="denoiser")) == ()
+    even = Likeness(low=100.0, high=100.0, level_before=100.0, level_after=104.9)
+    assert [c.name for c in cautions_of(even, ModelSpec(name="denoiser"))] == ["level-jump"]
+
+
 def test_a_plateau_that_the_image_has_too_is_none(tmp_path, rng):
     image = np.clip(field(rng, noise=0.01), 0, 0.4)
     assert (image == 0.4).mean() > 0.02

@@ -224,3 +224,11 @@ def test_a_finite_network_has_no_statistics(tmp_path, rng):
     plan = enhance(rng.random((64, 64), np.float32), model).report.to_dict()["plan"]
     assert plan["statistics"] is None
     assert model.spec.coupling == ""
+
+
+@pytest.mark.parametrize("tile", [48, 64, 100])
+def test_a_tile_is_no_longer_than_asked_halos_included(tile, opened, rng):
+    _, model = opened("spelt_out")
+    how = Options(intensity="none", tile=tile)
+    plan = enhance(rng.random((150, 203), np.float32), model, options=how).report.plan
+    assert max(plan["tile_shape"]) <= tile

@@ -8,7 +8,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from napari_microenhance.engine.probing.opening import Opened, open_network
 from napari_microenhance.engine.runtime.classes import Activation, missing_activation
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import ModelSpec
-from napari_microenhance.errors import ModelLimitError
+from napari_microenhance.errors import MemoryBudgetError, ModelLimitError
 
 __all__ = ["EDITION", "Probed", "probe"]
 
@@ -126,10 +125,19 @@ def _working_memory(session: Session, spec: ModelSpec) -> float:
     affordable = int(MEMORY_PROBE_SECONDS / max(per_pixel, 1e-9))
     pixels = min(MEMORY_PROBE_PX, max(MEMORY_PROBE_LEAST_PX, affordable))
     edge = int(pixels ** (1 / len(spec.size)))
-    shape = [rule.round_up(edge) for rule in spec.size]
-    image = np.zeros((spec.channels_in, *shape), np.float32)
     before = _resident()
-    # A limit that is passed is one more measurement.
-    with suppress(ModelLimitError):
-        try_run(session, spec, image)
+    while True:
+        shape = [rule.round_up(edge) for rule in spec.size]
+        image = np.zeros((spec.channels_in, *shape), np.float32)
+        try:
+            try_run(session, spec, image)
+        except ModelLimitError:
+            break  # a limit that is passed is one more measurement
+        except MemoryBudgetError:
+            # Attention takes the square of the pixels, so a smaller image may well fit.
+            if edge < SPEED_PROBE_EDGE:
+                raise
+            edge //= 2
+        else:
+            break
     return (_resident() - before) / math.prod(shape)

@@ -12,6 +12,7 @@ from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.statistics.coupled import CoupledNetwork
 from napari_microenhance.engine.statistics.coupled_feed import core_of
+from napari_microenhance.engine.statistics.cutting import Cut
 from napari_microenhance.engine.statistics.group_tiles import GroupPlan, GroupTile, plan_region
 from napari_microenhance.engine.statistics.keeping import Keeping, keeping_for
 from napari_microenhance.engine.tiles.tiling import Plan, Tile
@@ -112,7 +113,7 @@ def lay_out(
     cut = model.cut_for(image, keep=keeping.place != "nowhere")
     core = core_of(cut, cut.groups[-1], image, keeping)
     if options.tile != "auto":
-        core = (int(options.tile), int(options.tile))
+        core = _kept_of(cut, image, int(options.tile), model)
         keeping = dataclasses.replace(keeping, core=core)
 
     def shrunk(cell: tuple[Pair, Pair]) -> tuple[Pair, Pair] | None:
@@ -147,6 +148,16 @@ def lay_out(
         last=last,
         plan=Plan(tiles, "crop", halo, region.box, spec.ratio),
     )
+
+
+def _kept_of(cut: Cut, image: Pair, tile: int, model: CoupledNetwork) -> Pair:
+    """Return what tiles of the last group keep, so that they read so many px, halos included."""
+    tried = plan_region(cut, image, (tile, tile), model.aligned, lambda cell: cell).tiles
+    halos = [
+        max(part.read[1] - part.read[0] - (part.keep[1] - part.keep[0]) for part in parts)
+        for parts in ([t.rows for t in tried], [t.columns for t in tried])
+    ]
+    return max(1, tile - halos[0]), max(1, tile - halos[1])
 
 
 def _domain(model: CoupledNetwork, region: Region, statistics: str) -> Box:

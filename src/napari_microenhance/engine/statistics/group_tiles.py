@@ -103,7 +103,7 @@ def plan_group(
     image : tuple of int
         Rows, columns, px.
     core : tuple of int
-        Rows, columns that a tile keeps, px, at least; rounded up to whole elements.
+        Rows, columns that a tile keeps, px, at most; rounded up to whole elements.
     aligned : AxesOfTensors
         Of images whose sizes every stride divides: what a tile inside the image is like.
     within : iterable of Box, optional
@@ -199,7 +199,7 @@ class _Stretch:
         """Return kept stretches that partition this axis, of even length."""
         least = math.ceil(LEAST_ELEMENTS / self._coarsest)
         core = max(core, least, self._unit)
-        count = max(1, self._pixels // core)
+        count = -(-self._pixels // core)
         length = -(-self._pixels // count)
         length = -(-length // self._unit) * self._unit
         starts = list(range(0, self._pixels, length))

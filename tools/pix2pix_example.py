@@ -124,7 +124,8 @@ def main() -> None:
             region = enhance(image, model, roi=roi, options=floats)
             inside = region.pixels != image
             expected = one_call(model, image)
-            blended = enhance(image, model, options=Options(dtype="float32", statistics="tile"))
+            apart = Options(dtype="float32", statistics="tile", tile=256)
+            blended = enhance(image, model, options=apart)
             print(f"{norm} norm: radius {model.spec.radius}, statistics {plan['statistics']}")
             print(f"  enhanced: {psnr(np.clip(whole.pixels, 0, 255), truth):.2f} dB")
             print(

@@ -265,12 +265,13 @@ def test_tiles_have_the_size_they_had_whatever_memory_is_free(tmp_path, rng, mon
     image = rng.random((700, 700), np.float32)
     model = load_model(toys.instance_norm(tmp_path / "norm.onnx"))
     few = 40_000_000
+    apart = Options(statistics="tile")
     monkeypatch.setattr(engine_run, "memory_budget", lambda options: _budget(options, few))
-    first = enhance(image, model)
+    first = enhance(image, model, options=apart)
     assert first.report.options["memory"] == "auto"
     assert first.report.plan["tiles"] > 1
     monkeypatch.undo()
-    assert enhance(image, model).report.plan["tiles"] == 1
+    assert enhance(image, model, options=apart).report.plan["tiles"] == 1
     again = rerun(first.report, image, model)
     assert again.report.plan["tiles"] == first.report.plan["tiles"]
     assert again.report.rerun["identical"]

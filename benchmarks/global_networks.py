@@ -3,7 +3,7 @@
 Each network is run by the engine and in one call of onnxruntime on the whole image, in turns: how
 far the two are apart, how long the engine takes beside that call, and what memory each adds, with
 plenty of it and with a quarter of what the call takes. `--large` takes the generator of pix2pix
-(64 channels, 6 levels) over a 4096 x 4096 image.
+(64 channels, 8 levels) over a 4096 x 4096 image.
 """
 
 import argparse
@@ -149,12 +149,12 @@ def work(path: Path, edge: int, *, call: bool = False, memory: int | None = None
 
 def large(folder: Path, edge: int, budget: int) -> None:
     """Print what the generator of pix2pix takes over a large image."""
-    path = coupled.pix2pix(folder / "pix2pix.onnx", width=64, depth=6)
+    path = coupled.pix2pix(folder / "pix2pix.onnx", width=64, depth=8)
     started = time.perf_counter()
     added = peak_of(work(path, edge, memory=budget))
     seconds = time.perf_counter() - started
     quarter = peak_of(work(path, edge // 2, call=True))
-    print(f"pix2pix, 64 channels, 6 levels, {edge} x {edge}: memory={budget / 1e9:.1f} GB")
+    print(f"pix2pix, 64 channels, 8 levels, {edge} x {edge}: memory={budget / 1e9:.1f} GB")
     print(f"  added by the run: {added / 1e9:.2f} GB, {seconds:.0f} s with opening")
     print(f"  one call on a quarter of it adds {quarter / 1e9:.2f} GB, so about")
     print(f"  {4 * quarter / 1e9:.1f} GB on all of it")

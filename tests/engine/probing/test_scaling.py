@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import coupled
 import toys
 from napari_microenhance import Options, enhance, load_model
 from napari_microenhance.engine.source import reflect
@@ -80,3 +81,10 @@ def test_colour_networks_that_crop_and_enlarge_tile_exactly(tmp_path, rng):
         result = enhance(image, network, options=Options(intensity="none", tile=tile))
         np.testing.assert_allclose(result.pixels, wanted, atol=1e-5)
         assert (result.report.tile_mismatch or 0) <= 1e-5
+
+
+def test_a_network_that_takes_only_multiples_of_256_is_measured(tmp_path):
+    model = load_model(coupled.pix2pix(tmp_path / "net.onnx", width=4, depth=8))
+    assert model.spec.scale == 1
+    assert {(rule.minimum, rule.step) for rule in model.spec.size} == {(256, 256)}
+    assert model.spec.coupling == "numbers", model.spec.coupling_note

@@ -18,7 +18,7 @@ from napari_microenhance.errors import ModelError, ModelLimitError
 
 __all__ = ["scale_and_loss"]
 
-LONGER: Final = (8, 16, 32, 48, 40, 36, 28, 64, *range(1, 32))
+LONGER: Final = (8, 16, 32, 48, 40, 36, 28, 64, *range(1, 32), 128, 256)
 """How much longer a second size is, px; those with many divisors are seldom refused."""
 
 SCALES: Final = tuple(map(Fraction, ("1", "2", "3", "4", "8", "1/2", "1/4", "1/8", "1/3")))

@@ -173,6 +173,17 @@ def test_white_around_the_region_is_what_the_network_is_given(opened, rng):
     assert np.abs(found - expected).max() <= 1e-4 * np.ptp(expected)
 
 
+def test_numbers_of_one_region_in_white_are_not_those_of_another(opened, rng):
+    _, model = opened("group_norm")
+    image = rng.random((150, 203), np.float32)
+    how = Options(intensity="none", context="white")
+    for row in range(10, 90, 10):
+        roi = [np.array([(row, 20.0), (row, 120), (row + 40, 120), (row + 40, 20)])]
+        known = enhance(image, model, roi=roi, options=how).patch
+        model.coupled_for(how).known.clear()
+        np.testing.assert_array_equal(enhance(image, model, roi=roi, options=how).patch, known)
+
+
 def test_a_run_is_repeated_to_the_bit(opened, rng):
     _, model = opened("nafnet")
     image = rng.random((150, 160), np.float32)

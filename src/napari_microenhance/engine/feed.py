@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from napari_microenhance.errors import ModelError
 from napari_microenhance.types import Box
 
 __all__ = ["Feed", "Lane"]
+
+ResultT = TypeVar("ResultT")
 
 POLL_SECONDS = 0.02
 """How often the caller is asked whether to stop while a network call is in flight."""
@@ -135,7 +137,7 @@ class Feed:
         submit(AHEAD)
         while waiting:
             lane, group, future = waiting.popleft()
-            outputs = _wait(future, check_stop)
+            outputs = waited(future, check_stop)
             submit(1)
             for index, output in zip(group, outputs, strict=True):
                 yield lane, index, output
@@ -199,7 +201,7 @@ class Feed:
         return seen if lane.steps is None else lane.steps.before.apply(seen)
 
 
-def _wait(future: "Future[FloatArray]", check_stop: Callable[[], None]) -> FloatArray:
+def waited(future: Future[ResultT], check_stop: Callable[[], None]) -> ResultT:
     """Return a future's result, asking all the while whether to stop."""
     while True:
         check_stop()

@@ -274,6 +274,12 @@ class Region:
         distance = distance_transform_edt(inside)[tuple(slice(1, -1) for _ in self.box)]
         return np.asarray(np.minimum(1, distance / (feather + 1)), np.float32)
 
+    @cached_property
+    def digest(self) -> str:
+        """What tells it from regions of other pixels: a SHA-256 of its box and what lies in it."""
+        inside = np.packbits(self.crop(self.box)).tobytes()
+        return hashlib.sha256(repr((self.shape, self.box)).encode() + inside).hexdigest()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the region as plain JSON: polygons where it has them, else runs.
 

@@ -54,6 +54,10 @@ class KnownNumbers:
             self._kept.move_to_end(key)
         return found
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._kept.clear()
+
     def keep(self, key: Hashable, numbers: Numbers) -> None:
         """Keep the numbers of an image."""
         self._kept[key] = numbers

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.feed import waited
 from napari_microenhance.engine.runtime.tensors import to_images
 from napari_microenhance.engine.statistics.coupled import CoupledNetwork, Numbers
 from napari_microenhance.engine.statistics.cutting import Cut, Group
@@ -30,7 +30,6 @@ __all__ = ["TOLERANCE", "CoupledFeed"]
 TOLERANCE = 5e-5
 """Of the range of the answer: what groups may differ from one call on a small image."""
 
-POLL_SECONDS = 0.02
 Array = npt.NDArray[Any]
 Box = tuple[tuple[int, int], tuple[int, int]]
 
@@ -173,17 +172,17 @@ class CoupledFeed:
 
     def _tiles(
         self, index: int, plan: GroupPlan, check_stop: Callable[[], None]
-    ) -> Iterator[tuple[GroupTile, Mapping[str, Array]]]:
+    ) -> Iterator[tuple[GroupTile, dict[str, Array]]]:
         """Yield tiles with their kept tensors; the next is in the network meanwhile."""
         running: tuple[GroupTile, Future[dict[str, Array]]] | None = None
         for tile in plan.tiles:
             given = self._network.given(index, tile, self._read)
             following = (tile, self._pool.submit(self._network.run_tile, index, tile, given))
             if running is not None:
-                yield running[0], _wait(running[1], check_stop)
+                yield running[0], waited(running[1], check_stop)
             running = following
         if running is not None:
-            yield running[0], _wait(running[1], check_stop)
+            yield running[0], waited(running[1], check_stop)
 
     def box_of(self, tile: GroupTile) -> tuple[slice, slice]:
         """Return where a tile's output lies in that of the whole image: rows, columns."""
@@ -215,14 +214,6 @@ def core_of(cut: Cut, group: Group, image: tuple[int, int], keeping: Keeping) ->
         return max(1, int(area / image[1])), image[1]
     edge = max(1, int(math.sqrt(area)))
     return edge, edge
-
-
-def _wait(future: "Future[dict[str, Array]]", check_stop: Callable[[], None]) -> dict[str, Array]:
-    """Return a future's result, asking all the while whether to stop."""
-    while True:
-        check_stop()
-        with suppress(TimeoutError):
-            return future.result(timeout=POLL_SECONDS)
 
 
 def check_groups(model: CoupledNetwork) -> float:

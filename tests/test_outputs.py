@@ -49,13 +49,13 @@ def test_what_is_not_there_is_free(tmp_path):
 
 
 def test_a_file_goes_only_when_asked(tmp_path, file):
-    with pytest.raises(OutputError, match=r"OUT exists already .* or overwrite=True to replace"):
+    with pytest.raises(OutputError, match=r"OUT already exists .* or overwrite=True to replace"):
         guard_output(file, overwrite=False)
     with pytest.raises(OutputError, match=r"--report exists .* or --overwrite to replace"):
         guard_output(file, overwrite=False, name="--report", option="--overwrite")
     guard_output(file, overwrite=True)
     (tmp_path / "link.tif").symlink_to(file)
-    refused(tmp_path / "link.tif", "exists already", overwrite=False)
+    refused(tmp_path / "link.tif", "already exists", overwrite=False)
 
 
 def test_a_link_to_nothing_is_free(tmp_path):
@@ -68,8 +68,8 @@ def test_only_our_own_stores_go(tmp_path):
     assert is_own_store(own)
     assert not is_own_store(other)
     guard_output(own, overwrite=True)
-    refused(own, "exists already", overwrite=False)
-    refused(other, "was not written here")
+    refused(own, "already exists", overwrite=False)
+    refused(other, "was not written by this program")
     refused(tmp_path, "is a folder")
     (tmp_path / "empty.zarr").mkdir()
     refused(tmp_path / "empty.zarr", "is a folder")
@@ -80,14 +80,14 @@ def test_damaged_metadata_are_not_ours(tmp_path, text):
     folder = store(tmp_path / "x.zarr")
     (folder / "zarr.json").write_text(text)
     assert not is_own_store(folder)
-    refused(folder, "was not written here")
+    refused(folder, "was not written by this program")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 def test_devices_and_pipes_are_never_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe.tif")
-    refused(tmp_path / "pipe.tif", "no ordinary file")
-    refused(Path(os.devnull), "no ordinary file")
+    refused(tmp_path / "pipe.tif", "not an ordinary file")
+    refused(Path(os.devnull), "not an ordinary file")
 
 
 # --- inputs ----------------------------------------------------------------------

@@ -106,11 +106,11 @@ def kind_of(path: Path, *, error: type[MicroEnhanceError]) -> Kind:
             f"{path} does not exist; check the name and the folder."
         ) from missing
     except IsADirectoryError as folder:
-        raise error(f"{path} is a folder; give a file in it.") from folder
+        raise error(f"{path} is a folder; choose a file in it.") from folder
     except (OSError, ValueError) as problem:
         raise error(f"{path} cannot be opened: {reason(problem)}.") from problem
     if not head:
-        raise error(f"{path} is empty (0 bytes); make or copy it again.")
+        raise error(f"{path} is empty (0 bytes); copy it again.")
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
@@ -213,8 +213,8 @@ def check_room(path: Path, size: int) -> None:
     free = psutil.virtual_memory().available
     if size > free:
         raise ImageError(
-            f"{path} holds {size / 2**30:.1f} GiB of pixels, but {free / 2**30:.1f} GiB of memory "
-            "are free; cut a part out of it."
+            f"{path} holds {size / 2**30:.1f} GiB of pixels, but only {free / 2**30:.1f} GiB "
+            "of memory are free; crop it first."
         )
 
 
@@ -234,13 +234,13 @@ def check_target(path: Path, *, folder: bool = False) -> None:
     """
     target = _real(path)
     if folder and target.exists() and not is_zarr(target):
-        raise OutputError(f"{path} exists and is no Zarr folder; give another name.")
+        raise OutputError(f"{path} exists and is not a Zarr folder; choose another name.")
     if target.is_dir() and not folder:
-        raise OutputError(f"{path} is a folder; give the name of a file in it.")
+        raise OutputError(f"{path} is a folder; choose a file name in it.")
     if target.exists() and not folder and not target.is_file():
-        raise OutputError(f"{path} is no ordinary file; give the name of another one.")
+        raise OutputError(f"{path} is not an ordinary file; choose another name.")
     if not target.parent.is_dir():
-        raise OutputError(f"The folder {target.parent} does not exist; make it first.")
+        raise OutputError(f"The folder {target.parent} does not exist; create it first.")
     # Asking the permission bits would be wrong on network drives and read-only
     # mounts; trying is the only answer that holds.
     handle, temporary = _open_beside(path, target)

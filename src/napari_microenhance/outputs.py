@@ -46,22 +46,22 @@ def guard_output(
     """
     real = Path(os.path.realpath(target))
     if real.is_dir() and not is_zarr(real):
-        raise OutputError(f"{name} is a folder ({target}); give another name.")
+        raise OutputError(f"{name} is a folder ({target}); choose another name.")
     guard_inputs(target, inputs or {}, name=name)
     if real.is_symlink():  # the real path of a loop is itself
-        raise OutputError(f"{name} is a link that leads nowhere ({target}); give another name.")
+        raise OutputError(f"{name} is a broken link ({target}); choose another name.")
     if not real.exists():
         return
     if real.is_dir() and not is_own_store(real):
         raise OutputError(
-            f"{name} exists and was not written here ({target}), so it is never replaced; "
-            "give another name."
+            f"{name} exists and was not written by this program ({target}), so it is never "
+            "replaced; choose another name."
         )
     if not real.is_dir() and not real.is_file():
-        raise OutputError(f"{name} is no ordinary file ({target}); give another name.")
+        raise OutputError(f"{name} is not an ordinary file ({target}); choose another name.")
     if not overwrite:
         raise OutputError(
-            f"{name} exists already ({target}); give another name, or {option} to replace it."
+            f"{name} already exists ({target}); choose another name, or {option} to replace it."
         )
 
 
@@ -87,16 +87,18 @@ def guard_inputs(target: Path, inputs: Mapping[str, Path | None], *, name: str =
             continue
         if _same(target, other):
             raise OutputError(
-                f"{name} is the same file as {other_name} ({target}); name another file."
+                f"{name} is the same file as {other_name} ({target}); choose another file."
             )
         if any(_same(place, target) for at in _places(other) for place in at.parents):
-            raise OutputError(f"{name} ({target}) holds {other_name} ({other}); name another file.")
+            raise OutputError(
+                f"{name} ({target}) contains {other_name} ({other}); choose another file."
+            )
         store = _store(other)
         if store.is_dir() and any(
             _same(place, store) for place in Path(os.path.realpath(target)).parents
         ):
             raise OutputError(
-                f"{name} ({target}) lies in {other_name} ({store}); name a file outside of it."
+                f"{name} ({target}) lies inside {other_name} ({store}); choose a file outside it."
             )
 
 

@@ -240,7 +240,7 @@ def test_unusable_inputs_are_one_line(tmp_path, image, roi, capfd):
     fails_with(capfd, ["enhance", image, out, "--axes", "QYX"], "QYX")
     fails_with(capfd, ["enhance", image, out, "--axes", "ZYX"], "ZYX")
     fails_with(capfd, ["enhance", image, out, "--roi", tmp_path / "no.json"], "does not exist")
-    fails_with(capfd, ["enhance", image, out, "--roi", tmp_path / "other.json"], "not of labelme")
+    fails_with(capfd, ["enhance", image, out, "--roi", tmp_path / "other.json"], "not labelme")
     fails_with(capfd, ["enhance", image, out, "--model", "no-such-model"], "no-such-model")
     fails_with(capfd, ["enhance", image, out, "--model", tmp_path / "empty.onnx"], "empty")
     fails_with(capfd, ["enhance", image, out, "--preset", "no-such-preset"], "no-such-preset")
@@ -265,7 +265,7 @@ def test_unusable_outputs_are_one_line_before_the_run(tmp_path, image, roi, capf
     fails_with(capfd, ["enhance", image, out, "--report", out], "--report is the same file as OUT")
     fails_with(capfd, ["enhance", image, out, "--report", image], "same file as IN")
     fails_with(capfd, ["enhance", image, out, "--report", tmp_path], "is a folder")
-    fails_with(capfd, ["enhance", image, tmp_path / "no" / "out.tif"], "make it first")
+    fails_with(capfd, ["enhance", image, tmp_path / "no" / "out.tif"], "create it first")
     fails_with(capfd, ["enhance", image, tmp_path], "is a folder")
     fails_with(capfd, ["enhance", image, tmp_path / "out.jpg"], "JPEG")
     fails_with(capfd, ["enhance", image, tmp_path / "out.zip"], ".zip")
@@ -426,7 +426,7 @@ def _without_qt(*_, **__):
 
 def test_demo_needs_a_folder_it_can_make(tmp_path, capfd):
     (tmp_path / "file").write_bytes(b"x")
-    fails_with(capfd, ["demo", "--out", tmp_path / "file"], "cannot be made")
+    fails_with(capfd, ["demo", "--out", tmp_path / "file"], "cannot be created")
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def test_the_table_can_be_read(files, capsys):
     assert [line.split()[0] for line in lines[1:4]] == ["total", "part", "part"]
     assert "1,500" in lines[1]
     assert "by more than 3 times the noise" in lines[4]
-    assert lines[5] == "outside the region: 0 px differ"
+    assert lines[5] == "outside the ROI: 0 px differ"
     assert max(map(len, lines)) < 130
 
 
@@ -192,9 +192,9 @@ def test_remarks_on_the_region_are_passed_on(files, capsys):
         (("a.png", "b.tif", "--roi", "nothing.json"), "does not exist"),
         (("a.png", "b.tif", "--planes", "3"), "planes=3 does not exist"),
         (("a.png", "b.tif", "--planes", "x"), "not understood"),
-        (("a.png", "b.tif", "--line", "1,2,3"), "give Y,X,Y,X"),
+        (("a.png", "b.tif", "--line", "1,2,3"), "use Y,X,Y,X"),
         (("a.png", "b.tif", "--line", "1,2,1,2"), "has no length"),
-        (("a.png", "b.tif", "--plot", "b.jpg"), "is no .png"),
+        (("a.png", "b.tif", "--plot", "b.jpg"), "is not a .png"),
         (("a.png", "b.tif", "--plot", "a.png"), "same file as A"),
         (("a.png", "b.tif", "--plot", "no/such/folder.png"), "does not exist"),
         (("a.png",), "B"),

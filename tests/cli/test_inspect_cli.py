@@ -98,7 +98,7 @@ def test_one_screen_of_words(tmp_path, capfd):
         "1 channel of float32, 0 to 1, as NCYX",
         "2 times the size",
         "any",
-        "2 px, so a halo of 2 px",
+        "2 px, halo 2 px",
         "of each is kept",
         "cpu (onnxruntime",
         "bytes per px",
@@ -148,7 +148,10 @@ def test_ranges_order_and_further_channels_as_json(tmp_path, capfd):
         (lambda p: toys.plain(p, scalars=("sigma",)), "sigma = 0"),
         (lambda p: toys.plain(p, channels=3, nhwc=True), "3 channels of float32, 0 to 1, as NYXC"),
         (to_bytes, "of the same size, 0 to 255, as NCYX"),
-        (to_bytes, "Note       It takes 0 to 1 and gives 0 to 255, measured at 5 levels"),
+        (
+            to_bytes,
+            "Note             Input range 0 to 1, output range 0 to 255 (measured at 5 levels)",
+        ),
         (blue_first, "3 channels, blue first, of float32"),
         (with_noise_map, "4 channels (the last 1 no image) of float32"),
         (toys.pix2pix, "Caution    Its file does not say which values it wants"),
@@ -199,13 +202,13 @@ def test_a_provider_that_is_not_here_is_said(tmp_path, capfd):
     facts = inspected(capfd, toys.plain(tmp_path / "net.onnx"), "--provider", "coreml")
     assert facts["provider"]["asked"] == "coreml"
     assert facts["provider"]["got"] == "cpu"
-    assert "not available here" in facts["provider"]["remarks"][0]
+    assert "not available on this machine" in facts["provider"]["remarks"][0]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["missing.onnx"], "There is no network"),
+        (["missing.onnx"], "There is no model"),
         (["{net}", "--provider", "abacus"], "provider='abacus' is not one of"),
         (["{classifier}"], "classifier"),
         (["{text}", "--json"], "not an ONNX file"),

@@ -27,7 +27,7 @@ def test_a_run_says_records_and_silences_by_name(tmp_path, rng):
     narrow, seen = Options(halo=1, tile=32, value_range=(0, 1)), []
     said = enhance(image, path, options=narrow, on_progress=seen.append)
     sentence, clipped, *others = said.report.warnings
-    assert sentence.startswith("halo=1 px is smaller than the network's reach of 4 px")
+    assert sentence.startswith("halo=1 px is smaller than the model's receptive field of 4 px")
     assert [str(caution) for caution in seen[0].cautions] == [sentence]
     assert clipped.endswith("values were clipped to the range of uint8.")
     assert all(progress.cautions == () for progress in seen[1:])

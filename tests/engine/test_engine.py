@@ -357,7 +357,7 @@ BAD = [
     (np.array([["a"]]), {}, ImageError, "type"),
     (np.full((20, 20), np.nan), {}, ImageError, "400 NaN and 0 infinite"),
     (np.zeros((5, 6, 7)), {}, AxesError, "name its axes"),
-    (np.zeros((5, 6)), {"axes": "XY"}, AxesError, "needs Y and, after it, X"),
+    (np.zeros((5, 6)), {"axes": "XY"}, AxesError, "must contain Y and, after it, X"),
     (np.zeros((5, 6)), {"axes": "ZYX"}, AxesError, "names 3 axes, but the image has 2"),
     (np.zeros((5, 6)), {"axes": "YQ"}, AxesError, "unknown letter 'Q'"),
     (np.zeros((5, 6)), {"axes": "YY"}, AxesError, "twice"),
@@ -365,14 +365,14 @@ BAD = [
     (np.zeros((5, 6)), {"roi": np.ones((5, 6))}, RoiError, "boolean or whole numbers"),
     (np.zeros((5, 6)), {"roi": np.zeros((5, 6), int)}, RoiError, "selects no pixel"),
     (np.zeros((50, 60)), {"options": Options(tile=8)}, TilePlanError, "two halos of 4 px"),
-    (np.zeros((50, 60)), {"options": Options(memory=10)}, MemoryBudgetError, "may add only"),
+    (np.zeros((50, 60)), {"options": Options(memory=10)}, MemoryBudgetError, "may use only"),
     (
         np.zeros((50, 60)),
         {"options": Options(planes=(3,))},
         OptionsError,
         "planes=3 does not exist",
     ),
-    (np.zeros((5, 6, 3)), {"options": Options(colour="joint")}, ModelError, "needs a network of 3"),
+    (np.zeros((5, 6, 3)), {"options": Options(colour="joint")}, ModelError, "needs a model with 3"),
 ]
 
 
@@ -398,7 +398,7 @@ def test_nan_far_from_the_roi_stays_where_it_is(networks, rng):
 def test_a_network_that_gives_nan_is_said(tmp_path):
     g = toys.Graph(1)
     model = load_model(g.save(tmp_path / "log.onnx", g.node("Log", "x")))
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match="NaN or infinite"):
         enhance(np.zeros((30, 30), np.float32) - 1, model, options=PLAIN)
 
 

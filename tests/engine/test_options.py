@@ -36,8 +36,8 @@ def test_options_survive_json():
         ({"planes": (-1,)}, "from 0 on"),
         ({"threads": 0}, "threads=0"),
         ({"no_caution": "domain"}, "no_caution='domain' needs names"),
-        ({"no_caution": (3,)}, "3 is none"),
-        ({"no_caution": 3}, "no_caution=3 needs names"),
+        ({"no_caution": (3,)}, "3 is not one"),
+        ({"no_caution": 3}, "no_caution=3 must be names"),
     ],
 )
 def test_a_value_outside_its_range_is_named(values, words):

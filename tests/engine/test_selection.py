@@ -157,7 +157,7 @@ def test_chosen_planes_and_planes_of_regions_are_both_kept_to(rng, invert):
     found, result = changed(image, invert, rois, "ZYX", planes=(2, 3))
     assert np.flatnonzero(found.any(axis=(1, 2))).tolist() == [2]
     assert result.patch.shape == (1, 6, 6)
-    with pytest.raises(RoiError, match="other planes"):
+    with pytest.raises(RoiError, match="none of the planes"):
         changed(image, invert, rois, "ZYX", planes=(0,))
 
 
@@ -175,10 +175,10 @@ def test_a_white_page_shows_the_regions_of_each_plane(rng, invert):
     [
         ({"Q": 1}, "axis 'Q'"),
         ({"Z": -1}, "counted from 0"),
-        ({"Z": ()}, "one is needed"),
-        ({"Z": 1.5}, "no index"),
-        ({"Z": "a"}, "no index"),
-        (3, "no mapping"),
+        ({"Z": ()}, "one index is needed"),
+        ({"Z": 1.5}, "not an index"),
+        ({"Z": "a"}, "not an index"),
+        (3, "must be a mapping"),
     ],
 )
 def test_planes_that_are_not_understood(planes, words):

@@ -114,7 +114,7 @@ def test_a_small_region_of_a_large_image_is_said_with_its_cost(opened, rng):
     image = rng.random((400, 400), np.float32)
     square = np.array([(10.0, 10), (10, 40), (40, 40), (40, 10)])
     said = enhance(image, model, roi=[square], options=PLAIN).report.warnings
-    assert any("statistics=roi takes the box alone" in sentence for sentence in said)
+    assert any("statistics=roi uses the box alone" in sentence for sentence in said)
     for quiet in ({"statistics": "image"}, {"no_caution": ("whole-image",)}):
         how = Options(intensity="none", tile=64, **quiet)
         said = enhance(image, model, roi=[square], options=how).report.warnings

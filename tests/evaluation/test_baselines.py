@@ -87,7 +87,7 @@ def test_the_fitted_filter_finds_a_filter_and_beats_bicubic(picture):
 
 
 def test_otsu_finds_either_side(picture):
-    for condition, side in (("as it is", "above"), ("brightfield", "below")):
+    for condition, side in (("original", "above"), ("brightfield", "below")):
         bright = CleanPicture("squares", np.kron(np.eye(4), np.full((24, 24), 200)), None)
         bright = CleanPicture("squares", bright.pixels + 20, bright.pixels > 0)
         found = {t.condition: t for t in trials.foreground_trials(bright.scene(96))}

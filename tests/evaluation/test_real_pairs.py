@@ -71,7 +71,7 @@ def test_the_table_has_a_row_for_each_group_and_one_for_all(folder) -> None:
     table = pairs_table(score_pairs({"nothing": lambda image: image}, read_pairs_of(folder)))
     rows = [line.split(" | ") for line in table.splitlines()]
     assert [row[0].strip("| ") for row in rows] == [
-        "PSNR after a line / PSNR / SSIM", "---", "a (2)", "b (1)", "all (3)",
+        "PSNR after linear matching / PSNR / SSIM", "---", "a (2)", "b (1)", "all (3)",
     ]  # fmt: skip
     assert rows[0][1:] == ["input", BEST_BLUR, "nothing |"]
     assert rows[2][1] == rows[2][3].strip("| ")

@@ -42,9 +42,9 @@ def test_noise_is_not_clipped(rng):
 
 def test_limited_trials_hold_what_integers_can_hold(picture):
     trial_of = {t.condition: t for t in trials.trials_of("denoise", [picture], (96, 96))}
-    limited = [t for name, t in trial_of.items() if name.endswith(", limited")]
-    assert [t.noise.sigma for t in limited] == [0.03, 0.06, 0.12]
-    for trial in limited:
+    clipped = [t for name, t in trial_of.items() if name.endswith(", clipped")]
+    assert [t.noise.sigma for t in clipped] == [0.03, 0.06, 0.12]
+    for trial in clipped:
         for values in (trial.image, trial.truth):
             assert values.min() >= 0
             assert values.max() <= 1
@@ -54,7 +54,7 @@ def test_limited_trials_hold_what_integers_can_hold(picture):
 
 def test_limited_noise_stays_between_black_and_white(picture):
     found = {t.condition: t for t in trials.denoise_trials(picture.scene(64))}
-    trial = found["Gaussian 0.12, limited"]
+    trial = found["Gaussian 0.12, clipped"]
     assert (trial.image.min(), trial.image.max()) == (0, 1)
     assert trial.truth.min() >= 0
     assert trial.noise == trials.NOISES["Gaussian 0.12"]
@@ -97,8 +97,8 @@ def test_detail_trials_are_bytes_too_dark_and_too_bright(picture):
 def test_foreground_trials_need_a_foreground_and_begin_from_its_picture(picture):
     assert trials.trials_of("foreground", [CleanPicture("camera", CAMERA)], (64, 64)) == []
     found = {t.condition: t for t in trials.trials_of("foreground", [picture], (128, 128))}
-    assert list(found) == ["as it is", "dim", "uneven", "noisy", "brightfield"]
-    np.testing.assert_array_equal(found["as it is"].image, picture.scene(128).original)
+    assert list(found) == ["original", "dim", "uneven", "noisy", "brightfield"]
+    np.testing.assert_array_equal(found["original"].image, picture.scene(128).original)
     truth = picture.scene(128).image
     for condition, sign in (("dim", 1), ("noisy", 1), ("uneven", 1), ("brightfield", -1)):
         smooth = ndimage.gaussian_filter(found[condition].image.astype(float), 2)

@@ -426,10 +426,10 @@ def test_other_planes_and_numbers_are_refused():
     stack = np.zeros((3, 20, 20))
     with pytest.raises(ImageError, match="3 and 2 planes along Z"):
         whole(stack, stack[:2], "ZYX")
-    for planes, words in (([3], "planes=3 does not exist"), ([], "names none")):
+    for planes, words in (([3], "planes=3 does not exist"), ([], "is empty")):
         with pytest.raises(OptionsError, match=words):
             whole(stack, stack, "ZYX", planes=planes)
-    with pytest.raises(OptionsError, match="above zero"):
+    with pytest.raises(OptionsError, match="greater than zero"):
         whole(stack, stack, "ZYX", beyond=0)
 
 

@@ -17,8 +17,8 @@ from napari_microenhance.rois.region_of_interest import Roi
 
 NAMES = {
     "hardly its structure": "residual",
-    "is hardly like the image": "unlike",
-    "clipped to the ends": "clipped",
+    "hardly resembles the image": "unlike",
+    "clipped to the limits": "clipped",
     "exactly": "plateau",
     "mean level": "level",
 }
@@ -76,7 +76,7 @@ EXPORTS = {
     "too bright": lambda g, smooth: linear(g, smooth, 0.5, 0.5),
     "clipped within": lambda g, smooth: bounded(g, smooth, 0.35),
     "half": half,
-    "another picture": lambda g, _: waves(g),
+    "a different picture": lambda g, _: waves(g),
 }
 
 
@@ -142,7 +142,7 @@ def test_a_level_that_jumps_is_said_with_both_levels(tmp_path, rng):
     how = {"value_range": (0, 1), "output_range": (0, 1)}
     kinds, (text,) = said(image, network(tmp_path / "net.onnx", "too bright"), **how)
     assert kinds == ["level"]
-    assert f"went from {image.mean():,.4g} to " in text
+    assert f"changed from {image.mean():,.4g} to " in text
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def test_a_plateau_that_the_image_has_too_is_none(tmp_path, rng):
 
 def test_another_picture_is_said(tmp_path, rng):
     kinds, _ = said(
-        as_type(field(rng), np.float32), network(tmp_path / "n.onnx", "another picture")
+        as_type(field(rng), np.float32), network(tmp_path / "n.onnx", "a different picture")
     )
     assert "unlike" in kinds
 
@@ -185,7 +185,7 @@ def test_another_picture_is_said(tmp_path, rng):
 def test_a_network_that_changes_the_look_is_said_as_a_fact():
     found = Likeness(correlation=0.05, structure=0.1, grain=0.9, grain_kept=1.0, clipped=0.5)
     (fact,) = cautions_of(found, ModelSpec(name="style", units="relative"))
-    assert "changes the look" in fact.text
+    assert "changes the appearance" in fact.text
     assert "seems" not in fact.text
     (fault,) = cautions_of(found, ModelSpec(name="style"))
     assert "residual" in fault.text

@@ -482,4 +482,4 @@ def test_a_report_keeps_the_numbers_of_several_maps(tmp_path, rng):
     assert result.report.trust == {}
     assert dataclasses.replace(report, trust={}) == result.report
     for one in maps:
-        assert "cannot see" in one.reading or "no confidence" in one.reading
+        assert "cannot see" in one.reading or "not a confidence map" in one.reading

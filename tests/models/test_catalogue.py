@@ -67,7 +67,7 @@ def test_the_command_line_lists_them(yours):
     path = toys.plain(yours / "mine.onnx")
     runner = CliRunner()
     lines = runner.invoke(app, ["models"]).stdout.splitlines()
-    assert lines[-1] == "mine: Your own, mine.onnx."
+    assert lines[-1] == "mine: Your own model, mine.onnx."
     rows = json.loads(runner.invoke(app, ["models", "--json"]).stdout)
     assert rows[-1]["source"] == "user"
     assert rows[-1]["path"] == str(path)

@@ -104,7 +104,7 @@ def test_a_segmentation_gives_labels(tmp_path, rng, kind):
         ({"OutputShape": [2048, 2048, 1]}, "says 2 for the scale, but 1"),
         ({"InputShape": [9, 64, 64, 1]}, "says 3 for the number of axes, but 2"),
         ({"Classes": ["a", "b"]}, "says 2 for the number of classes, but 1"),
-        ({"MinOverlap": [2, 2]}, "1 px of border are enough, but the network reaches 2 px"),
+        ({"MinOverlap": [2, 2]}, "1 px of border are enough, but the receptive field is 2 px"),
     ],
 )
 def test_a_manifest_that_contradicts_its_network_is_told(tmp_path, nhwc, manifest, words):
@@ -118,7 +118,7 @@ def test_a_fixed_size_is_compared(tmp_path):
     wrong = {"InputShape": [64, 64, 1], "OutputShape": [64, 64, 1]}
     said = load_model(czann(tmp_path / "a.czann", network, wrong)).findings
     assert said == (
-        "Its manifest says 64 for the length along X, but 96 was measured and is used.",
+        "Its manifest states 64 for the length along X, but 96 was measured and is used.",
     )
     right = {"InputShape": [64, 96, 1], "OutputShape": [64, 96, 1]}
     assert load_model(czann(tmp_path / "b.czann", network, right)).findings == ()
@@ -172,25 +172,25 @@ def bomb(path, network):
 
 
 BAD = {
-    "a detector": (broken({"Type": "ObjectDetection"}), "finds boxes around objects"),
+    "a detector": (broken({"Type": "ObjectDetection"}), "detects boxes around objects"),
     "an instance segmentation": (
         broken({"Type": "MultiClassInstanceSegmentation"}),
-        "finds single objects",
+        "detects single objects",
     ),
-    "a classifier": (broken({"Type": "SingleClassClassification"}), "names whole images"),
+    "a classifier": (broken({"Type": "SingleClassClassification"}), "classifies whole images"),
     "an unknown type": (broken({"Type": "Magic"}), "'Magic'.*does something unknown"),
     "no shape": (broken({"InputShape": None}), "says None for InputShape"),
     "a shape of texts": (broken({"InputShape": ["a", 2, 3]}), "for InputShape"),
     "an empty axis": (broken({"OutputShape": [0, 0, 1]}), "for OutputShape"),
     "a strange overlap": (broken({"MinOverlap": [1.5]}), "for MinOverlap"),
     "no manifest": (without_manifest, "has no model.json"),
-    "no JSON": (with_text("{"), "not readable JSON"),
+    "no JSON": (with_text("{"), "not valid JSON"),
     "no object": (with_text("[1, 2]"), "does not say Type"),
-    "nested too deep": (with_text("[" * 100_000), "not readable JSON"),
+    "nested too deep": (with_text("[" * 100_000), "not valid JSON"),
     "no network": (without_network, "holds 0 networks"),
     "two networks": (two_networks, "holds 2 networks"),
     "a TensorFlow network": (tensorflow, "TensorFlow or PyTorch"),
-    "a zip slip": (climbing, "leads out of its own folder"),
+    "a zip slip": (climbing, "a path outside its own folder"),
     "a zip bomb": (bomb, "would unpack"),
     "no zip": (lambda path, _: path.write_bytes(b"x" * 99), "is not a zip file"),
     "another network": (lambda path, _: czann(path, path.parent / "text"), "not an ONNX file"),

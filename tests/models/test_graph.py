@@ -131,9 +131,9 @@ def test_normalising_over_channels_is_no_caution_where_the_reach_is_finite(tmp_p
     model = load_model(g.save(tmp_path / "a.onnx", g.conv(x, 4, 1)))
     assert model.spec.radius == 2
     assert model.findings == ()
-    assert [f.severity for f in model.details if "no pixel acts further than 2 px" in str(f)] == [
-        "info"
-    ]
+    assert [
+        f.severity for f in model.details if "its measured receptive field is only 2 px" in str(f)
+    ] == ["info"]
 
 
 def test_a_coupled_network_says_why_its_tiles_differ(tmp_path):
@@ -179,7 +179,7 @@ def test_what_was_left_on_is_a_caution_that_says_how_to_mend_it(tmp_path):
     g = toys.Graph(1)
     args = g.constant(np.float32(0.5)), g.constant(np.array(True))
     model = load_model(g.save(tmp_path / "a.onnx", g.node("Dropout", g.conv("x", 1, 1), *args)))
-    assert any("Dropout was left on" in s and "model.eval()" in s for s in model.findings)
+    assert any("Dropout is active" in s and "model.eval()" in s for s in model.findings)
 
 
 def test_parameters_are_counted_without_shapes_and_single_numbers(tmp_path):
@@ -294,8 +294,8 @@ REFUSED = {
         lambda p: write(p, [node("Magic", "x", "y", domain="evil")], domains=["evil"]),
         r"custom operators \(evil\.Magic\)",
     ),
-    "no opset": (lambda p: write(p, [node("Relu", "x", "y")], opset=0), "does not say its opset"),
-    "no operators": (lambda p: write(p, []), "holds no operators"),
+    "no opset": (lambda p: write(p, [node("Relu", "x", "y")], opset=0), "does not state its opset"),
+    "no operators": (lambda p: write(p, []), "contains no operators"),
     "a huge constant": (
         lambda p: write(
             p,
@@ -339,13 +339,13 @@ REFUSED = {
     ),
     "in a branch": (in_a_branch, "200000 x 200000"),
     "in a function": (in_a_function, "200000 x 200000"),
-    "many large constants": (many, "constants that its file does not hold"),
+    "many large constants": (many, "constants that its file does not contain"),
     "a sparse weight": (sparse, "200000 x 200000"),
-    "a hollow weight": (hollow, "should hold 200000 x 200000 numbers in 'w'"),
+    "a hollow weight": (hollow, "should contain 200000 x 200000 numbers in 'w'"),
     "weights outside": (lambda p: external(p, "../w.bin"), "outside its own folder"),
     "weights at the root": (lambda p: external(p, "/etc/passwd"), "outside its own folder"),
     "weights missing": (lambda p: external(p, "w.bin"), "'w.bin' beside it, which is missing"),
-    "weights cut short": (lambda p: external(p, "w.bin", write_it="w.bin"), "is cut short"),
+    "weights truncated": (lambda p: external(p, "w.bin", write_it="w.bin"), "is truncated"),
     "weights nowhere": (lambda p: external(p, ""), "outside its own folder"),
     "a strange entry": (
         lambda p: external(p, "w.bin", length="many", write_it="w.bin"),
@@ -378,7 +378,7 @@ def test_what_is_refused_in_one_sentence(tmp_path, case, monkeypatch):
         load_model(folder / "net.onnx")
     sentence = str(caught.value)
     assert "\n" not in sentence
-    assert "The network net " in sentence
+    assert "The model net " in sentence
     assert str(tmp_path) not in sentence
 
 

@@ -90,14 +90,14 @@ def zipped(path):
             "git-lfs pointer",
         ),
         (lambda p: p.write_text("\n<!DOCTYPE html><html></html>"), "web page"),
-        (lambda p: p.write_bytes(b"12345678901234567890"), "cut short"),
+        (lambda p: p.write_bytes(b"12345678901234567890"), "truncated"),
         (zipped, "not an ONNX file"),
-        (truncated, "cut short"),
+        (truncated, "truncated"),
         (lambda p: p.mkdir(), "is a folder"),
         (rank3, "3 dimensions"),
         (toys.classifier, "classifier"),
         (two_images, r"2 image inputs \(a, b\)"),
-        (many_channels, "no axis of it can hold"),
+        (many_channels, "none of its axes can hold"),
     ],
 )
 def test_what_is_no_image_network_gets_one_sentence(tmp_path, make, words):

@@ -68,7 +68,7 @@ def test_a_name_that_leads_out_refuses_the_whole_zip(tmp_path, cache, name):
         info.filename = name
         archive.writestr(info, b"evil")
     before = files_below(tmp_path)
-    with pytest.raises(ModelError, match="leads out of its own folder"):
+    with pytest.raises(ModelError, match="a path outside its own folder"):
         open_package(path).extract("net.onnx")
     assert files_below(tmp_path) == before
 
@@ -78,7 +78,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path, cache):
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(info, "/etc/passwd")
-    with pytest.raises(ModelError, match="leads out"):
+    with pytest.raises(ModelError, match="a path outside"):
         open_package(tmp_path / "a.zip")
 
 
@@ -175,7 +175,7 @@ def test_a_folder_is_read_in_place_and_not_left(tmp_path, cache):
     with pytest.raises(ModelError, match="has no file"):
         package.extract("../secret")
     (folder / "link").symlink_to(tmp_path / "secret")
-    with pytest.raises(ModelError, match="leads out"):
+    with pytest.raises(ModelError, match="a path outside"):
         package.extract("link")
 
 

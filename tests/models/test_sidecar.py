@@ -108,7 +108,7 @@ def test_tile_starts_must_be_multiples_of_the_measured_step(tmp_path):
     path = toys.unet(tmp_path / "net.onnx", depth=2)
     model = load_model(path, shift_step=6)
     assert model.spec.shift_step == 4
-    assert any("step of tile starts" in sentence for sentence in model.findings)
+    assert any("shift step of tiles" in sentence for sentence in model.findings)
     assert load_model(path, shift_step=8).spec.shift_step == 8
 
 
@@ -162,7 +162,7 @@ def test_a_sidecar_that_cannot_be_used_is_named(network, content):
     sidecar_path(network).write_bytes(content)
     with pytest.raises(ModelError, match=r"net\.onnx\.microenhance\.json cannot be used") as caught:
         load_model(network)
-    assert "mend or delete that file" in str(caught.value)
+    assert "correct or delete that file" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -30,12 +30,12 @@ def test_the_paragraph_holds_what_the_checklists_ask_for(plain, image):
     for words in (
         f"napari-microenhance {report.versions['napari-microenhance']}",
         f"onnxruntime {report.versions['onnxruntime']} on CPU",
-        f"the network net (file net.onnx; SHA-256 {plain.sha256[:12]})",
-        "Only a region of interest of 1,344 px (1 outline, grown by 1 px) was processed; "
+        f"the model net (file net.onnx; SHA-256 {plain.sha256[:12]})",
+        "Only a region of interest of 1,344 px (1 outline, dilated by 1 px) was processed; "
         "all other pixels were left unchanged.",
         f"Pixel values from {report.intensity['low']:g} to {report.intensity['high']:g} "
-        "(the 0.1 and 99.9 percentiles of the whole image) were mapped linearly to the network's "
-        "range of 0 to 1, once for the whole image.",
+        "(the 0.1 and 99.9 percentiles of the whole image) were mapped linearly to the model's "
+        "input range of 0 to 1, once for the whole image.",
         f"clipped to uint16 ({report.clipped:,} values clipped).",
         f"{report.plan['tiles']} tiles",
         "cropped to their valid parts",
@@ -62,9 +62,9 @@ def test_a_built_in_network_brings_licence_and_citation(image):
         ({"intensity": "none"}, "met the network as they are. Its output was taken as it is"),
         ({"intensity": (5, 300.5)}, "from 5 to 300.5 (set by hand)"),
         ({"intensity": "minmax"}, "the smallest and largest value of the whole image"),
-        ({"intensity": "dtype"}, "from 0 to 65535 (the range of the number type)"),
+        ({"intensity": "dtype"}, "from 0 to 65535 (the range of the data type)"),
         ({"dtype": "float32"}, "mapped back and kept as float32."),
-        ({"tile": 1000}, "It ran in one tile of 80 x 90 px."),
+        ({"tile": 1000}, "The model was run in one tile of 80 x 90 px."),
     ],
 )
 def test_every_choice_has_its_words(plain, image, options, words):

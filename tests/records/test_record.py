@@ -49,7 +49,7 @@ def test_what_a_record_does_not_say_has_a_default():
     assert record.options() == Options()
     assert record.window is None
     assert record.report.intensity.ends == ()
-    with pytest.raises(RecordError, match='its "image" says no "axes"'):
+    with pytest.raises(RecordError, match='its "image" has no "axes"'):
         _ = record.axes
 
 

@@ -122,7 +122,7 @@ def test_a_layer_a_report_and_a_dict_are_records(folder, rng):
     for record in (report, report.to_dict(), {"napari-microenhance": report.to_dict()}):
         again = rerun(record, image)
         assert again.report.rerun["identical"]
-    with pytest.raises(RecordError, match="int carries no record"):
+    with pytest.raises(RecordError, match="int has no record"):
         Record.of(3)
 
 
@@ -226,7 +226,7 @@ def test_what_has_no_command_says_so(tmp_path):
     roi[1, 10:20, 10:20] = True
     model = toys.volume(tmp_path / "v.onnx")
     report = enhance(image, model, roi=roi, axes="ZYX").report
-    with pytest.raises(RecordError, match="fits into no ROI file"):
+    with pytest.raises(RecordError, match="cannot be stored in an ROI file"):
         command_line(report)
     window = ((0, 20), (0, 20))
     preview = enhance(image[0], toys.plain(tmp_path / "p.onnx"), window=window).report
@@ -348,7 +348,7 @@ def test_another_image_is_said_and_the_caller_decides(folder):
     assert [d.what for d in caught.value.differs] == ["image"]
     again = rerun(folder / "result.ome.tif", other, allow_other=True)
     assert again.report.rerun["identical"] is False
-    assert any(w.startswith("Not what the record was made with") for w in again.report.warnings)
+    assert any(w.startswith("Not the same as in the record") for w in again.report.warnings)
     with pytest.raises(RecordMismatchError, match=r"90 x 110 uint16 in the record, 40 x 40 uint8"):
         rerun(
             changed(folder, image={"sha256": None}),
@@ -359,11 +359,11 @@ def test_another_image_is_said_and_the_caller_decides(folder):
 
 def test_another_network_is_said_and_the_caller_decides(folder):
     toys.unet(folder / "net.onnx", seed=5)
-    with pytest.raises(RecordMismatchError, match=r"the network \(SHA-256") as caught:
+    with pytest.raises(RecordMismatchError, match=r"the model \(SHA-256") as caught:
         rerun(folder / "result.ome.tif")
     assert caught.value.differs[0].recorded != caught.value.differs[0].found
     assert not rerun(folder / "result.ome.tif", allow_other=True).report.rerun["identical"]
-    with pytest.raises(RecordMismatchError, match=r"the image .* and the network") as caught:
+    with pytest.raises(RecordMismatchError, match=r"the image .* and the model") as caught:
         rerun(folder / "result.ome.tif", np.zeros((90, 110), np.uint16))
     assert len(caught.value.differs) == 2
 
@@ -430,13 +430,13 @@ def test_half_a_record_is_none(folder, missing):
 
 
 def test_files_without_a_record_get_one_sentence(folder):
-    with pytest.raises(RecordError, match="carries no record of a run"):
+    with pytest.raises(RecordError, match="has no record of a run"):
         rerun(folder / "cells.tif")
     (folder / "torn.json").write_text('{"model": ')
     with pytest.raises(RecordError, match="not valid JSON"):
         rerun(folder / "torn.json")
     (folder / "list.json").write_text("[1, 2]")
-    with pytest.raises(RecordError, match="carries no record"):
+    with pytest.raises(RecordError, match="has no record"):
         rerun(folder / "list.json")
     with pytest.raises(FileMissingError):
         rerun(folder / "nothing.tif")
@@ -472,7 +472,7 @@ def test_the_command_names_what_differs_and_runs_anyway(folder, capfd):
     assert run([*arguments, "--anyway"]) == 0
     out, err = capfd.readouterr()
     assert "not identical to the recorded pixels" in out
-    assert "Warning: Not what the record was made with" in err
+    assert "Warning: Not the same as in the record" in err
     assert read_record(folder / "out.tif")["image"]["name"] == "other.tif"
 
 

@@ -53,7 +53,9 @@ def test_shapes_inside_or_along_the_border_get_no_word():
 
 def test_where_all_lie_outside_there_is_a_reason(rng, invert):
     image = rng.integers(0, 256, (40, 50), dtype=np.uint8)
-    with pytest.raises(RoiError, match=r"selects no pixel of the image; .*: 2 of 2 .* cut from"):
+    with pytest.raises(
+        RoiError, match=r"selects no pixel of the image; .*: 2 of 2 .* cropped from"
+    ):
         enhance(image, invert, [moved(1000, 2000), moved(1020, 2030)])
 
 
@@ -65,7 +67,7 @@ def test_likely_reasons():
     beyond = said([SQUARE, moved(0, 44)], (40, 50)), said([SQUARE, SQUARE, moved(0, 70)], (40, 50))
     assert not any("as if" in text for text in beyond)
     far = [SQUARE, moved(40 * 90, 0)]
-    assert "a larger image that this one is cut from" in said(far, (40, 50))
+    assert "a larger image that this one was cropped from" in said(far, (40, 50))
     assert "times" not in said(far, (40, 50))
 
 
@@ -74,7 +76,7 @@ def test_likely_reasons():
     [
         ((80, 100), "2 times as large"),
         ((20, 25), "2 times as small"),
-        ((50, 40), "turned by 90 degrees"),
+        ((50, 40), "rotated by 90 degrees"),
         ((41, 50), "50 x 41 px, but this one has 50 x 40 px; its"),
     ],
 )

@@ -150,7 +150,7 @@ def test_names_and_classes_are_kept(tmp_path, properties, label, classification,
     ("content", "match"),
     [
         (_collection(_feature("Polygon", [[[0, 0], [1, 1]]])), "shape 1: it needs 3 points"),
-        (_feature("Polygon", [[[0, 0], [1, 1], [0, 0]]]), "a polygon needs 3 points, it has 2"),
+        (_feature("Polygon", [[[0, 0], [1, 1], [0, 0]]]), "a polygon needs 3 points, but has 2"),
         (_feature("Polygon", [[[0, 0], [1, "a"], [2, 2]]]), "not pairs of numbers"),
         (_feature("Polygon", [[[0, 0], [1], [2, 2]]]), "not pairs of numbers"),
         (_feature("Polygon", [[0, 1, 2]]), "not pairs of numbers"),
@@ -161,10 +161,10 @@ def test_names_and_classes_are_kept(tmp_path, properties, label, classification,
         (_feature("Polygon", "x"), "a Polygon without coordinates"),
         (_feature("Polygon", {}), "a Polygon without coordinates"),
         (_feature("MultiPolygon", [5]), "a Polygon without coordinates"),
-        (_feature("Curve", []), '"Curve" is unknown'),
-        ({"type": "Feature", "geometry": 5}, '"None" is unknown'),
+        (_feature("Curve", []), '"Curve" is not supported'),
+        ({"type": "Feature", "geometry": 5}, '"None" is not supported'),
         ({"type": "FeatureCollection", "features": 5}, 'without a list of "features"'),
-        ({"type": "FeatureCollection", "features": [5]}, "no GeoJSON feature"),
+        ({"type": "FeatureCollection", "features": [5]}, "not a GeoJSON feature"),
         (_feature("LineString", [[1, 2], [3, 4]]), "holds only 1 line; draw a polygon"),
         (_collection(), "holds no shapes"),
     ],
@@ -181,7 +181,7 @@ def test_collections_in_collections_end_somewhere(tmp_path):
     geometry = {"type": "Point", "coordinates": [1, 2]}
     for _ in range(50):
         geometry = {"type": "GeometryCollection", "geometries": [geometry]}
-    with pytest.raises(RoiError, match="is unknown"):
+    with pytest.raises(RoiError, match="is not supported"):
         read_shapes(_write(tmp_path / "a.geojson", geometry))
 
 

@@ -246,7 +246,7 @@ def test_names_in_a_zip_are_safe_and_unlike(tmp_path):
 
 
 def test_a_roi_holds_one_shape(tmp_path):
-    with pytest.raises(OutputError, match=r"holds one shape, not 2; write a \.zip"):
+    with pytest.raises(OutputError, match=r"holds one shape, not 2; save a \.zip"):
         write_shapes(tmp_path / "a.roi", [Shape("polygon", TRIANGLE)] * 2)
     with pytest.raises(OutputError, match="encloses nothing"):
         write_shapes(tmp_path / "a.roi", [Shape("polygon", TRIANGLE[[0, 1, 0]])])
@@ -330,7 +330,7 @@ def test_zips_that_hold_no_rois(tmp_path):
     whole = path.read_bytes()
     for share in (0.3, 0.9):
         path.write_bytes(whole[: int(len(whole) * share)])
-        with pytest.raises(RoiError, match="damaged or cut short"):
+        with pytest.raises(RoiError, match="damaged or truncated"):
             read_roi(path)
     empty = io.BytesIO()
     zipfile.ZipFile(empty, "w").close()

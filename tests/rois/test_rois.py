@@ -160,7 +160,7 @@ def test_another_image_size_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "match"),
     [
-        (("polygon", [[0, 0], [1, 1]]), "shape 1: a polygon needs 3 points, it has 2"),
+        (("polygon", [[0, 0], [1, 1]]), "shape 1: a polygon needs 3 points, but has 2"),
         (("polygon", []), "it has 0"),
         (("circle", [[0, 0]]), "a circle needs 2 points"),
         (("rectangle", [[0, 0], [1, 1], [2, 2]]), "2 or 4 points"),
@@ -169,7 +169,7 @@ def test_another_image_size_is_said(tmp_path):
         (("polygon", [[0, 0, 1], [1, 1, 1], [2, 2, 1]]), "not pairs of finite numbers"),
         (("polygon", [[0, 0], [1, float("nan")], [2, 2]]), "not pairs of finite numbers"),
         (("polygon", 5), "not pairs"),
-        (("star", [[0, 0]]), '"star" is unknown'),
+        (("star", [[0, 0]]), '"star" is not supported'),
         (("mask", [[0, 0], [1, 1]], {"mask": "%%%"}), "mask is damaged"),
         (("mask", [[0, 0], [1, 1]], {"mask": base64.b64encode(b"x").decode()}), "mask is damaged"),
         (("mask", [[0, 0], [1, 1]]), "mask is damaged"),
@@ -215,7 +215,7 @@ def test_napari_csv_ellipse_is_round_and_paths_are_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("a,b,c\n1,2,3\n", "not an ROI file"),
+        ("a,b,c\n1,2,3\n", "not a supported ROI file"),
         ("index,axis-0,axis-1\n0,1,2\n", "napari points"),
         (f"{HEAD}\n", "holds no shapes"),
         (f"{HEAD}\n0,path,0,1,1\n", "holds only 1 path"),
@@ -224,7 +224,7 @@ def test_napari_csv_ellipse_is_round_and_paths_are_left_out(tmp_path):
         (f"{HEAD}\n0,polygon,0,1,nan\n", "line 2: 1.0, nan is not a place"),
         (f"{HEAD}\n0,polygon,0,1,1\n", '"polygon" with 1 points'),
         (f"{HEAD}\n0,blob,0,1,1\n", '"blob" with 1 points'),
-        ("\n\n", "not an ROI file"),
+        ("\n\n", "not a supported ROI file"),
     ],
 )
 def test_bad_csv_gets_one_sentence(tmp_path, text, match):
@@ -272,7 +272,7 @@ def test_label_images_that_cannot_be_used(tmp_path):
         "zero.png": "selects nothing",
         "stack.tif": "is a stack",
         "nan.tif": "NaN",
-        "a.jpg": "JPEG, which blurs",
+        "a.jpg": "JPEG, whose compression blurs",
     }.items():
         with pytest.raises(RoiError, match=match):
             read_roi(tmp_path / name)
@@ -290,14 +290,14 @@ def test_label_images_that_cannot_be_used(tmp_path):
         ("a.json", b"{", "not valid JSON"),
         ("a.json", b"nonsense", "not valid JSON"),
         ("a.json", b"[" * 100_000, "not valid JSON"),
-        ("a.json", b'{"a": 1}', "not of labelme .* and no GeoJSON"),
-        ("a.json", b'{"shapes": []}', "not of labelme .* and no GeoJSON"),
-        ("a.json", b"[1, 2]", "not of labelme .* and no GeoJSON"),
+        ("a.json", b'{"a": 1}', "neither labelme .* nor GeoJSON"),
+        ("a.json", b'{"shapes": []}', "neither labelme .* nor GeoJSON"),
+        ("a.json", b"[1, 2]", "neither labelme .* nor GeoJSON"),
         ("a.json", b'{"type": "FeatureCollection", "features": []}', "holds no shapes"),
         ("a.json", b'{"shapes": [], "imagePath": "a", "imageData": null}', "holds no shapes"),
         ("a.json", '{"shapes": "ä"}'.encode("latin-1"), "not valid JSON"),
         ("a.json", b"<html></html>", "web page"),
-        ("a.bin", b"\x00\x01\x02", "not an ROI file that is read here"),
+        ("a.bin", b"\x00\x01\x02", "not a supported ROI file"),
         ("a.tif", b"II*\x00\x08\x00\x00\x00", "no image|damaged"),
     ],
 )

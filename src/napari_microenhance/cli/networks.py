@@ -24,7 +24,7 @@ def check_network_name(target: Path) -> None:
     from napari_microenhance.files import check_target
 
     if target.suffix.lower() != ENDING:
-        raise OutputError(f"A network is an ONNX file; name it {target.stem}.onnx.")
+        raise OutputError(f"A model is an ONNX file; name it {target.stem}.onnx.")
     check_target(target)
 
 

@@ -12,7 +12,7 @@ from napari_microenhance.engine.options import Options
 
 __all__ = ["OVERWRITE", "Typed", "options_from", "with_options"]
 
-OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at an output.")]
+OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 
 
 Typed = str | list[str] | None

@@ -36,7 +36,7 @@ _DEBUG = Annotated[
 ]
 
 app = typer.Typer(
-    help="Enhance a drawn region of a microscope image with any ONNX network.",
+    help="Enhance a drawn region of a microscope image with any ONNX model.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -172,7 +172,7 @@ def planes_from(text: str) -> Planes:
         try:
             planes[axis] = [int(place) for place in places.split(",")]
         except ValueError as error:
-            raise RoiError(f"planes={text!r} of a shape is not understood; give Z=2.") from error
+            raise RoiError(f"planes={text!r} of a shape is not understood; use Z=2.") from error
     return checked_planes(planes)
 
 

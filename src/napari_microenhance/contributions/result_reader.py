@@ -62,9 +62,7 @@ def read_result(path: str | Path) -> list[LayerData]:
     try:
         record = Record.of(kept) if kept else None
     except RecordError as error:
-        raise ImageError(
-            f"{path} carries a damaged record; open it with another reader."
-        ) from error
+        raise ImageError(f"{path} has a damaged record; open it with another reader.") from error
     where = _placement(file, record)
     holds_labels = record is not None and record.holds_labels
     name = path.name.split(".")[0]

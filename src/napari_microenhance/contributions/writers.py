@@ -98,7 +98,7 @@ def write_ome_tiff(path: str, data: LayerPixels, meta: dict[str, Any]) -> list[s
         If OME-TIFF cannot hold the layer, or the file cannot be written.
     """
     if not path.lower().endswith((".ome.tif", ".ome.tiff")):
-        raise OutputError(f'{path}: an OME-TIFF is named ".ome.tif" or ".ome.tiff".')
+        raise OutputError(f'{path}: the name of an OME-TIFF must end in ".ome.tif" or ".ome.tiff".')
     pixels = _ome_pixels(path, np.asarray(_full_resolution(data, meta)))
     record = layer_record(meta)
     axes = layer_axes(path, pixels.ndim, meta, record)

@@ -167,8 +167,8 @@ class Feed:
         """
         if not np.isfinite(output).all():
             raise ModelError(
-                f"The network {self.spec.name} gave values that are not finite; check that "
-                "intensity and value_range fit what it was trained on."
+                f"The model {self.spec.name} returned NaN or infinite values; check that "
+                "intensity and value_range match what it was trained on."
             )
         if self.spec.task == "labels" or lane.steps is not None:
             return output

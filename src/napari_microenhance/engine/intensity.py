@@ -246,9 +246,9 @@ def _extra(spec: ModelSpec, options: Options) -> tuple[float, ...]:
     if options.extra_channel == "auto":
         image = spec.channels_in - spec.extra_channels
         raise ModelError(
-            f"The network {spec.name} takes {spec.channels_in} channels: {image} of the image and "
-            f"{'one' if spec.extra_channels == 1 else spec.extra_channels} more, such as a noise "
-            "map; give the value with --extra-channel NUMBER (extra_channel), for a noise map the "
+            f"The model {spec.name} takes {spec.channels_in} channels: {image} of the image "
+            f"and {'one' if spec.extra_channels == 1 else spec.extra_channels} more, such as "
+            "a noise map; set extra_channel (--extra-channel NUMBER), for a noise map to the "
             "noise in grey levels, such as 25."
         )
     return (float(options.extra_channel),) * spec.extra_channels
@@ -262,25 +262,25 @@ def _palettes(source: Source, spec: ModelSpec, colour: str) -> tuple[Palette, ..
         if has == wants > 1:
             if spec.channels_out != wants:
                 raise ModelError(
-                    f"The network {spec.name} makes {spec.channels_out} of {wants} channels, so "
-                    f"its result cannot replace the {has} of the image"
-                    f"{'; give it an RGB image' if wants == 3 else ''}."
+                    f"The model {spec.name} turns {wants} channels into {spec.channels_out}, "
+                    f"so its result cannot replace the {has} of the "
+                    f"image{'; use an RGB image' if wants == 3 else ''}."
                 )
             return (Palette(tuple(range(has)), "direct"),)
         if wants not in (1, 3):
             raise ModelError(
-                f"The network {spec.name} takes {wants} channels, the image has {has}."
+                f"The model {spec.name} takes {wants} channels, but the image has {has}."
             )
         return tuple(Palette((c,), "direct", repeat) for c in range(has))
     if wants not in (1, 3):
-        raise ModelError(f"The network {spec.name} takes {wants} channels, the image is RGB.")
+        raise ModelError(f"The model {spec.name} takes {wants} channels, but the image is RGB.")
     rule = _automatic(spec) if colour == "auto" else colour
     if spec.task == "labels" and rule != "joint":
         rule = "grey"
     if rule == "joint":
         if wants != 3:
             raise ModelError(
-                f"colour=joint needs a network of 3 channels; {spec.name} takes {wants}, "
+                f"colour=joint needs a model with 3 channels; {spec.name} takes {wants}, so "
                 "use luminance or per-channel."
             )
         return (Palette((0, 1, 2), "reduced" if spec.channels_out == 1 else "direct"),)
@@ -378,9 +378,9 @@ def rounding_cautions(source: Source, spec: ModelSpec, options: Options) -> tupl
     if step <= 1:
         return ()
     said = (
-        f"The network computes in float32, which tells {FLOAT32_WHOLE:,} whole numbers apart, but "
-        f"the image's {source.dtype} values span {span:,.0f}: inside the region they are rounded "
-        f"to about {step:,}, outside they stay as they are."
+        f"The model computes in float32, which holds {FLOAT32_WHOLE:,} distinct integers, but "
+        f"the image's {source.dtype} values span {span:,.0f}: inside the ROI they are rounded "
+        f"to about {step:,}; outside they are unchanged."
     )
     return (Caution("rounding", said),)
 

@@ -47,7 +47,7 @@ def parse(name: str, text: str) -> Any:  # noqa: ANN401 - of the type its field 
             return float(text)
         return _bytes(text) if name == "memory" else int(text.removesuffix("px"))
     except ValueError as error:
-        raise OptionsError(f"{name} {text!r} is not understood; give {takes(name)}.") from error
+        raise OptionsError(f"{name} {text!r} is not understood; use {takes(name)}.") from error
 
 
 def takes(name: str) -> str:

@@ -61,52 +61,65 @@ class Options:
         If a value is outside its range; the text names the option.
     """
 
-    tile: int | Auto = _option("auto", "Edge of the network's input in px, halos included.")
+    tile: int | Auto = _option("auto", "Tile size in px: edge of the model's input, halo included.")
     halo: int | Auto = _option(
-        "auto", "Real pixels around each tile in px; auto measures what the network needs."
+        "auto",
+        "Halo around each tile in px, filled with the image's own pixels; auto: the "
+        "measured receptive field.",
     )
     blend: str = _option(
-        "auto", "How neighbouring tiles meet; auto: crop for finite networks, linear for global."
+        "auto",
+        "How neighbouring tiles are stitched; auto: crop where that is exact, otherwise "
+        "linear blending.",
     )
-    dilate: int = _option(0, "Grow the ROI by this many px (square) before anything else.")
+    dilate: int = _option(0, "Dilate the ROI by this many px (square) before processing.")
     feather: int = _option(0, "Width in px of a soft transition inside the ROI's edge.")
     background: str = _option("original", "What the result shows outside the ROI.")
-    context: str = _option("image", "What the network sees outside the ROI.")
+    context: str = _option("image", "What the model sees outside the ROI.")
     intensity: str | tuple[float, float] = _option(
-        "auto", "Image values that meet the network's range: a rule, or LOW,HIGH."
+        "auto",
+        "Intensity normalisation: how image values map to the model's range; a rule, or LOW,HIGH.",
     )
     value_range: Auto | tuple[float, float] = _option(
-        "auto", "The network's own range LOW,HIGH where its file does not say."
+        "auto", "Input range of the model, LOW,HIGH, where its file states none."
     )
     output_range: Auto | tuple[float, float] = _option(
-        "auto", "Range LOW,HIGH of what the network gives, where it is not measured right."
+        "auto", "Output range of the model, LOW,HIGH, where the measured one is wrong."
     )
     colour_order: str = _option(
-        "auto", "Order of the network's colour channels; auto: as its file says."
+        "auto", "Order of the model's colour channels; auto: as its file states."
     )
     extra_channel: float | Auto = _option(
         "auto",
-        "What fills a further channel of the network, such as a noise map, in grey levels of the "
-        "image.",
+        "Value of an additional input channel, such as a noise map, in grey levels of the image.",
     )
-    colour: str = _option("auto", "How RGB meets a 1-channel network and grey a 3-channel one.")
+    colour: str = _option(
+        "auto", "How RGB images enter a 1-channel model, and grey images a 3-channel model."
+    )
     planes: Literal["all"] | tuple[int, ...] = _option(
-        "all", "Which planes of a stack, counted from 0 with the last stack axis fastest."
+        "all", "Planes of a stack to process, counted from 0; the last stack axis varies fastest."
     )
-    dtype: str = _option("same", "Number type of the result.")
-    provider: str = _option("auto", "onnxruntime execution provider.")
-    threads: int | Auto = _option("auto", "CPU threads of the network.")
-    batch: int | Auto = _option("auto", "Tiles per network call.")
+    dtype: str = _option("same", "Data type of the result.")
+    provider: str = _option(
+        "auto", "Execution provider of ONNX Runtime: the hardware that runs the model."
+    )
+    threads: int | Auto = _option("auto", "CPU threads used by the model.")
+    batch: int | Auto = _option("auto", "Tiles per model call.")
     precision: str = _option(
-        "auto", "Arithmetic of the network; int8 runs the twin beside its file, auto the file."
+        "auto",
+        "Numerical precision; int8 runs the int8 version beside the model's file, auto "
+        "the file itself.",
     )
     statistics: str = _option(
         "auto",
-        "Pixels over which a network that normalises by the whole image takes its statistics.",
+        "Where a model that normalises over the whole image takes its statistics: image, "
+        "ROI or tile.",
     )
-    memory: int | Auto = _option("auto", "Bytes the run may add; auto: half of what is free.")
+    memory: int | Auto = _option(
+        "auto", "Memory the run may use, in bytes; auto: half of what is free."
+    )
     no_caution: tuple[str, ...] = _option(
-        (), "Names of cautions that are not said; a name that is none silences nothing."
+        (), "Cautions to silence, by name; unknown names have no effect."
     )
 
     def __post_init__(self) -> None:
@@ -141,11 +154,13 @@ class Options:
             If a name is unknown or a value is outside its range.
         """
         if not isinstance(values, Mapping):
-            raise OptionsError(f"Options are names with values, not {type(values).__name__}.")
+            raise OptionsError(
+                f"Options are a mapping of names to values, not {type(values).__name__}."
+            )
         known = {f.name for f in dataclasses.fields(cls)}
         if unknown := sorted(map(str, set(values) - known)):
             raise OptionsError(
-                f"Unknown option {unknown[0]!r}; known are {', '.join(sorted(known))}."
+                f"Unknown option {unknown[0]!r}; the options are {', '.join(sorted(known))}."
             )
         plain: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
@@ -164,9 +179,9 @@ def _number(name: str, value: object) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
-        raise OptionsError(f"{name}={quoted(value)} needs a number.") from error
+        raise OptionsError(f"{name}={quoted(value)} must be a number.") from error
     if not math.isfinite(number):
-        raise OptionsError(f"{name}={quoted(value)} needs a finite number.")
+        raise OptionsError(f"{name}={quoted(value)} must be a finite number.")
     return number
 
 
@@ -184,7 +199,7 @@ def _whole(name: str, value: object, least: int) -> int:
     if number < least:
         raise OptionsError(f"{name}={quoted(value)} must be a whole number of at least {least}.")
     if number > WHOLE_MOST:
-        raise OptionsError(f"{name}={quoted(value)} is more than a run can count; use less.")
+        raise OptionsError(f"{name}={quoted(value)} is too large; use a smaller number.")
     return number
 
 
@@ -194,15 +209,15 @@ def _planes(name: str, value: object) -> tuple[int, ...]:
         given = list(value)  # type: ignore[call-overload]
         planes = sorted({operator.index(p) for p in given})
     except (TypeError, ValueError) as error:
-        raise OptionsError(f'{name}={quoted(value)} is neither "all" nor whole numbers.') from error
+        raise OptionsError(f'{name}={quoted(value)} must be "all" or whole numbers.') from error
     if not planes or planes[0] < 0 or any(isinstance(p, bool) for p in given):
-        raise OptionsError(f"{name}={quoted(value)} needs whole numbers from 0 on.")
+        raise OptionsError(f"{name}={quoted(value)} must be whole numbers, counted from 0.")
     return tuple(planes)
 
 
 def _names(name: str, value: object) -> tuple[str, ...]:
     """Return names, each once, or raise."""
-    refusal = f'{name}={quoted(value)} needs names, such as ("domain",).'
+    refusal = f'{name}={quoted(value)} must be names, such as ("domain",).'
     if isinstance(value, str):
         raise OptionsError(refusal)
     try:
@@ -210,7 +225,7 @@ def _names(name: str, value: object) -> tuple[str, ...]:
     except TypeError as error:
         raise OptionsError(refusal) from error
     if wrong := [item for item in given if not isinstance(item, str)]:
-        raise OptionsError(f"{name}={quoted(value)} needs names, and {wrong[0]!r} is none.")
+        raise OptionsError(f"{name}={quoted(value)} must be names; {wrong[0]!r} is not one.")
     return tuple(dict.fromkeys(given))
 
 
@@ -219,9 +234,9 @@ def _pair(name: str, value: object) -> tuple[float, float]:
     try:
         low, high = (float(v) for v in ("" if isinstance(value, str) else value))  # type: ignore[attr-defined]
     except (TypeError, ValueError, OverflowError) as error:
-        raise OptionsError(f"{name}={quoted(value)} needs two numbers, LOW and HIGH.") from error
+        raise OptionsError(f"{name}={quoted(value)} must be two numbers, LOW and HIGH.") from error
     if not (float("-inf") < low < high < float("inf")):
-        raise OptionsError(f"{name}={quoted(value)} needs two finite numbers with LOW below HIGH.")
+        raise OptionsError(f"{name}={quoted(value)} must be two finite numbers, LOW below HIGH.")
     return low, high
 
 

@@ -204,8 +204,7 @@ def plan_run(
                 groups.setdefault(id(region), (region, []))[1].append((plane, number))
     if not groups:
         raise RoiError(
-            "The ROI lies on other planes than those that planes= chooses; choose planes that it "
-            "lies on."
+            "The ROI is on none of the planes chosen with planes=; choose planes that it is on."
         )
     planes = {plane for _, passes in groups.values() for plane, _ in passes}
     per_px = (1 if lanes[0].makes_grey else source.channels) * source.dtype.itemsize * len(planes)
@@ -314,8 +313,8 @@ def _channel_cautions(selection: Selection, lanes: Sequence[Palette]) -> tuple[C
     if not selection.by_channel or all(len(palette.channels) == 1 for palette in lanes):
         return ()
     said = (
-        "The network sees several channels together, so an ROI of one channel counts for all of "
-        "them."
+        "The model processes several channels together, so an ROI drawn on one channel "
+        "applies to all of them."
     )
     return (Caution("roi-planes", said),)
 
@@ -331,8 +330,8 @@ def _size_cautions(parts: Sequence[PlanPart], options: Options) -> tuple[Caution
     if worst <= MUCH_LARGER or options.statistics != "auto":
         return ()
     said = (
-        f"The network normalises by the whole image, {worst:.0f} times the ROI's box (about "
-        f"{seconds:.0f} s); statistics=roi takes the box alone."
+        f"The model normalises over the whole image, {worst:.0f} times the ROI's box (about "
+        f"{seconds:.0f} s); statistics=roi uses the box alone."
     )
     return (Caution("whole-image", said),)
 
@@ -340,11 +339,13 @@ def _size_cautions(parts: Sequence[PlanPart], options: Options) -> tuple[Caution
 def _seam_cautions(spec: ModelSpec, layout: Plan) -> tuple[Caution, ...]:
     """Say where the options ask for what shows seams."""
     if spec.radius == GLOBAL and layout.blend == "crop":
-        said = "blend=crop shows seams: this network looks at the whole tile."
+        said = (
+            "blend=crop will show seams: each output pixel of this model depends on the whole tile."
+        )
     elif spec.radius != GLOBAL and layout.halo < int(spec.radius):
         said = (
-            f"halo={layout.halo} px is smaller than the network's reach of {spec.radius} px; "
-            "seams are possible."
+            f"halo={layout.halo} px is smaller than the model's receptive field of "
+            f"{spec.radius} px; seams are possible."
         )
     else:
         return ()

@@ -301,8 +301,8 @@ class _Run:
             infinite += int(np.count_nonzero(np.isinf(pixels)))
         if nan or infinite:
             raise ImageError(
-                f"The image has {nan} NaN and {infinite} infinite pixels where the network "
-                "would see them; replace them first."
+                f"The image has {nan} NaN and {infinite} infinite pixels that the model would "
+                "see; replace them first."
             )
 
     def _placed(self, part: PlanPart, lanes: list[Lane]) -> list[Lane]:
@@ -450,6 +450,6 @@ def _over_budget(taken: int, allowed: int) -> Caution:
     """Say that a run took more than it may."""
     return Caution(
         "memory",
-        f"The run took {taken / 1e6:.0f} MB, more than the {allowed / 1e6:.0f} MB that memory "
-        "allows; use a smaller tile, or a network with a shorter reach.",
+        f"The run used {taken / 1e6:.0f} MB, more than the {allowed / 1e6:.0f} MB that memory "
+        "allows; use a smaller tile, or a model with a smaller receptive field.",
     )

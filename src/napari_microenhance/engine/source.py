@@ -70,8 +70,8 @@ class Source:
         self.is_colour = self.axes.endswith("C") and self.shape[-1] in (3, 4)
         if spatial == "ZYX" and not 0 <= self.axes.find("Z") < self.axes.index("Y"):
             raise AxesError(
-                f"The network takes volumes, the image has the axes {self.axes}; "
-                "give a stack with Z before Y."
+                f"The model takes volumes, but the image has the axes {self.axes}; use a "
+                "stack with Z before Y."
             )
         self.spatial = spatial
         self.spatial_axes = tuple(self.axes.index(a) for a in spatial)
@@ -226,7 +226,7 @@ def as_array(data: ImageLike) -> LazyArray:
         If it is a path, has masked pixels, or cannot be made an array.
     """
     if isinstance(data, str | bytes | os.PathLike):
-        raise ImageError(f"The image is {data!r}, the name of a file; open it first.")
+        raise ImageError(f"The image is {data!r}, a file name; open the file first.")
     kind = _answer(lambda: getattr(data, "dtype", None))
     has_shape = _answer(lambda: hasattr(data, "shape"))
     if kind is None or not has_shape or not _is_known(kind):
@@ -249,8 +249,8 @@ def _unmasked(pixels: "np.ma.MaskedArray[Any, Any]") -> AnyArray:
     masked = int(np.count_nonzero(np.ma.getmaskarray(pixels)))
     if masked:
         raise ImageError(
-            f"The image has {masked} masked pixels, which no network can take; give them a value "
-            "first, for example image.filled(0)."
+            f"The image has {masked} masked pixels, which no model can take; fill them first, "
+            "for example with image.filled(0)."
         )
     return np.asarray(np.ma.getdata(pixels))
 
@@ -272,7 +272,9 @@ def shape_of(data: LazyArray) -> tuple[int, ...]:
     try:
         lengths = tuple(operator.index(n) for n in shape)
     except TypeError as error:
-        raise ImageError(f"The image has the shape {shape!r}; give whole numbers.") from error
+        raise ImageError(
+            f"The image has the shape {shape!r}; its lengths must be whole numbers."
+        ) from error
     if min(lengths, default=0) < 0:
         raise ImageError(f"The image has the shape {shape!r}, with a negative length.")
     return lengths
@@ -286,7 +288,7 @@ def _answer(ask: Callable[[], T]) -> T:
         raise
     except MemoryError as error:
         raise MemoryBudgetError(
-            "There is no memory to read the image; use a smaller ROI."
+            "There is not enough memory to read the image; use a smaller ROI."
         ) from error
     except Exception as error:
         said = reason(error) or type(error).__name__
@@ -303,11 +305,11 @@ def _check_numbers(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if 0 in shape:
         raise ImageError(f"The image is empty: its shape is {shape}.")
     if dtype.kind == "b":
-        raise ImageError("The image is boolean, a mask; give a greyscale or colour image.")
+        raise ImageError("The image is boolean (a mask); use a greyscale or colour image.")
     if dtype.kind == "c":
-        raise ImageError("The image is complex; give its magnitude or its real part.")
+        raise ImageError("The image is complex; use its magnitude or its real part.")
     if dtype.kind not in "uif":
-        raise ImageError(f"The image has pixels of type {dtype.name}; give whole or real numbers.")
+        raise ImageError(f"The image has pixels of type {dtype.name}; use integers or floats.")
 
 
 def _check_axes(axes: object, shape: tuple[int, ...]) -> str:
@@ -318,8 +320,8 @@ def _check_axes(axes: object, shape: tuple[int, ...]) -> str:
         if len(shape) == 3 and shape[-1] in (3, 4):
             return "YXC"
         raise AxesError(
-            f"An image of shape {shape} can be read in several ways; name its axes, "
-            'for example axes="ZYX" or axes="CYX".'
+            f'An image of shape {shape} is ambiguous; name its axes, for example axes="ZYX" '
+            'or axes="CYX".'
         )
     if not isinstance(axes, str):
         raise AxesError(f'axes={axes!r} must be letters, such as axes="ZYX".')
@@ -331,5 +333,5 @@ def _check_axes(axes: object, shape: tuple[int, ...]) -> str:
     if len(set(axes)) != len(axes):
         raise AxesError(f"axes={axes!r} names an axis twice.")
     if "Y" not in axes or "X" not in axes or axes.index("Y") > axes.index("X"):
-        raise AxesError(f"axes={axes!r} needs Y and, after it, X.")
+        raise AxesError(f"axes={axes!r} must contain Y and, after it, X.")
     return axes

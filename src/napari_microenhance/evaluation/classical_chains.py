@@ -60,7 +60,7 @@ def chains(trial: EvaluationTrial) -> tuple[Method, ...]:
             },
         ),
         Chain("best chain", image, parts, quality),
-        Chain("best chain without a line", image, parts, _plain_quality),
+        Chain("best chain without matching", image, parts, _plain_quality),
     )
 
 

@@ -12,54 +12,55 @@ from napari_microenhance.measure.bootstrap import Interval
 
 __all__ = ["Circumstances", "write_page"]
 
-TITLE: Final = "# The built-in networks, measured"
+TITLE: Final = "# The built-in models, measured"
 
 INTRODUCTION: Final = """\
-This page is written by the command below; nobody edits it by hand.
+This page is written by the command below, never by hand.
 
-- **Pictures.** None of them was used to make a network. Real ones are other projects' sample
-  images; simulated ones come from seeds kept for this page. A picture's 0.1 and 99.9 percentiles
-  are black (0) and white (1), and that picture is the truth; it is spoiled by formulas that the
-  training does not share. Only its middle is used, the same part for all methods. Real pictures
-  have noise of their own, which counts as truth here and limits what any method can reach.
-- **Classical methods run at their best.** Every one has a small grid of settings, and the one
-  nearest to the truth is taken *for each image*, which nobody can do who lacks the truth. BM3D is
-  told the true strength of the noise.
-- **Means** stand with their 95 % bootstrap interval over images in brackets; gains are taken image
-  by image. The images are few: read an interval as the least that is uncertain.
-- **PSNR** in dB and **SSIM**, over the range from black to white; **NRMSE** over the truth's root
-  mean square. **Blur** (0 sharp, 1 blurred) and **noise** (standard deviation) are estimates from
-  the result alone.
+- **Pictures.** None was used in training. Real pictures are sample images of other projects;
+  simulated ones use random seeds reserved for this page. A picture with its 0.1 and 99.9
+  percentiles mapped to 0 and 1 is the ground truth; it is degraded by formulas that the training
+  does not share. Only the middle is evaluated, the same part for every method. Real pictures
+  have noise of their own, which counts as ground truth here and limits what any method can reach.
+- **Classical methods run at their best.** Each has a small grid of settings, and the one closest
+  to the ground truth is chosen *for each image*, which is impossible in practice. BM3D is given
+  the true noise level.
+- **Means** are given with their 95 % bootstrap confidence interval over images; gains are computed
+  image by image. The images are few, so the true uncertainty is at least as large as the interval.
+- **PSNR** (dB) and **SSIM** use the range from 0 to 1; **NRMSE** is relative to the root mean
+  square of the ground truth. **Blur** (0 sharp, 1 blurred) and **noise** (standard deviation) are
+  estimated from the result alone.
 """
 
 ABOUT: Final[Mapping[Task, str]] = {
     "denoise": (
-        "Gaussian noise of three strengths (standard deviation, white is 1), as it is and limited "
-        "to [0, 1] as integer images are, and Poisson-Gaussian noise of three exposures (photons "
-        "of a white pixel; read noise 2 photons)."
+        "Gaussian noise of three strengths (standard deviation, white is 1), both unclipped and "
+        "clipped to [0, 1] as in integer images, and Poisson-Gaussian noise at three exposures "
+        "(photons of a white pixel; read noise 2 photons)."
     ),
     "superres": (
-        "Pixels averaged over squares, then enlarged again. Bicubic is Keys' cubic convolution; "
-        "the best linear filter is fitted to the truth of each image by least squares."
+        "Images are downsampled by averaging squares of pixels, then upsampled again. Bicubic is "
+        "Keys' cubic convolution; the best linear filter is fitted to the ground truth of each "
+        "image by least squares."
     ),
     "detail": (
-        "A field lit unevenly (the darkest corner has half the light), blurred (Gaussian, 1.2 px), "
-        "exposed too little and too much, noisy, in eight bits. The best chain is the best of all "
-        "chains of a denoiser (non-local means, total variation, wavelets, BM3D), percentile "
-        "stretch, flat-field or CLAHE, and unsharp mask or Richardson-Lucy. Level and contrast of "
-        "results in relative units mean nothing, so each result is compared with the truth after "
-        "the straight line that brings it nearest; the table below that one does without."
+        "A field with uneven illumination (half the light in the darkest corner), blur (Gaussian, "
+        "1.2 px), under- or overexposure and noise, in eight bits. The best chain is the best of "
+        "all chains of a denoiser (non-local means, total variation, wavelets, BM3D), percentile "
+        "stretch, flat-field or CLAHE, and unsharp mask or Richardson-Lucy. Brightness and "
+        "contrast of results in relative units carry no information, so each result is compared "
+        "with the ground truth after linear matching; the table below it omits the matching."
     ),
     "foreground": (
-        "The image as it is, and four versions: a tenth of the light with noise that stays; uneven "
-        "light over a haze; strong noise; dark objects on bright, uneven ground. Otsu is told on "
-        "which side of its threshold the foreground lies."
+        "The original image and four variants: a tenth of the light with the same noise; uneven "
+        "illumination over a haze; strong noise; dark objects on a bright, uneven background. Otsu "
+        "is given the side of its threshold on which the foreground lies."
     ),
 }
 
 _METRICS: Final = ("psnr_line", "psnr", "ssim", "nrmse", "blur", "noise")
 _HEADS: Final = {
-    "psnr_line": "PSNR after a line",
+    "psnr_line": "PSNR after linear matching",
     "iou": "IoU",
     "dice": "Dice",
     "blur": "blur",
@@ -150,13 +151,12 @@ def _overview(
     """Yield the table of all networks."""
     speeds = circumstances.speeds
     yield (
-        f"Speed: megapixels of output a second with {circumstances.threads} threads, "
-        "everything included. Of an int8 twin: its speed over the network's, and the PSNR "
-        "between the two."
+        f"Speed: megapixels of output per second with {circumstances.threads} threads, "
+        "overhead included. Int8: speed relative to the float32 model, and PSNR between the two."
     )
     yield ""
     yield from _header(
-        ("network", "Mpx/s", f"x {yardstick}", "int8 twin", "file", "reach", "sha256")
+        ("model", "Mpx/s", f"x {yardstick}", "int8", "file", "receptive field", "SHA-256")
     )
     for evaluation in evaluations:
         candidate = evaluation.candidate
@@ -255,9 +255,12 @@ def _rivals(
 
 def _spreads(tables: Mapping[str, Sequence[Score]]) -> Iterator[str]:
     """Yield how much a field's result depends on its exposure."""
-    yield "Standard deviation between a field's two exposures, and how much smaller than before:"
+    yield (
+        "Standard deviation between the two exposures of a field, and reduction relative to the "
+        "input:"
+    )
     yield ""
-    yield from _header(("method", "of the mean", "cut", "of the contrast", "cut"))
+    yield from _header(("method", "of the mean", "reduction", "of the contrast", "reduction"))
     for method, scores in tables.items():
         cells = []
         for metric in ("mean", "contrast"):

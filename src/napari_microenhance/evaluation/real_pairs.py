@@ -162,13 +162,13 @@ def pairs_table(figures: Sequence[PairFigures]) -> str:
     Returns
     -------
     str
-        PSNR after a line, PSNR and SSIM; with several groups, a last row for all.
+        PSNR after linear matching, PSNR and SSIM; with several groups, a last row for all.
     """
     groups = list(dict.fromkeys(f.group for f in figures))
     groups += [_ALL] if len(groups) > 1 else []
     methods = list(dict.fromkeys(f.method for f in figures))
     lines = [
-        f"| PSNR after a line / PSNR / SSIM | {' | '.join(methods)} |",
+        f"| PSNR after linear matching / PSNR / SSIM | {' | '.join(methods)} |",
         f"| --- |{' ---: |' * len(methods)}",
     ]
     for group in groups:

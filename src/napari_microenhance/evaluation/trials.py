@@ -115,7 +115,7 @@ class EvaluationTrial:
 
 
 def denoise_trials(source: Scene) -> Iterator[EvaluationTrial]:
-    """Yield a scene with every noise of `NOISES`, Gaussian noise also limited to [0, 1].
+    """Yield a scene with every noise of `NOISES`, Gaussian noise also clipped to [0, 1].
 
     What is kept as whole numbers, as most images are, holds nothing below black and above
     white, so that noise in the dark has a mean above 0; a method must know that, or it
@@ -133,7 +133,7 @@ def denoise_trials(source: Scene) -> Iterator[EvaluationTrial]:
         image = noise.add(source.image, _rng(source, "denoise", condition))
         yield _trial(source, "denoise", condition, image, source.image, noise=noise)
         if not noise.photons:
-            words = f"{condition}, limited"
+            words = f"{condition}, clipped"
             truth = np.clip(source.image, 0, 1)
             image = np.clip(noise.add(truth, _rng(source, "denoise", words)), 0, 1)
             yield _trial(source, "denoise", words, image, truth, noise=noise)
@@ -244,7 +244,7 @@ def foreground_trials(source: Scene) -> Iterator[EvaluationTrial]:
     """
     if source.mask is None or source.original is None:
         return
-    yield _trial(source, "foreground", "as it is", source.original, source.mask)
+    yield _trial(source, "foreground", "original", source.original, source.mask)
     for condition, spoil in _SPOILERS.items():
         values = spoil(source.image, _rng(source, "foreground", condition))
         image = np.rint(np.clip(values, 0, 1) * _TOP).astype(np.uint16)

@@ -79,7 +79,7 @@ def read_image(
     kind = kind_of(path, error=ImageError)
     found = format_of_kind(kind)
     if found is None:
-        raise ImageError(unusable(path, kind, f"is not an image that is read here ({_READ})"))
+        raise ImageError(unusable(path, kind, f"is not a supported image ({_READ})"))
     return found.read(path, Reading(axes=axes, palette_indices=palette_indices, series=series))
 
 
@@ -122,7 +122,7 @@ def write_image(
     path = Path(path)
     row = format_of_name(path)
     if np.ma.is_masked(pixels):
-        raise OutputError(f"{path}: no format keeps masked pixels; fill them first.")
+        raise OutputError(f"{path}: no format stores masked pixels; fill them first.")
     if not row.is_folder or not hasattr(pixels, "shape") or not hasattr(pixels, "dtype"):
         pixels = np.asarray(pixels)
     _check_fits(path, row, np.dtype(pixels.dtype), axes)
@@ -238,7 +238,7 @@ def _checked_letters(axes: str) -> str:
         or not letters.removesuffix("C").endswith("YX")
     ):
         raise AxesError(
-            f'axes="{axes}" is not understood; use letters of TCZYX, once each, '
-            "ending in YX or YXC."
+            f'axes="{axes}" is not understood; use letters from TCZYX, each once, ending in '
+            "YX or YXC."
         )
     return letters

@@ -105,7 +105,7 @@ def format_of_name(path: Path) -> ImageFormat:
         if name.endswith(row.suffixes):
             return row
     if name.endswith((".jpg", ".jpeg")):
-        raise OutputError(f"{path}: JPEG changes pixels when it saves; use {_WRITTEN}.")
+        raise OutputError(f"{path}: JPEG compression changes pixels; use {_WRITTEN}.")
     given = f'"{path.suffix}"' if path.suffix else "no suffix"
     raise OutputError(f"{path} has {given}; results are written as {_WRITTEN}.")
 
@@ -129,24 +129,32 @@ def _read_zarr(path: Path, how: Reading) -> ImageFile:
 
 def _png_refusal(dtype: np.dtype[Any], axes: str) -> str | None:
     if dtype.name not in PNG_DTYPES:
-        return f"PNG holds uint8 and uint16, not {dtype.name}; use .tif."
-    return None if axes in ("YX", "YXC") else f"PNG holds one plane, not axes {axes}; use .tif."
+        return f"PNG supports uint8 and uint16, not {dtype.name}; use .tif."
+    return (
+        None
+        if axes in ("YX", "YXC")
+        else (f"PNG stores a single plane, not axes {axes}; use .tif.")
+    )
 
 
 def _tiff_refusal(dtype: np.dtype[Any], axes: str) -> str | None:
     if dtype.kind == "b" and axes.endswith("YXC"):
-        return "TIFF keeps no colour of one bit; write uint8."
+        return "TIFF does not support colour of one bit; use uint8."
     return None
 
 
 def _ome_tiff_refusal(dtype: np.dtype[Any], axes: str) -> str | None:
     if dtype.name not in OME_DTYPES:
-        return f"OME-TIFF has no {dtype.name} pixels; use .tif."
+        return f"OME-TIFF does not support {dtype.name} pixels; use .tif."
     return _tiff_refusal(dtype, axes)
 
 
 def _zarr_refusal(dtype: np.dtype[Any], axes: str) -> str | None:
-    return None if dtype.name in ZARR_DTYPES else f"OME-Zarr has no {dtype.name} pixels; use .tif."
+    return (
+        None
+        if dtype.name in ZARR_DTYPES
+        else (f"OME-Zarr does not support {dtype.name} pixels; use .tif.")
+    )
 
 
 _PLAIN: Final = frozenset({"pixel size", "axes", "channels", "record"})

@@ -70,7 +70,7 @@ def read_raster(path: Path, *, palette_indices: bool = False) -> ImageFile:
             orientation = image.getexif().get(TAG, 1)
             size = image.width * image.height * len(image.getbands())
         if frames > 1:
-            text = f"{path.name} holds several frames; the first one was read."
+            text = f"{path.name} has several frames; only the first was read."
             notes.append(Caution("several-images", text))
         check_room(path, size)
         pixels = _pixels(path, image, notes, palette_indices=palette_indices)
@@ -102,7 +102,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(f"{path} does not fit into memory.") from error
     except _BROKEN as error:
-        raise ImageError(f"{path} is damaged or cut short{plain_reason(error)}.") from error
+        raise ImageError(f"{path} is damaged or truncated{plain_reason(error)}.") from error
 
 
 def _pixels(
@@ -122,14 +122,14 @@ def _pixels(
     if "transparency" in image.info and mode in ("L", "RGB"):
         return np.asarray(image.convert("RGBA"))
     if mode == "CMYK":
-        text = f"{path.name} is CMYK; it was turned into RGB without a colour profile."
+        text = f"{path.name} is CMYK; it was converted to RGB without a colour profile."
         notes.append(Caution("cmyk", text))
         return np.asarray(image.convert("RGB"))
     if mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)
     if mode in ("1", "L", "RGB", "RGBA", "LA"):
         return _with_grey_alpha(np.asarray(image), notes)
-    text = f"{path.name} has Pillow's mode {mode}; it was turned into RGB."
+    text = f"{path.name} has Pillow's mode {mode}; it was converted to RGB."
     notes.append(Caution("colour-mode", text))
     return np.asarray(image.convert("RGB"))
 

@@ -38,13 +38,14 @@ def chosen(
     if wanted is not None:
         if not 0 <= wanted < len(images):
             raise ImageError(
-                f"{path} has no series {wanted}; it holds {len(images)}, from 0 ({listed})."
+                f"{path} has no series {wanted}; it holds {len(images)}, numbered from 0 "
+                f"({listed})."
             )
         return wanted, ()
     if len(images) == 1:
         return 0, ()
     text = (
-        f"{path.name} holds a collection of {len(images)} images ({listed}); series {likely} was "
-        "read, give another number as series."
+        f"{path.name} holds {len(images)} images ({listed}); series {likely} was read, choose "
+        "another one with series."
     )
     return likely, (Caution("several-images", text),)

@@ -68,8 +68,8 @@ class Alignment:
         self.makes_grey = before.is_colour and after.axes == before.axes.replace("C", "")
         if before.axes != after.axes and not self.makes_grey:
             raise AxesError(
-                f"The images have the axes {before.axes} and {after.axes}; only images of the "
-                "same axes can be compared."
+                f"The images have the axes {before.axes} and {after.axes}; only images with "
+                "the same axes can be compared."
             )
         self.ratio = _ratio(before.spatial_shape, after.spatial_shape)
         for axis, letter in enumerate(after.axes):
@@ -117,7 +117,7 @@ class Alignment:
             return self.pictures
         known = self.after.planes
         if not planes:
-            raise OptionsError("planes names none; give at least one, counted from 0.")
+            raise OptionsError("planes is empty; name at least one plane, counted from 0.")
         for number in planes:
             if not 0 <= number < len(known):
                 raise OptionsError(
@@ -239,6 +239,6 @@ def _ratio(before: Sequence[int], after: Sequence[int]) -> Fraction:
             return Fraction(1, factor)
     sizes = [f"{height} x {width}" for height, width in (before, after)]
     raise ImageError(
-        f"Images of {sizes[0]} px and {sizes[1]} px cannot be compared; the one must be a whole "
+        f"Images of {sizes[0]} px and {sizes[1]} px cannot be compared; one must be a whole "
         "number of times as large as the other."
     )

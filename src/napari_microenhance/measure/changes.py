@@ -88,7 +88,7 @@ def compare_images(
         If the images do not belong together or are not finite.
     """
     if not beyond > 0:
-        raise OptionsError(f"{beyond=} must be above zero.")
+        raise OptionsError(f"beyond={beyond=} must be greater than zero.")
     known = full_range(before) if data_range is None else data_range
     limits = known if isinstance(known, FullRange) else FullRange(known)
     aligned = Alignment(before, after)

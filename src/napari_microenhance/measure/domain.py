@@ -129,7 +129,7 @@ class TrainedOn:
                 **ranges,
             )
         except (AttributeError, TypeError, ValueError, RecursionError) as error:
-            raise ModelError(f"The network's {KEY} cannot be read: {error}.") from error
+            raise ModelError(f"The model's {KEY} cannot be read: {error}.") from error
 
     def to_text(self) -> str:
         """Return it as the metadata of a network keeps it."""
@@ -279,21 +279,21 @@ def cautions(seen: Look, trained: TrainedOn, name: str) -> tuple[str, ...]:
         return ()
     what = f" ({trained.images})" if trained.images else ""
     return tuple(
-        f"{sentence} than what {name} was trained on{what}: {say}." for sentence, say in found
+        f"{sentence} than the training data of {name}{what}: {say}." for sentence, say in found
     )
 
 
 def _differences(seen: Look, trained: TrainedOn) -> Iterator[tuple[str, str]]:
     """Yield what stands out, and the numbers that say so."""
     if trained.dtypes and seen.dtype not in trained.dtypes:
-        yield "The image is of another number type", f"{seen.dtype}, not {_words(trained.dtypes)}"
+        yield "The image has a different data type", f"{seen.dtype}, not {_words(trained.dtypes)}"
     if side := _beyond(seen.noise, trained.noise, below=QUIET):
         word = "The image is noisier" if side > 0 else "The image is less noisy"
         yield word, f"noise {seen.noise:.1%} of the range, {_span(trained.noise, '.1%')} there"
     most = trained.correlation[1] if trained.correlation else math.inf
     if seen.correlation is not None and seen.correlation > most + ALIKE:
         yield (
-            "The noise is more alike in neighbouring pixels",
+            "The noise is more correlated between neighbouring pixels",
             f"correlation {seen.correlation:.2f}, {_span(trained.correlation, '.2f')} there",
         )
     if side := _outside(seen.blur, trained.blur):
@@ -331,7 +331,7 @@ def _range(value: Sequence[float] | None) -> Range | None:
         return None
     low, high = (float(number) for number in value)
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ValueError(f"{list(value)} is no range")
+        raise ValueError(f"{list(value)} is not a range")
     return low, high
 
 

@@ -79,8 +79,8 @@ def new_figure() -> "Figure":
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise OutputError(
-            "A plot needs matplotlib, which is not installed; "
-            'pip install "napari-microenhance[plot]".'
+            "Plots need matplotlib, which is not installed; pip install "
+            '"napari-microenhance[plot]".'
         ) from error
     figure = Figure(figsize=(12, 7), layout="constrained")
     FigureCanvasAgg(figure)

@@ -41,7 +41,9 @@ class FullRange:
 
     def __post_init__(self) -> None:
         if not 0 < self.span < float("inf"):
-            raise OptionsError(f"data_range={self.span:g} must be a finite number above zero.")
+            raise OptionsError(
+                f"data_range={self.span:g} must be a finite number greater than zero."
+            )
 
     def __str__(self) -> str:
         return f"{self.span:g} ({REASONS[self.origin]})"

@@ -202,37 +202,37 @@ def cautions_of(found: Likeness, spec: ModelSpec) -> tuple[Caution, ...]:
 def _findings(found: Likeness, spec: ModelSpec) -> Iterator[tuple[str, str]]:
     """Yield what stands out, with its likely reason, the one that explains most first."""
     unlike = found.correlation is not None and abs(found.correlation) < UNLIKE
-    words = f"the result is hardly like the image (correlation {found.correlation or 0:.2f})"
+    words = f"the result hardly resembles the image (correlation {found.correlation or 0:.2f})"
     if spec.units == "relative":
         if unlike:
-            yield "unlike-image", f"{words}, as the network changes the look of an image."
+            yield "unlike-image", f"{words}, since this model changes the appearance of images."
         return
     if _is_residual(found):
         yield (
             "unlike-image",
-            f"the result keeps the grain of the image ({abs(found.grain_kept or 0):.0%}) and "
-            f"hardly its structure ({abs(found.structure or 0):.0%}): the network seems to give "
-            "the noise (a residual), which is to be subtracted from the image.",
+            f"the result keeps the grain of the image ({abs(found.grain_kept or 0):.0%}) but "
+            f"hardly its structure ({abs(found.structure or 0):.0%}): the model seems to "
+            "output the noise (a residual), which must be subtracted from the image.",
         )
     half = spec.precision == "float16" or spec.dtype == "float16"
-    overflow = "numbers beyond 65,504 overflow in half precision (use the float32 file)"
+    overflow = "values above 65,504 overflow in half precision (use the float32 file)"
     runs = f"the image runs from {found.low:,.4g} to {found.high:,.4g}"
-    wrong = "its value range may be another one (value_range, output_range)"
+    wrong = "its value range may be wrong (value_range, output_range)"
     if found.clipped > MOST_CLIPPED:
         yield (
             "much-clipped",
-            f"{found.clipped:.0%} of the result is clipped to the ends of its number type where "
-            f"the image is not; {overflow if half else f'the network runs, but {wrong}'}.",
+            f"{found.clipped:.0%} of the result is clipped to the limits of its data type "
+            f"where the image is not; {overflow if half else f'the model runs, but {wrong}'}.",
         )
     if found.plateau > LEAST_PLATEAU:
-        reason = overflow if half else f"the network clips its output or overflows; {wrong}"
+        reason = overflow if half else f"the model clips its output or overflows; {wrong}"
         yield (
             "plateau",
             f"{found.plateau:.1%} of the result is exactly {found.plateau_value:,.6g}, and {runs} "
             f"there and has no such plateau; {reason}.",
         )
     if unlike:
-        yield "unlike-image", f"{words}; the network paints another picture, or {wrong}."
+        yield "unlike-image", f"{words}; the model generates a different picture, or {wrong}."
     # A few spots far above an even ground: then its ends say nothing of the levels.
     slack = 1e-6 * max(abs(found.low), abs(found.high))
     levels_told = found.low - slack <= found.level_before <= found.high + slack
@@ -240,8 +240,9 @@ def _findings(found: Likeness, spec: ModelSpec) -> Iterator[tuple[str, str]]:
     if levels_told and jump > FAR * (found.high - found.low):
         yield (
             "level-jump",
-            f"the mean level went from {found.level_before:,.4g} to {found.level_after:,.4g}, and "
-            f"{runs}; the network changes the brightness, or {wrong}.",
+            f"the mean level changed from {found.level_before:,.4g} to "
+            f"{found.level_after:,.4g}, and {runs}; the model changes the brightness, or "
+            f"{wrong}.",
         )
 
 

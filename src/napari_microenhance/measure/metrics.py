@@ -113,7 +113,7 @@ def ssim(image: AnyImage, truth: AnyImage, *, data_range: float = 1.0) -> float:
     a, b = _pair(image, truth)
     if min(a.shape) < _SSIM_REACH:
         raise ImageError(
-            f"SSIM needs images of {_SSIM_REACH} x {_SSIM_REACH} px or more, not {a.shape}."
+            f"SSIM needs images of at least {_SSIM_REACH} x {_SSIM_REACH} px, not {a.shape}."
         )
     mean = sk_metrics.structural_similarity(  # type: ignore[no-untyped-call]
         b,
@@ -198,7 +198,9 @@ def noise(image: AnyImage) -> float:
        Understanding 64(2), 1996. https://doi.org/10.1006/cviu.1996.0060
     """
     if image.ndim != 2 or min(image.shape) < 3:
-        raise ImageError(f"A noise estimate needs an image of 3 x 3 px or more, not {image.shape}.")
+        raise ImageError(
+            f"A noise estimate needs an image of at least 3 x 3 px, not {image.shape}."
+        )
     # A difference of two Laplacians: planes and edges cancel, white noise grows sixfold.
     response = ndimage.convolve(image.astype(np.float64), _LAPLACIANS)[1:-1, 1:-1]
     return float(np.sqrt(np.pi / 2) / 6 * np.abs(response).mean())

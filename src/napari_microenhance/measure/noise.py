@@ -148,8 +148,8 @@ def estimate_noise(image: AnyArray) -> NoiseEstimate:
     """
     if image.ndim != 2 or min(image.shape) < SMALLEST_PX:
         raise ImageError(
-            f"Noise is found in images of {SMALLEST_PX} x {SMALLEST_PX} px or more, not of "
-            f"shape {image.shape}."
+            f"The noise can be estimated in images of at least {SMALLEST_PX} x {SMALLEST_PX} "
+            f"px, not of shape {image.shape}."
         )
     if not np.isfinite(image).any():
         raise ImageError(_NOTHING)

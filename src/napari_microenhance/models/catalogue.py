@@ -116,7 +116,9 @@ def list_models() -> tuple[ModelInfo, ...]:
         name = next(n for n in (name, path.name, str(path)) if n not in taken)
         taken.add(name)
         int8 = twin_of(path) is not None
-        found.append(ModelInfo(name, f"Your own, {path.name}.", path, "", False, "user", int8))
+        found.append(
+            ModelInfo(name, f"Your own model, {path.name}.", path, "", False, "user", int8)
+        )
     return tuple(found)
 
 

@@ -32,11 +32,11 @@ TASKS: Final = {
 }
 
 OTHER_TYPES: Final = {
-    "SingleClassInstanceSegmentation": "finds single objects",
-    "MultiClassInstanceSegmentation": "finds single objects",
-    "SingleClassClassification": "names whole images",
-    "MultiClassClassification": "names whole images",
-    "ObjectDetection": "finds boxes around objects",
+    "SingleClassInstanceSegmentation": "detects single objects",
+    "MultiClassInstanceSegmentation": "detects single objects",
+    "SingleClassClassification": "classifies whole images",
+    "MultiClassClassification": "classifies whole images",
+    "ObjectDetection": "detects boxes around objects",
 }
 """What networks of the other types do instead of giving an image."""
 
@@ -113,7 +113,10 @@ class CzannModel:
             if rule.fixed
         ]
         found = [
-            f"Its manifest says {said:g} for the {what}, but {measured:g} was measured and is used."
+            (
+                f"Its manifest states {said:g} for the {what}, but {measured:g} was measured "
+                "and is used."
+            )
             for what, said, measured in pairs
             if said is not None and not math.isclose(said, measured)
         ]
@@ -121,12 +124,12 @@ class CzannModel:
         if border and (spec.radius == GLOBAL or border < int(spec.radius)):
             far = "the whole tile" if spec.radius == GLOBAL else f"{spec.radius} px"
             found.append(
-                f"Its manifest says that {border} px of border are enough, but the network "
-                f"reaches {far}, which is used."
+                f"Its manifest states that {border} px of border are enough, but the "
+                f"receptive field is {far}, which is used."
             )
         if self.kind == "MultiClassSemanticSegmentation":
             found.append(
-                "A pixel may belong to several of its classes; only the likeliest is shown."
+                "A pixel may belong to several of its classes; only the most likely one is shown."
             )
         return tuple(Finding("caution", sentence, "description") for sentence in found)
 
@@ -170,8 +173,8 @@ def read_czann(path: Path) -> CzannModel:
     if kind not in TASKS:
         does = OTHER_TYPES.get(kind, "does something unknown")
         raise ModelError(
-            f"The network {label} is of the type {kind[:40]!r}: it {does} and gives no image, so "
-            "it cannot be used."
+            f"The model {label} is of the type {kind[:40]!r}: it {does} and returns no image, "
+            "so it cannot be used."
         )
     shape_in, shape_out = (_lengths(raw, key, label) for key in ("InputShape", "OutputShape"))
     classes = raw.get("Classes") or []
@@ -202,13 +205,13 @@ def _manifest(package: Package, label: str) -> dict[str, Any]:
     """Return the manifest, once it holds what every network needs."""
     names = [n for n in package.names if "/" not in n and n.lower().endswith(".json")]
     if not names:
-        raise ModelError(f"{label} has no {MANIFEST}, so it is no ZEISS network.")
+        raise ModelError(f"{label} has no {MANIFEST}, so it is not a ZEISS model.")
     name = MANIFEST if MANIFEST in names else names[0]
     try:
         raw = json.loads(package.read(name, most=MANIFEST_BYTES).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"{name} in {label} is not readable JSON; fetch the file again."
+            f"{name} in {label} is not valid JSON; download the file again."
         ) from error
     missing = [
         k
@@ -216,7 +219,7 @@ def _manifest(package: Package, label: str) -> dict[str, Any]:
         if not isinstance(raw, dict) or k not in raw
     ]
     if missing:
-        raise ModelError(f"{name} in {label} does not say {missing[0]}; fetch the file again.")
+        raise ModelError(f"{name} in {label} does not state {missing[0]}; download the file again.")
     return dict(raw)
 
 
@@ -228,8 +231,8 @@ def _lengths(raw: dict[str, Any], key: str, label: str) -> tuple[int, ...]:
     is_list = isinstance(value, list) and all(type(v) is int and v >= lowest for v in value)
     if not is_list or not least <= len(value) <= most:
         raise ModelError(
-            f"{label} says {str(value)[:60]} for {key}, which is no list of {least} to {most} "
-            "whole numbers; fetch the file again."
+            f"{label} states {str(value)[:60]} for {key}, which is not a list of {least} to "
+            f"{most} whole numbers; download the file again."
         )
     return tuple(value)
 
@@ -238,13 +241,13 @@ def _network(package: Package, label: str) -> Path:
     """Return the path of the extracted ONNX file."""
     names = [n for n in package.names if n.lower().endswith((".model", ".onnx"))]
     if len(names) != 1:
-        raise ModelError(f"{label} holds {len(names)} networks; it must hold one.")
+        raise ModelError(f"{label} holds {len(names)} models; it must hold one.")
     path = package.extract(names[0])
     with path.open("rb") as file:
         if file.read(2) == b"PK":
             raise ModelError(
-                f"{label} holds a TensorFlow or PyTorch network; only ONNX can be used, so export "
-                "it as ONNX."
+                f"{label} holds a TensorFlow or PyTorch model; only ONNX is supported, so "
+                "export it as ONNX."
             )
     return path
 
@@ -259,7 +262,7 @@ def _licence(package: Package) -> str:
 
 def _card(name: str, raw: dict[str, Any], classes: tuple[str, ...], licence: str) -> str:
     """Return what the manifest tells a reader, as Markdown."""
-    lines = [f"# {name}", "", f"A ZEISS network of the type {raw['Type']}."]
+    lines = [f"# {name}", "", f"A ZEISS model of the type {raw['Type']}."]
     if classes:
         lines.append(f"Its classes are {', '.join(classes)}.")
     scaling = raw.get("Scaling")

@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["PREFIX", "Graph", "read_graph"]
 
 COUPLING: Final = {
-    "InstanceNormalization": "normalises with the mean and spread of the tile "
+    "InstanceNormalization": "normalises by the mean and standard deviation of the tile "
     "(instance normalisation)",
-    "GroupNormalization": "normalises with the mean and spread of the tile (group normalisation)",
-    "MeanVarianceNormalization": "normalises with the mean and spread of the tile",
-    "LpNormalization": "normalises with the length of a row of values",
+    "GroupNormalization": "normalises by the mean and standard deviation of the tile "
+    "(group normalisation)",
+    "MeanVarianceNormalization": "normalises by the mean and standard deviation of the tile",
+    "LpNormalization": "normalises by the length of a row of values",
     "GlobalAveragePool": "averages over the whole tile (global pooling)",
-    "GlobalMaxPool": "takes the brightest point of the whole tile (global pooling)",
+    "GlobalMaxPool": "takes the maximum of the whole tile (global max pooling)",
     "GlobalLpPool": "sums over the whole tile (global pooling)",
-    "attention": "compares all parts of a tile with each other (attention)",
+    "attention": "relates all parts of a tile to each other (attention)",
     "DynamicQuantizeLinear": "rounds by the range of values in the tile (dynamic quantisation)",
 }
 """Parts through which a result depends on the whole tile, and what they do."""
@@ -123,24 +124,24 @@ class Graph:
                 found.append(Finding("caution", sentence, "seams"))
             else:
                 sentence = (
-                    f"It {COUPLING[part]} {places}, but measured, no pixel acts further than "
+                    f"It {COUPLING[part]} {places}, but its measured receptive field is only "
                     f"{spec.radius} px."
                 )
                 found.append(Finding("info", sentence))
         if self.training_norm:
             sentence = (
-                "Its batch normalisation was left in training mode, so it uses the statistics of "
-                f"{'the image' if spec.coupling == 'numbers' else 'each tile'}; export it in "
-                "evaluation mode (PyTorch: model.eval())."
+                "Its batch normalisation was exported in training mode, so it uses the "
+                f"statistics of {'the image' if spec.coupling == 'numbers' else 'each tile'}; "
+                "export it in evaluation mode (PyTorch: model.eval())."
             )
             found.append(Finding("caution", sentence, "training-mode"))
         if self.dropout or self.noise:
-            what = "Dropout was left on" if self.dropout else "It adds random numbers"
+            what = "Dropout is active" if self.dropout else "It adds random numbers"
             sentence = f"{what}; export it in evaluation mode (PyTorch: model.eval())."
             found.append(Finding("caution", sentence, "training-mode"))
         found += self._on_colours(spec)
         if self.quantised:
-            sentence = "It computes with whole numbers (quantised): faster, and a little coarser."
+            sentence = "It is quantised (integer arithmetic): faster, and slightly less precise."
             found.append(Finding("info", sentence))
         return tuple(found)
 
@@ -149,13 +150,15 @@ class Graph:
         if 3 not in (spec.channels_in - spec.extra_channels, spec.channels_out):
             return ()
         if spec.colour_order == "bgr":
-            sentence = "Its channels are blue, green and red (BGR), and it gets them so."
+            sentence = (
+                "Its channel order is blue, green, red (BGR), and images are passed in that order."
+            )
             return (Finding("info", sentence, "colour-order"),)
         if self.colour_order != "unclear":
             return ()
         sentence = (
-            "Its file names both RGB and BGR for its channels; it gets RGB, so set colour_order to "
-            "bgr if colours look wrong."
+            "Its file names both RGB and BGR; RGB is used, so set colour_order to bgr if "
+            "colours look wrong."
         )
         return (Finding("caution", sentence, "colour-order"),)
 
@@ -187,7 +190,7 @@ def read_graph(path: Path, name: str) -> Graph:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, ValueError) as error:
         raise ModelError(
-            f"The network {name} is not an ONNX file, or it is cut short; fetch it again."
+            f"The model {name} is not an ONNX file, or it is truncated; download it again."
         ) from error
     if found := hazard(model, path.parent, name):
         raise ModelError(found.sentence)

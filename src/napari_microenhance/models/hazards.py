@@ -52,7 +52,7 @@ def hazard(model: "onnx.ModelProto", folder: Path, name: str) -> Finding | None:
     """
     for look in (_opset, _custom_operators, _external, _damaged, _size):
         if sentence := look(model, folder):
-            return Finding("stop", f"The network {name} {sentence}")
+            return Finding("stop", f"The model {name} {sentence}")
     return None
 
 
@@ -77,9 +77,9 @@ def external_files(model: "onnx.ModelProto", folder: Path) -> tuple[Path, ...]:
 def _opset(model: "onnx.ModelProto", folder: Path) -> str:
     """Refuse a graph of which nobody knows what its operators mean."""
     if not model.graph.node:
-        return "holds no operators; it is no network, or it is cut short."
+        return "contains no operators; it is not a model, or it is truncated."
     if not any(o.domain in ("", "ai.onnx") for o in model.opset_import):
-        return "does not say its opset, so its operators have no certain meaning; export it again."
+        return "does not state its opset, so its operators are ambiguous; export it again."
     return ""
 
 
@@ -95,7 +95,7 @@ def _custom_operators(model: "onnx.ModelProto", folder: Path) -> str:
         return ""
     names = ", ".join(sorted(custom)[:3])
     return (
-        f"needs custom operators ({names}), and code that comes with a network is never loaded; "
+        f"needs custom operators ({names}), and code that comes with a model is never loaded; "
         "export it with standard ONNX operators."
     )
 
@@ -110,15 +110,15 @@ def _external(model: "onnx.ModelProto", folder: Path) -> str:
         place = info.get("location", "")
         path = (home / place).resolve()
         if not path.is_relative_to(home) or path == home:
-            return f"keeps weights in {place!r}, outside its own folder; such files are not read."
+            return f"stores weights in {place!r}, outside its own folder; such files are not read."
         if not path.is_file():
-            return f"keeps weights in {place!r} beside it, which is missing; copy that file too."
+            return f"stores weights in {place!r} beside it, which is missing; copy that file too."
         try:
             end = int(info.get("offset", 0)) + int(info.get("length", 0))
         except ValueError:
             return f"has an unreadable entry for the weights in {place!r}; export it again."
         if end > path.stat().st_size:
-            return f"keeps weights in {place!r} beside it, which is cut short; fetch it again."
+            return f"stores weights in {place!r} beside it, which is truncated; download it again."
     return ""
 
 
@@ -129,7 +129,10 @@ def _damaged(model: "onnx.ModelProto", folder: Path) -> str:
         wanted = math.prod(tensor.dims)
         if min(tensor.dims, default=0) < 0 or (held is not None and held < wanted):
             size = " x ".join(map(str, tensor.dims))
-            return f"should hold {size} numbers in {tensor.name!r}, but does not; fetch it again."
+            return (
+                f"should contain {size} numbers in {tensor.name!r}, but does not; download "
+                "it again."
+            )
     return ""
 
 
@@ -141,11 +144,11 @@ def _size(model: "onnx.ModelProto", folder: Path) -> str:
         if tensor.bytes > BYTES_MOST or total > CONSTANT_BYTES_MOST:
             most, what = (BYTES_MOST, "such a tensor")
             if total > CONSTANT_BYTES_MOST:
-                most, what = (CONSTANT_BYTES_MOST, "constants that its file does not hold")
+                most, what = (CONSTANT_BYTES_MOST, "constants that its file does not contain")
             return (
-                f"would make a tensor of {tensor} numbers ({tensor.name}, "
-                f"{tensor.bytes / 1e9:.1f} GB on a small image); for {what} "
-                f"more than {most / 1e9:.0f} GB is refused."
+                f"would create a tensor of {tensor} numbers ({tensor.name}, "
+                f"{tensor.bytes / 1e9:.1f} GB on a small image); for {what} more than "
+                f"{most / 1e9:.0f} GB is refused."
             )
     return ""
 

@@ -135,7 +135,7 @@ class Model:
             wanted = f"{self.path.stem}{TWIN} beside it" if precision == "int8" else ""
             missing = f", {wanted}" if wanted and not self._packed else ""
             raise ModelError(
-                f"The network {self.name} computes in {self.spec.precision}; "
+                f"The model {self.name} computes in {self.spec.precision}; "
                 f"precision={precision} needs another file of it{missing}."
             )
         with self._opening:
@@ -156,7 +156,7 @@ class Model:
         for field in ("task", "channels_in", "channels_out", "scale", "value_range", "units"):
             if getattr(spec, field) != getattr(self.spec, field):
                 raise ModelError(
-                    f"{path.name} is no int8 twin of {self.name}: its {field} is "
+                    f"{path.name} is not an int8 version of {self.name}: its {field} is "
                     f"{getattr(spec, field)}, not {getattr(self.spec, field)}."
                 )
         measured = dataclasses.replace(measured, spec=dataclasses.replace(spec, name=self.name))
@@ -332,8 +332,8 @@ def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Mode
         return source
     if not isinstance(source, str | os.PathLike):
         raise ModelError(
-            f"A network is a name or a file, not of type {type(source).__name__}; "
-            "see `microenhance models`."
+            f"A model is a name or a file, not of type {type(source).__name__}; see "
+            "`microenhance models`."
         )
     started = time.perf_counter()
     given = checked_edits(overrides)

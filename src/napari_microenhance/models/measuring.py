@@ -154,7 +154,9 @@ def _with_coupling(path: Path, spec: ModelSpec) -> ModelSpec:
 def _coupling(spec: ModelSpec) -> tuple[Finding, ...]:
     """Return what is to be said of a network whose every pixel depends on all others."""
     if spec.coupling == "numbers":
-        sentence = "It normalises by the whole image and is run so; its tiles show no seams."
+        sentence = (
+            "It normalises over the whole image and is run that way; its tiles show no seams."
+        )
         return (Finding("info", sentence, "seams"),)
     if spec.coupling == "pixels":
         sentence = (
@@ -178,8 +180,8 @@ def _with_output(spec: ModelSpec, levels: Levels) -> tuple[ModelSpec, tuple[Find
     if spec.output_range_source == "default":
         return found, ()
     sentence = (
-        f"Its file says that it gives {said[0]:g} to {said[1]:g}, but {measured[0]:g} to "
-        f"{measured[1]:g} was measured and is used."
+        f"Its file states an output range of {said[0]:g} to {said[1]:g}, but {measured[0]:g} "
+        f"to {measured[1]:g} was measured and is used."
     )
     return found, (Finding("caution", sentence, "output-range"),)
 
@@ -242,7 +244,7 @@ def declared_by(metadata: Mapping[str, str], stem: str) -> dict[str, Any]:
                 known[key] = read(ours[key])
     except ValueError as error:
         raise ModelError(
-            f"The network {stem} has unreadable metadata: {PREFIX}{key}={ours[key]!r}."
+            f"The model {stem} has unreadable metadata: {PREFIX}{key}={ours[key]!r}."
         ) from error
     known |= {f"{name}_source": "metadata" for name in RANGES if name in known}
     return known

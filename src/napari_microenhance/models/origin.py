@@ -94,19 +94,19 @@ def _check_kind(path: Path) -> None:
     except FileNotFoundError as error:
         names = sorted(info.name for info in list_models())
         raise FileMissingError(
-            f"There is no network {str(path)!r}: neither a file nor one of {', '.join(names)}."
+            f"There is no model {str(path)!r}: neither a file nor one of {', '.join(names)}."
         ) from error
     except OSError as error:
-        raise ModelError(f"The network {path.name} cannot be read: {error.strerror}.") from error
+        raise ModelError(f"The model {path.name} cannot be read: {error.strerror}.") from error
     text = start.lstrip().lower()
     reason = ""
     if not start:
         reason = "is empty"
     elif text.startswith(b"version https://git-lfs"):
-        reason = "is a git-lfs pointer, not the network itself; fetch it with: git lfs pull"
+        reason = "is a git-lfs pointer, not the model itself; fetch it with: git lfs pull"
     elif text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        reason = "is a web page, not a network; download the file itself"
+        reason = "is a web page, not a model; download the file itself"
     elif text.startswith((b"{", b"pk")):
         reason = "is not an ONNX file"
     if reason:
-        raise ModelError(f"The network {path.name} {reason}.")
+        raise ModelError(f"The model {path.name} {reason}.")

@@ -77,7 +77,7 @@ class Package:
             raise FileMissingError(f"There is no package {str(path)!r}.") from error
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise ModelError(
-                f"The package {path.name} is not a zip file, or it is cut short; fetch it again."
+                f"The package {path.name} is not a zip file, or it is truncated; download it again."
             ) from error
         except OSError as error:
             raise ModelError(
@@ -182,7 +182,7 @@ class Package:
                 Path(partial).unlink(missing_ok=True)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise ModelError(
-                f"{member.filename} in the package {self.path.name} is damaged; fetch it again."
+                f"{member.filename} in the package {self.path.name} is damaged; download it again."
             ) from error
         except OSError as error:
             raise ModelError(
@@ -238,7 +238,7 @@ def _checked(infos: list[zipfile.ZipInfo], package: str) -> dict[str, zipfile.Zi
     if len(infos) > MEMBERS_MOST:
         raise ModelError(
             f"The package {package} holds {len(infos):,} files, at most {MEMBERS_MOST:,} are "
-            "accepted; it is not a network."
+            "accepted; it is not a model."
         )
     for info in infos:
         if not _is_inside(info.filename.rstrip("/")) or stat.S_ISLNK(info.external_attr >> 16):
@@ -254,8 +254,8 @@ def _checked(infos: list[zipfile.ZipInfo], package: str) -> dict[str, zipfile.Zi
     too_dense = [i for i in files if _is_dense(i.file_size, i.compress_size)]
     if total > BYTES_MOST or _is_dense(total, packed) or too_dense:
         raise ModelError(
-            f"The package {package} would unpack from {packed:,} to {total:,} bytes, which is no "
-            "network; nothing was unpacked."
+            f"The package {package} would unpack from {packed:,} to {total:,} bytes, which no "
+            "model needs; nothing was unpacked."
         )
     return {info.filename: info for info in files}
 
@@ -274,8 +274,8 @@ def _is_inside(name: str) -> bool:
 def _leads_out(name: str, package: str) -> ModelError:
     """Return the sentence for a name that could be written outside the cache."""
     return ModelError(
-        f"The package {package} holds {name!r}, which leads out of its own folder; "
-        "nothing was unpacked."
+        f"The package {package} holds {name!r}, a path outside its own folder; nothing was "
+        "unpacked."
     )
 
 

@@ -31,14 +31,14 @@ __all__ = ["checked_edits", "load_edits", "reconciled", "save_edits", "sidecar_p
 ENDING: Final = ".microenhance.json"
 
 MEASURED: Final = {
-    "axes_in": "order of axes of the input",
-    "axes_out": "order of axes of the output",
+    "axes_in": "axis order of the input",
+    "axes_out": "axis order of the output",
     "channels_in": "number of input channels",
     "channels_out": "number of output channels",
-    "dtype": "number type",
+    "dtype": "data type",
     "size": "size rule",
     "scale": "scale",
-    "border_loss": "loss at the borders",
+    "border_loss": "border loss",
     "batch": "number of tiles per call",
     "bytes_per_pixel": "memory per pixel",
 }
@@ -141,7 +141,7 @@ def load_edits(path: PathLike) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             raise ModelError(
                 f"The edits of {path.name} in {place.name} cannot be used: "
-                f"{str(error).rstrip('.')}; mend or delete that file."
+                f"{str(error).rstrip('.')}; correct or delete that file."
             ) from error
     return {}
 
@@ -149,7 +149,7 @@ def load_edits(path: PathLike) -> dict[str, Any]:
 def _checked_path(path: object) -> Path:
     """Return the path of a network's file, or raise."""
     if not isinstance(path, str | os.PathLike) or not Path(path).name:
-        raise OptionsError(f"path={quoted(path)} names no file of a network.")
+        raise OptionsError(f"path={quoted(path)} is not the file of a model.")
     check_reachable(Path(path), error=ModelError)
     return Path(path)
 
@@ -176,7 +176,7 @@ def checked_edits(edits: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, value in edits.items():
         if name not in adapters:
-            raise OptionsError(f"{name!r} is nothing that a network's description holds.")
+            raise OptionsError(f"{name!r} is not a property of a model.")
         try:
             found[name] = adapters[name].validate_python(value)
         except pydantic.ValidationError as error:
@@ -208,9 +208,9 @@ def reconciled(measured: ModelSpec, edits: Mapping[str, Any]) -> tuple[ModelSpec
             continue
         words = MEASURED.get(name)
         if name == "radius" and not _covers(wanted, found):
-            words = "reach in px"
+            words = "receptive field in px"
         if name == "shift_step" and wanted % found:
-            words = "step of tile starts in px"
+            words = "shift step of tiles in px"
         if words is None:
             kept[name] = wanted
             continue
@@ -235,7 +235,7 @@ def _edits_in(content: object) -> dict[str, Any]:
     """Return the edits that a sidecar holds."""
     edits = content.get("edits") if isinstance(content, dict) else None
     if not isinstance(edits, dict):
-        raise ModelError("it holds no edits")
+        raise ModelError("it contains no edits")
     return edits
 
 
@@ -273,7 +273,7 @@ def _check_numbers(edits: Mapping[str, Any]) -> None:
     }
     for name, is_wrong in wrong.items():
         if is_wrong:
-            raise OptionsError(f"{name}={edits[name]!r} is nothing that a network can have.")
+            raise OptionsError(f"{name}={edits[name]!r} is not valid for a model.")
 
 
 def _is_range(value: tuple[float, float] | None) -> bool:

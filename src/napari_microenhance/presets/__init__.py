@@ -44,7 +44,7 @@ def load_preset(source: str | os.PathLike[str]) -> Options:
     """
     if not isinstance(source, str | os.PathLike):
         raise OptionsError(
-            f"A preset is a name or a file, not of type {type(source).__name__}; give one of "
+            f"A preset is a name or a file, not of type {type(source).__name__}; use one of "
             f"{', '.join(list_presets())}."
         )
     from napari_microenhance.files import check_reachable
@@ -130,12 +130,12 @@ def _own_path(name: str) -> Path:
             "use up to 60 letters, digits, spaces, dots, plus and minus signs."
         )
     if (FOLDER / f"{name}.json").exists():
-        raise OptionsError(f"{name!r} comes with the package; give the preset another name.")
+        raise OptionsError(f"{name!r} is a built-in preset; choose another name.")
     folder = _users_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"The folder of presets {folder} cannot be made.") from error
+        raise OutputError(f"The preset folder {folder} cannot be created.") from error
     return folder / f"{name}.json"
 
 

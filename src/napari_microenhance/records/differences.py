@@ -52,7 +52,7 @@ class Discrepancy:
 
     Parameters
     ----------
-    what : {"image", "network"}
+    what : {"image", "model"}
     recorded, found : str
         What tells them apart.
     """
@@ -77,8 +77,8 @@ class RecordMismatchError(RecordError):
         self.differs = differs
         what = " and ".join(str(difference) for difference in differs)
         super().__init__(
-            f"Not what the record was made with: {what}; to run all the same, say --anyway "
-            "(in Python: allow_other=True)."
+            f"Not the same as in the record: {what}; to run anyway, add --anyway (in Python: "
+            "allow_other=True)."
         )
 
 
@@ -91,7 +91,7 @@ def check(differs: tuple[Discrepancy, ...], *, allow_other: bool) -> tuple[str, 
     """
     if differs and not allow_other:
         raise RecordMismatchError(differs)
-    return tuple(f"Not what the record was made with: {difference}." for difference in differs)
+    return tuple(f"Not the same as in the record: {difference}." for difference in differs)
 
 
 def image_difference(record: Record, source: "Source") -> Discrepancy | None:
@@ -118,7 +118,7 @@ def model_difference(record: Record, sha256: str) -> Discrepancy | None:
     recorded = str(record.report.model.sha256)
     if recorded == sha256:
         return None
-    return Discrepancy("network", _short(recorded), _short(sha256))
+    return Discrepancy("model", _short(recorded), _short(sha256))
 
 
 def known_better(record: Record, spec: "ModelSpec") -> dict[str, Any]:
@@ -129,7 +129,7 @@ def known_better(record: Record, spec: "ModelSpec") -> dict[str, Any]:
 def other_spec(record: Record, spec: "ModelSpec") -> tuple[str, ...]:
     """Return a sentence for each field in which the network is understood differently now."""
     return tuple(
-        f"The network's {name} was {_plain(then)} in the record and is {now} now."
+        f"The model's {name} was {_plain(then)} in the record and is {now} now."
         for name, (then, now) in _other(record, spec, MEANINGFUL).items()
     )
 

@@ -113,5 +113,5 @@ class ImageInput:
         pixels: Any = self.source.data
         is_file = isinstance(pixels, ZarrPixels)
         absent, total = pixels.absent_in(box) if is_file else absent_count(pixels, box)
-        text = f"{note.text.removesuffix('.')}; the region has {absent} of its {total} absent."
+        text = f"{note.text.removesuffix('.')}; the ROI lacks {absent} of its {total}."
         return Caution(note.name, text)

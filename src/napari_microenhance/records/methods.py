@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 __all__ = ["methods_text"]
 
 RULES: Final = {
-    "dtype": "the range of the number type",
+    "dtype": "the range of the data type",
     "percentile": "the 0.1 and 99.9 percentiles of the whole image",
     "minmax": "the smallest and largest value of the whole image",
     "given": "set by hand",
-    "package": "as the network's package prescribes",
+    "package": "as prescribed by the model's package",
 }
 """Where the ends of the intensity map come from, in words."""
 
@@ -29,7 +29,7 @@ OUTSIDE: Final = {
 STATISTICS: Final = {
     "image": "the whole image",
     "roi": "the box of the region with its surroundings",
-    "tile": "each tile by itself",
+    "tile": "each tile separately",
 }
 """What a network that couples the whole image took its means and deviations over."""
 
@@ -76,9 +76,10 @@ def _sentences(record: Record, comparison: "Comparison | None") -> Iterator[str]
         total = comparison.total
         yield (
             f"{total.changed:.1%} of the processed pixels changed by more than "
-            f"{comparison.beyond:g} times the estimated noise of the original, the largest change "
-            f"being {total.largest:g} grey values; the structural similarity with the original "
-            f"is {_number(total.ssim)}, over a full range of {comparison.full_range}."
+            f"{comparison.beyond:g} times the estimated noise of the original, the largest "
+            f"change being {total.largest:g} grey values; the structural similarity (SSIM) to "
+            f"the original is {_number(total.ssim)}, for a data range of "
+            f"{comparison.full_range}."
         )
     yield _files(record)
 
@@ -97,9 +98,8 @@ def _software(record: Record) -> str:
     ]
     return (
         f"The image was {verb} with napari-microenhance {known('napari-microenhance')} "
-        f"(onnxruntime {known('onnxruntime')} on {got}, NumPy {known('numpy')}, "
-        f"Python {known('python')}) and the network {record.model_name} "
-        f"({'; '.join(further)})."
+        f"(onnxruntime {known('onnxruntime')} on {got}, NumPy {known('numpy')}, Python "
+        f"{known('python')}) and the model {record.model_name} ({'; '.join(further)})."
     )
 
 
@@ -108,7 +108,7 @@ def _region(record: Record) -> str:
     roi, options = record.report.roi, record.options()
     if roi.whole_image:
         return "The whole image was processed."
-    grown = f", grown by {options.dilate} px" if options.dilate else ""
+    grown = f", dilated by {options.dilate} px" if options.dilate else ""
     soft = f", with a soft edge of {options.feather} px" if options.feather else ""
     outside = "" if record.holds_labels else f"; {OUTSIDE.get(options.background, '')}"
     return (
@@ -121,7 +121,7 @@ def _intensity(record: Record) -> str:
     """Return the sentences on the normalisation and the way back."""
     kept = record.report.intensity
     if kept.source == "none":
-        return f"Pixel values met the network as they are. {_way_back(record, mapped=False)}"
+        return f"Pixel values were passed to the model unchanged. {_way_back(record, mapped=False)}"
     if kept.source == "package":
         rule = RULES[kept.source]
         return f"Pixel values were normalised {rule}. {_way_back(record, mapped=False)}"
@@ -130,8 +130,8 @@ def _intensity(record: Record) -> str:
     each = ", channel by channel," if len(kept.ends) > 1 else ""
     return (
         f"Pixel values from {ends} ({RULES.get(kept.source, kept.source)}) were mapped "
-        f"linearly{each} to the network's range of {net_low:g} to {net_high:g}, once for the "
-        f"whole image. {_way_back(record, mapped=True)}"
+        f"linearly{each} to the model's input range of {net_low:g} to {net_high:g}, once for "
+        f"the whole image. {_way_back(record, mapped=True)}"
     )
 
 
@@ -141,8 +141,8 @@ def _way_back(record: Record, *, mapped: bool) -> str:
     dtype = str((report.result and report.result.dtype) or report.image.dtype)
     if record.holds_labels:
         what = "probabilities" if dtype.startswith("float") else "labels"
-        return f"Its output was turned into {what}."
-    first = "mapped back" if mapped else "taken as it is"
+        return f"Its output was converted to {what}."
+    first = "mapped back" if mapped else "used unchanged"
     if dtype.startswith("float"):
         return f"Its output was {first} and kept as {dtype}."
     return (
@@ -156,19 +156,23 @@ def _tiles(record: Record) -> str:
     plan, mismatch = record.report.plan, record.report.tile_mismatch
     shape = " x ".join(map(str, plan.tile_shape))
     over = STATISTICS.get(plan.statistics or "", "")
-    spans = f" Its means and other numbers of many pixels were taken over {over}." if over else ""
+    spans = (
+        (f" Statistics inside the model, such as means and variances, were computed over {over}.")
+        if over
+        else ""
+    )
     if plan.tiles <= 1:
-        return f"It ran in one tile of {shape} px.{spans}"
+        return f"The model was run in one tile of {shape} px.{spans}"
     blend = "cropped to their valid parts" if plan.blend == "crop" else "blended"
     seams = (
         ""
         if mismatch is None
         else f"; where they overlap they differ by at most {mismatch:.2g} in units of the "
-        "network's range"
+        "model's range"
     )
     return (
-        f"It ran in {plan.tiles} tiles of up to {shape} px with {plan.halo} px of context, "
-        f"{blend}{seams}.{spans}"
+        f"The model was run in {plan.tiles} tiles of up to {shape} px with {plan.halo} px of "
+        f"context, {blend}{seams}.{spans}"
     )
 
 

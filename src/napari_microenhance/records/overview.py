@@ -21,7 +21,7 @@ DIGITS: Final = 12
 """Of a fingerprint that is shown."""
 
 RULES: Final = {
-    "dtype": "range of the number type",
+    "dtype": "range of the data type",
     "percentile": "0.1 and 99.9 percentiles",
     "minmax": "smallest and largest value",
     "given": "set by hand",
@@ -42,7 +42,7 @@ def overview(record: Record) -> tuple[tuple[str, str], ...]:
     """
     report = record.report
     pairs = (
-        ("Network", _network(record)),
+        ("Model", _network(record)),
         ("Image", _array(report.image, report.image.name)),
         ("Region", _region(report.roi)),
         ("Intensity", _intensity(report.intensity)),

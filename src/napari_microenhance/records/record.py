@@ -87,7 +87,7 @@ class Record:
         if isinstance(source, str | os.PathLike):
             path = Path(source)
             return cls._parsed(_read(path), folder or path.parent)
-        raise RecordError(f"A {type(source).__name__} carries no record of a run.")
+        raise RecordError(f"A {type(source).__name__} has no record of a run.")
 
     @classmethod
     def found_in(cls, metadata: Mapping[str, Any]) -> "Self | None":
@@ -256,7 +256,7 @@ class Record:
 def _present(value: str | None, section: str, key: str) -> str:
     """Return an entry that every record has."""
     if value is None:
-        raise RecordError(f'The record is damaged: its "{section}" says no "{key}".')
+        raise RecordError(f'The record is damaged: its "{section}" has no "{key}".')
     return value
 
 
@@ -272,7 +272,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         found = _read_json(path)
     if not isinstance(found, Mapping):
         raise RecordError(
-            f"{path} carries no record of a run; take a file that microenhance wrote, or its "
+            f"{path} has no record of a run; choose a file that microenhance wrote, or its "
             "--report."
         )
     return found
@@ -282,7 +282,7 @@ def _read_json(path: Path) -> Any:  # noqa: ANN401 - JSON
     """Return what stands in a report that was written as JSON."""
     try:
         if path.stat().st_size > REPORT_BYTES_MOST:
-            raise RecordError(f"{path} is too long for the report of a run.")
+            raise RecordError(f"{path} is too large for the report of a run.")
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, MicroEnhanceError):

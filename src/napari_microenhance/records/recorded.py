@@ -250,7 +250,7 @@ def parse_report(kept: Mapping[str, Any]) -> RecordedReport:
     for name in SECTIONS:
         if not isinstance(kept.get(name), Mapping):
             raise RecordError(
-                f'The record has no "{name}", so it is not, or no longer, that of a run.'
+                f'The record has no "{name}": it is not the record of a run, or it is damaged.'
             )
     try:
         return _adapter().validate_python(dict(kept))

@@ -59,7 +59,7 @@ class Repetition:
         identical = recorded == found if recorded and found else None
         remarks = list(self.remarks)
         if identical is None:
-            remarks.append("Whether the pixels are the recorded ones could not be checked.")
+            remarks.append("It could not be checked whether the pixels are the recorded ones.")
         elif not identical:
             remarks.append("The pixels differ from the recorded ones.")
         report = dataclasses.replace(
@@ -110,7 +110,7 @@ def prepare(
     )
     remarks = check(tuple(d for d in differs if d), allow_other=allow_other)
     if unknown := unknown_options(record):
-        remarks += (f"This version does not know the recorded options {', '.join(unknown)}.",)
+        remarks += (f"This version does not support the recorded options {', '.join(unknown)}.",)
     remarks += version_remarks(record, runtime_version())
     remarks += other_spec(record, now.spec)
     return Repetition(record, source, network, roi, options, remarks)
@@ -127,12 +127,12 @@ def find_image(record: Record) -> Path:
         If it is not there.
     """
     if record.image_name is None:
-        raise RecordError("The record names no image file; say which image it was (--image).")
+        raise RecordError("The record names no image file; specify the image (--image).")
     path = (record.folder or Path.cwd()) / record.image_name
     if not path.exists():
         raise FileMissingError(
-            f"The image {record.image_name} of the record is not in {path.parent}; say where it "
-            "is (--image)."
+            f"The image {record.image_name} of the record is not in {path.parent}; specify it "
+            "(--image)."
         )
     return path
 
@@ -158,8 +158,7 @@ def find_model(record: Record, known: Sequence[Path] = ()) -> str | Path:
     found = next((path for path in (beside, *known) if path.name == name and path.exists()), None)
     if found is None:
         raise FileMissingError(
-            f"The network {name} of the record is not in {beside.parent}; say where it is "
-            "(--model)."
+            f"The model {name} of the record is not in {beside.parent}; specify it (--model)."
         )
     return found
 

@@ -173,7 +173,7 @@ def _polygon(roi: Roi) -> Shape:
         return Shape("polygon", roi.vertices, planes=roi.planes)
     if roi.shape.ndim != 2:
         raise RecordError(
-            "The ROI of a volume fits into no ROI file; use the Python code, or "
+            "The ROI of a volume cannot be stored in an ROI file; use the Python code, or "
             "microenhance rerun on the saved result."
         )
     return Shape("polygon", mask_outline(roi.shape), planes=roi.planes)

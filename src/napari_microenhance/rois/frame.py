@@ -87,7 +87,7 @@ def size_caution(
     reason = ""
     factors = frame[0] / shape[0], frame[1] / shape[1]
     if frame == shape[::-1]:
-        reason = "; the image seems to be turned by 90 degrees since"
+        reason = "; the image seems to have been rotated by 90 degrees since"
     times = max(factors[0], 1 / factors[0])
     if not reason and times > LEAST_FACTOR and np.isclose(*factors, rtol=2 / min(shape)):
         larger = "large" if factors[0] > 1 else "small"
@@ -95,7 +95,7 @@ def size_caution(
     return Caution(
         NAME,
         f"{name} was drawn on an image of {frame[1]} x {frame[0]} px, but this one has "
-        f"{shape[1]} x {shape[0]} px{reason}; its coordinates were used as they are.",
+        f"{shape[1]} x {shape[0]} px{reason}; its coordinates were used unchanged.",
     )
 
 
@@ -111,11 +111,11 @@ def _reason(boxes: Boxes, shape: tuple[int, int], outside: npt.NDArray[np.bool_]
         # Moved together they fit: the image is a part of the one they were drawn on.
         (top, left), (bottom, right) = np.maximum(high - size, 0), low
         return (
-            ", as if drawn on a larger image that this one is cut from (its first pixel "
+            ", as if drawn on a larger image that this one was cropped from (its first pixel "
             f"would lie between x {left:.0f} and {right:.0f}, y {top:.0f} and {bottom:.0f})"
         )
     factor = next((f for f in FACTORS if _fits(low / f, high / f, size)), None)
-    larger = "on a larger image that this one is cut from"
+    larger = "on a larger image that this one was cropped from"
     if factor is None:
         return f", as if drawn {larger}"
     return f", as if drawn at {factor} times the resolution, or {larger}"

@@ -113,7 +113,7 @@ def _features(path: Path, item: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN4
             raise RoiError(f'{path} is GeoJSON without a list of "features".')
         for number, feature in enumerate(features, start=1):
             if not isinstance(feature, dict):
-                raise RoiError(f"{path}, shape {number}: it is no GeoJSON feature.")
+                raise RoiError(f"{path}, shape {number}: it is not a GeoJSON feature.")
             yield feature.get("geometry"), feature.get("properties")
     elif item["type"] == "Feature":
         yield item.get("geometry"), item.get("properties")
@@ -130,8 +130,8 @@ def _first_plane(features: Sequence[tuple[Any, Any]]) -> tuple[Caution, ...]:
     return (
         Caution(
             "roi-planes",
-            f"{len(without)} of {len(features)} shapes name no plane, by which QuPath means the "
-            "first plane (z=0, t=0); they count for every plane.",
+            f"{len(without)} of {len(features)} shapes name no plane, which in QuPath means "
+            "the first plane (z=0, t=0); here they apply to every plane.",
         ),
     )
 
@@ -176,7 +176,7 @@ def _simple(where: str, geometry: Any, depth: int = 0) -> Iterator[tuple[str, An
         return
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     if kind not in _GEOMETRIES or depth > _DEEPEST:
-        raise RoiError(f'{where}: the geometry type "{kind}" is unknown.')
+        raise RoiError(f'{where}: the geometry type "{kind}" is not supported.')
     inner = geometry.get("geometries" if kind == "GeometryCollection" else "coordinates")
     if not isinstance(inner, list):
         raise RoiError(f"{where}: a {kind} without coordinates.")
@@ -223,7 +223,7 @@ def _ring(where: str, numbers: Any) -> Points:  # noqa: ANN401 - parsed JSON
     if (points[0] == points[-1]).all():
         points = points[:-1]
     if len(points) < 3:
-        raise RoiError(f"{where}: a polygon needs 3 points, it has {len(points)}.")
+        raise RoiError(f"{where}: a polygon needs 3 points, but has {len(points)}.")
     return points
 
 

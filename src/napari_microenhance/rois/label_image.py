@@ -90,5 +90,5 @@ def _overlay(path: Path, pixels: npt.NDArray[Any]) -> RoiFile | None:
         return None
     file = read_overlay(path, entries)
     count = f"{len(file.rois)} ROI{'s' * (len(file.rois) != 1)}"
-    said = f"{path.name} is an image with ImageJ's overlay, which was used as the ROI ({count})."
+    said = f"{path.name} is an image with an ImageJ overlay, which was used as the ROI ({count})."
     return file.noted(Caution(NAME, said))

@@ -186,9 +186,7 @@ def read_labelme(path: str | Path) -> LabelmeFile:
         otherwise = "is not JSON, so it is not a labelme file"
         raise RoiError(unusable(document.path, document.kind, otherwise))
     if not is_labelme(document.json):
-        raise RoiError(
-            f'{path} is JSON, but not of labelme: a "shapes" list with points is missing.'
-        )
+        raise RoiError(f'{path} is JSON, but not labelme: a "shapes" list with points is missing.')
     return labelme_file(document.path, document.json)
 
 
@@ -292,13 +290,13 @@ def _shape(where: str, entry: dict[str, Any]) -> LabelmeShape:
     kind = entry.get("shape_type") or "polygon"  # version 3 knew nothing else at first
     kind = _ALIASES.get(str(kind), str(kind))
     if kind not in _LEAST:
-        raise RoiError(f'{where}: the shape type "{kind}" is unknown.')
+        raise RoiError(f'{where}: the shape type "{kind}" is not supported.')
     try:
         points = np.asarray(entry["points"], dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise RoiError(f"{where}: its points are not pairs of numbers.") from error
     if points.ndim and len(points) < _LEAST[kind]:
-        raise RoiError(f"{where}: a {kind} needs {_LEAST[kind]} points, it has {len(points)}.")
+        raise RoiError(f"{where}: a {kind} needs {_LEAST[kind]} points, but has {len(points)}.")
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise RoiError(f"{where}: its points are not pairs of finite numbers.")
     points = points[:, ::-1]

@@ -51,7 +51,7 @@ def read_napari_csv(document: RoiDocument) -> RoiFile:
     rows = _rows(document)
     head = next(rows)
     if not _is_head(head):
-        raise RoiError(f"{path} holds napari points, which enclose no pixels; save shapes.")
+        raise RoiError(f"{path} holds napari points, which enclose no area; save shapes instead.")
     axes = [i for i, name in enumerate(head) if name.startswith("axis-")]
     numbers = array.array("d")
     kinds: dict[str, tuple[str, list[int]]] = {}
@@ -79,8 +79,8 @@ def read_napari_csv(document: RoiDocument) -> RoiFile:
             Caution(
                 "roi-planes",
                 f"{spanning} shape{'s' * (spanning > 1)} of {len(shapes)} "
-                f"span{'s' * (spanning == 1)} several planes and count"
-                f"{'s' * (spanning == 1)} for each of them.",
+                f"span{'s' * (spanning == 1)} several planes and "
+                f"{'apply' if spanning > 1 else 'applies'} to each of them.",
             ),
         )
     return RoiFile.of_shapes(path, shapes, stack_notes=notes)

@@ -59,7 +59,7 @@ def chosen_classes(
     """
     if pixels.dtype.kind == "b":
         if labels is not None and tuple(labels) != (1,):
-            raise RoiError(f"{name} is a mask of two values and has no labels to choose from.")
+            raise RoiError(f"{name} is a binary mask and has no labels to choose from.")
         return pixels, coverage_caution(pixels.astype(bool, copy=False), name)
     values, counts = np.unique(pixels, return_counts=True)
     if labels is not None:
@@ -69,7 +69,7 @@ def chosen_classes(
     if not inside.any():
         only = _number(values[0])
         raise RoiError(
-            f"{name} selects nothing: all its pixels are {only}, a value that selects no pixel."
+            f"{name} selects nothing: all its pixels are {only}, which counts as background."
         )
     cautions += _many_values(pixels, inside, values, name)
     if not cautions:
@@ -87,15 +87,15 @@ def _inside(
     background = -1 if values[0] == -1 else 0
     inside, cautions = pixels != background, []
     if background:
-        said = f"{name} has values of -1, which were taken for its background"
+        said = f"{name} has values of -1, which were taken as background"
         if 0 in values:
             said += " (so its 0 counts as a label)"
         cautions.append(Caution(NAME, f"{said}; the values are {listed}."))
     others = values[(values != background) & (values != VOID)]
     if VOID in values and others.size and others.min() > 0 and others.max() <= CLASSES_MOST:
         inside &= pixels != VOID
-        said = f"{name} has pixels of {VOID} beside classes: its values are {listed}"
-        cautions.append(Caution(NAME, f"{said}; {VOID} was taken for no class and left out."))
+        said = f"{name} has pixels of {VOID} beside its classes: its values are {listed}"
+        cautions.append(Caution(NAME, f"{said}; {VOID} was taken as unlabelled and left out."))
     return inside, cautions
 
 
@@ -138,10 +138,10 @@ def _of_labels(
     missing = sorted(set(labels) - set(values.tolist()))
     if not inside.any():
         raise RoiError(
-            f"{name} has no pixel of label {', '.join(map(str, missing))}; its values are "
+            f"{name} has no pixels of label {', '.join(map(str, missing))}; its values are "
             f"{_listed(values)}."
         )
-    said = f"{name} has no pixel of label {', '.join(map(str, missing))}; the others count."
+    said = f"{name} has no pixels of label {', '.join(map(str, missing))}; the others are used."
     cautions = (Caution(NAME, said),) if missing else ()
     if 0 in labels:
         return inside, cautions
@@ -164,14 +164,14 @@ def _many_values(
     whole = pixels.dtype.kind in "iu"
     if whole and alike >= ALIKE:
         return []
-    kind = "a photograph or a mask with soft edges" if whole else "a map of probabilities"
+    kind = "a photograph or a mask with soft edges" if whole else "a probability map"
     share = np.count_nonzero(inside) / inside.size
     return [
         Caution(
             NAME,
             f"{name} has {len(values):,} values from {_number(values[0])} to "
-            f"{_number(values[-1])} and looks like {kind}, not like a label image; every pixel "
-            f"that is not 0 counts, {share:.1%} of them.",
+            f"{_number(values[-1])} and looks like {kind}, not like a label image; every "
+            f"non-zero pixel counts, {share:.1%} of them.",
         )
     ]
 

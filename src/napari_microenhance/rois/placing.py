@@ -292,12 +292,12 @@ class _Axes:
         (*others, only) = self.planes
         if axis in "TZ" and not others and only not in planes:
             unknown[
-                f"ROIs say their place along {axis}; the image's only axis of planes, {only}, was "
-                "taken for it."
+                f"ROIs give a position along {axis}; it was applied to the image's only axis "
+                f"of planes, {only}."
             ] += 1
             return {only: tuple(i for i in given if i < self._lengths[only])}
-        unknown[f"ROIs say their place along {_column(axis, planes)}, which the image does not "
-                "have; it was ignored."] += 1  # fmt: skip
+        unknown[f"ROIs give a position along {_column(axis, planes)}, which the image does "
+            "not have; it was ignored."] += 1  # fmt: skip
         return {}
 
     def beyond(self, planes: Planes) -> str:
@@ -340,8 +340,8 @@ class _Axes:
         if len(fits) > 1:
             raise RoiError(
                 f"The ROI mask of shape {tuple(shape)} fits the axes "
-                f"{' and '.join(''.join(f) + 'YX' for f in fits)} of the image; give it all of "
-                f"them, shape {(*full, *plane)}."
+                f"{' and '.join(''.join(f) + 'YX' for f in fits)} of the image; give it all "
+                f"axes, shape {(*full, *plane)}."
             )
         return "".join(fits[0])
 
@@ -353,8 +353,8 @@ def _one_channel(placed: Sequence[PlacedRoi]) -> list[str]:
         return []
     channels = ", ".join(map(str, sorted({c for indices in found for c in indices})))
     return [
-        f"{len(found)} of {len(placed)} ROIs count for some channels alone (C={channels}); they "
-        "leave the others as they are."
+        f"{len(found)} of {len(placed)} ROIs apply to some channels only (C={channels}); the "
+        "other channels are unchanged."
     ]
 
 

@@ -60,12 +60,12 @@ class Roi:
         try:
             shape = np.asarray(self.shape)
         except ValueError as error:
-            raise RoiError("An ROI is not a list of (y, x) numbers.") from error
+            raise RoiError("An ROI must be a list of (y, x) numbers.") from error
         object.__setattr__(self, "shape", shape)
         if self.is_mask and shape.ndim < 2:
             raise RoiError(
-                f"An ROI has the shape {shape.shape}; give (y, x) vertices of shape (N, 2), or a "
-                "mask of the shape of the image."
+                f"An ROI has the shape {shape.shape}; use (y, x) vertices of shape (N, 2), or "
+                "a mask of the shape of the image."
             )
 
     @property
@@ -126,7 +126,7 @@ def checked_planes(planes: Mapping[str, int | Sequence[int]]) -> Planes:
         If an axis or an index is not understood.
     """
     if not isinstance(planes, Mapping):
-        raise RoiError(f'planes={planes!r} of an ROI is no mapping such as {{"Z": 2}}.')
+        raise RoiError(f'planes={planes!r} of an ROI must be a mapping such as {{"Z": 2}}.')
     checked = {}
     for axis, given in planes.items():
         name = str(axis).upper() if len(str(axis)) == 1 else str(axis)
@@ -139,11 +139,12 @@ def checked_planes(planes: Mapping[str, int | Sequence[int]]) -> Planes:
             checked[name] = tuple(sorted({operator.index(i) for i in indices}))
         except TypeError as error:
             raise RoiError(
-                f"planes={dict(planes)!r} of an ROI: {given!r} is no index or list of them."
+                f"planes={dict(planes)!r} of an ROI: {given!r} is not an index or a list "
+                "of indices."
             ) from error
         if not checked[name] or checked[name][0] < 0:
             raise RoiError(
-                f"planes={dict(planes)!r} of an ROI: indices are counted from 0, and one is needed."
+                f"planes={dict(planes)!r} of an ROI: at least one index is needed, counted from 0."
             )
     return checked
 

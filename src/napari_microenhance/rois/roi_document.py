@@ -121,8 +121,8 @@ class RoiDocument:
                 return content.decode(self._wide), self._wide.upper()[:6]
             except UnicodeDecodeError as problem:
                 raise RoiError(
-                    f"{self.path} is damaged: it begins as {self._wide.upper()[:6]} text and "
-                    "does not go on so; save it as UTF-8."
+                    f"{self.path} is damaged: it starts as {self._wide.upper()[:6]} text but "
+                    "does not continue so; save it as UTF-8."
                 ) from problem
         for encoding, name in (("utf-8-sig", None), ("gb18030", "GB18030 (GBK)")):
             try:

@@ -223,7 +223,7 @@ def write_shapes(path: str | Path, shapes: Sequence[Shape]) -> tuple[Caution, ..
     if not lost:
         return ()
     words = " and ".join(filter(None, [", ".join(lost[:-1]), lost[-1]]))
-    return (Caution("roi-lost", f"{path.name}: {found.name} has no place for {words}."),)
+    return (Caution("roi-lost", f"{path.name}: {found.name} cannot store {words}."),)
 
 
 def napari_polygons(shapes: Iterable[tuple[str, Points]]) -> tuple[tuple[Points, ...], list[str]]:
@@ -257,18 +257,19 @@ def _read(path: Path, labels: Sequence[int] | None = None) -> RoiFile:
         if one.holds(document):
             if labels is not None and one.write is not None:
                 raise RoiError(
-                    f"{path} holds shapes and no labels to choose from; leave roi_label out."
+                    f"{path} holds shapes, which have no labels to choose from; leave "
+                    "roi_label out."
                 )
             file = one.read(document) if labels is None else read_label_image(document, labels)
             return file.noted(*document.notes) if document.is_text else file
     if document.is_json:
         raise RoiError(
-            f'{path} is JSON, but not of labelme (a "shapes" list with points) and no GeoJSON.'
+            f'{path} is JSON, but neither labelme (a "shapes" list with points) nor GeoJSON.'
         )
     kind = document.kind
     if kind == "jpeg":
-        raise RoiError(f"{path} is a JPEG, which blurs labels; save it as PNG or TIFF.")
-    raise RoiError(unusable(path, kind, f"is not an ROI file that is read here ({_READ})"))
+        raise RoiError(f"{path} is a JPEG, whose compression blurs labels; save it as PNG or TIFF.")
+    raise RoiError(unusable(path, kind, f"is not a supported ROI file ({_READ})"))
 
 
 def _check_fits(
@@ -280,7 +281,7 @@ def _check_fits(
 ) -> None:
     """Raise where a label image has another shape than the image."""
     if len(found) > 2 and not stack:
-        raise RoiError(f"{path} is a stack of shape {found}; give one label plane.")
+        raise RoiError(f"{path} is a stack of shape {found}; use a single label plane.")
     if image_shape is None or found[-2:] == tuple(image_shape):
         return
     raise RoiError(

@@ -63,7 +63,7 @@ def shape_outline(kind: str, points: Points) -> Points | None:
         return ellipse_in_box(points)
     if kind in ("polygon", "rectangle") and len(points) >= 3:
         return points
-    raise RoiError(f'a shape of type "{kind}" with {len(points)} points is unknown.')
+    raise RoiError(f'a shape of type "{kind}" with {len(points)} points is not supported.')
 
 
 def area_shape(rings: Sequence[Points], **about: Any) -> Shape:  # noqa: ANN401 - fields of Shape
@@ -124,5 +124,5 @@ def finite_points(where: str, numbers: object, *, least: int = 1) -> Points:
     if not np.isfinite(points).all():
         raise RoiError(f"{where}: its points are not pairs of finite numbers.")
     if len(points) < least:
-        raise RoiError(f"{where}: it needs {least} points, it has {len(points)}.")
+        raise RoiError(f"{where}: it needs {least} points, but has {len(points)}.")
     return points

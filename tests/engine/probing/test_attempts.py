@@ -97,7 +97,7 @@ def test_a_network_that_never_ends_is_ended_from_outside(tmp_path, monkeypatch, 
 def test_a_network_that_swells_is_ended_too(tmp_path, monkeypatch):
     monkeypatch.setattr(attempts, "BYTES", 1 << 26)
     monkeypatch.setattr(attempts, "BYTES_PER_PX", 0)
-    with pytest.raises(ModelLimitError, match=r"took more than 0\.067 GB of memory for an input"):
+    with pytest.raises(ModelLimitError, match=r"used more than 0\.067 GB of memory for an input"):
         load_model(swollen(tmp_path / "net.onnx"))
 
 

@@ -127,7 +127,7 @@ def test_answers_that_cannot_be_in_the_range_are_said(tmp_path):
     x = g.node("Sub", g.constant(np.float32(255)), g.node("Mul", "x", g.constant(np.float32(255))))
     model = load_model(g.save(tmp_path / "net.onnx", x))
     (sentence,) = model.findings
-    assert "For values of 0 to 1 it gives 25.5 to 229.5" in sentence
+    assert "For an input range of 0 to 1 the output range is 25.5 to 229.5" in sentence
     assert "set output_range" in sentence
     image = np.arange(256, dtype=np.uint8).reshape(16, 16)
     result = enhance(image, model, options=Options(output_range=(0, 255)))
@@ -140,7 +140,7 @@ def test_a_measured_output_goes_before_what_the_file_says_and_after_the_user(tmp
     model = load_model(path)
     assert model.spec.output_range == BYTES
     assert model.findings == (
-        "Its file says that it gives 0 to 1, but 0 to 255 was measured and is used.",
+        "Its file states an output range of 0 to 1, but 0 to 255 was measured and is used.",
     )
     assert load_model(path, output_range=(0, 100)).spec.output_range == (0, 100)
     right = {"value_range": "0,1", "output_range": "0,255"}

@@ -68,12 +68,12 @@ WANTS = {
         (0, 255),
         r"ends in tanh \(0 to 255\)",
     ),
-    "divided": (divided, (0, 255), r"the first thing it computes is x / 255"),
-    "pix2pix": (prepared(1 / 127.5, -1), (0, 255), r"computes is \(x - 127\.5\) / 127\.5"),
-    "centred": (prepared(2, -1), (0, 1), r"computes is \(x - 0\.5\) / 0\.5"),
+    "divided": (divided, (0, 255), r"the first thing it operation is x / 255"),
+    "pix2pix": (prepared(1 / 127.5, -1), (0, 255), r"operation is \(x - 127\.5\) / 127\.5"),
+    "centred": (prepared(2, -1), (0, 1), r"operation is \(x - 0\.5\) / 0\.5"),
     "imagenet": (prepared(1 / 0.22, -0.45 / 0.22), (0, 1), r"\(x - 0\.45\) / 0\.22"),
     "16 bit": (prepared(1 / 65535, 0), (0, 65535), "x / 65535"),
-    "saturated": (clipped_in_a_branch, (0, 1), "whatever it is given, it answers with 0 to 1"),
+    "saturated": (clipped_in_a_branch, (0, 1), "its output is 0 to 1 whatever the input"),
 }
 
 
@@ -104,21 +104,21 @@ def test_the_range_in_which_an_image_comes_back(tmp_path):
     path = g.save(tmp_path / "b.onnx", g.node("Min", trained_on_bytes(g), top))
     model = load_model(path)
     assert model.hint.values == (0, 255)
-    assert "gives a test image of 0 to 255 back" in model.hint.evidence
+    assert "reproduces a test image of 0 to 255" in model.hint.evidence
 
 
 def test_a_network_without_offsets_takes_any_scale(tmp_path):
     g = toys.Graph(1)
     model = load_model(g.save(tmp_path / "a.onnx", without_bias(g)))
     assert model.hint.any_scale
-    assert "twice the answer" in str(model.details[-1])
+    assert "doubles the output" in str(model.details[-1])
     assert model.findings == ()
 
 
 def test_where_nothing_tells_that_is_said(tmp_path):
     model = load_model(toys.plain(tmp_path / "a.onnx"))
     assert (model.hint.values, model.hint.any_scale) == (None, False)
-    assert "Nothing tells which values" in str(model.details[-1])
+    assert "training data is unknown" in str(model.details[-1])
     assert model.findings == ()
 
 

@@ -139,7 +139,7 @@ def test_inspect_tells_the_numbers_and_the_twin(pair, capfd):
     facts = json.loads(capfd.readouterr().out)
     assert (facts["precision"], facts["int8_twin"]) == ("float32", True)
     assert run(["inspect", str(base)]) == 0
-    assert "in float32, an int8 twin lies beside it" in capfd.readouterr().out
+    assert "in float32, int8 version available" in capfd.readouterr().out
 
 
 def test_the_command_line_takes_it(pair, tmp_path, rng, capfd):

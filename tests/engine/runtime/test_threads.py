@@ -22,7 +22,7 @@ def test_more_than_the_machine_has_is_said_and_runs(tmp_path):
     image = np.zeros((40, 40), np.uint8)
     result = enhance(image, model, options=Options(threads=100_000, value_range=(0, 1)))
     assert result.report.warnings[0] == (
-        f"threads=100000 is more than the CPUs that this process may use; {cpu_count()} are used."
+        f"threads=100000 exceeds the CPUs available to this process; {cpu_count()} are used."
     )
     assert result.report.options["threads"] == 100_000
     assert not any("threads" in text for text in enhance(image, model).report.warnings)

@@ -150,8 +150,8 @@ def test_the_check_of_a_network_passes(name, tmp_path):
 @pytest.mark.parametrize(
     ("maker", "words"),
     [
-        (coupled.attention, "rows and columns one axis|all pixels"),
-        (coupled.strip_pooling, "rows or the columns alone"),
+        (coupled.attention, "rows and columns into one axis|all pixels"),
+        (coupled.strip_pooling, "rows or columns only"),
         (coupled.aligned_corners, "align_corners"),
     ],
 )

@@ -154,7 +154,7 @@ def test_a_fixed_size_network_is_anchored_to_the_far_edge():
 @pytest.mark.parametrize(
     ("axis", "words"),
     [
-        (lambda: Axis(500, SizeRule(), 40, 20), "nothing between two halos of 20 px"),
+        (lambda: Axis(500, SizeRule(), 40, 20), "no room between two halos of 20 px"),
         (lambda: Axis(500, SizeRule(fixed=64), 128, 4), "takes only 64 px"),
     ],
 )

@@ -57,20 +57,20 @@ def test_absent_chunks_of_a_copy_are_counted(tmp_path, zarr_format):
         (path / "s0" / name).unlink()
     found = read_image(path)
     assert names(found) == ["absent-chunks"]
-    assert "3 of 20 chunks are absent" in found.notes[0].text
+    assert "3 of 20 chunks are missing" in found.notes[0].text
 
 
 def test_a_store_without_any_chunk_is_said(tmp_path):
     path = ome_zarr(tmp_path / "a.zarr", [[("s0", FULL, 1.0)]])
     for chunk in (path / "s0").glob("[0-9]*"):
         chunk.unlink()
-    assert "20 of 20 chunks are absent" in read_image(path).notes[0].text
+    assert "20 of 20 chunks are missing" in read_image(path).notes[0].text
 
 
 def test_shards_count_as_chunks(tmp_path):
     path = ome_zarr(tmp_path / "a.zarr", [[("s0", FULL, 1.0)]], zarr_format=3, shards=(32, 80))
     (path / "s0" / "c" / "1" / "0").unlink()
-    assert "1 of 2 chunks are absent" in read_image(path).notes[0].text
+    assert "1 of 2 chunks are missing" in read_image(path).notes[0].text
 
 
 @pytest.mark.parametrize("fill", [0, 7])

@@ -188,7 +188,7 @@ def test_the_report_tells_the_packages_steps_and_numbers(tmp_path, net, image):
     (steps,) = record["intensity"]["steps"]
     assert steps["before"][1]["high"] == [pytest.approx(np.percentile(image, 99), rel=1e-6)]
     assert steps["after"][0]["gain"] == [1000.0]
-    assert any("intensity is not used" in line for line in record["warnings"])
+    assert any("intensity is ignored" in line for line in record["warnings"])
     assert any("dtype=float32 keeps them" in line for line in record["warnings"])
     assert result.pixels.dtype == image.dtype
     assert record["model"]["sha256"] == model.sha256
@@ -316,7 +316,7 @@ def test_only_what_is_used_is_looked_at(tmp_path, net, monkeypatch):
 BAD = {
     "wrong sha256": (
         lambda p: p.entry["weights"]["onnx"].update(sha256="0" * 64),
-        r"weights\.onnx in the package .* is not the file that its description promises",
+        r"weights\.onnx in the package .* is not the file that its description names",
     ),
     "wrong sha256 of a test tensor": (
         lambda p: p.entry["inputs"][0]["test_tensor"].update(sha256="0" * 64),
@@ -331,7 +331,7 @@ BAD = {
     "no weights": (lambda p: p.entry.pop("weights"), r"has no ONNX weights \(it has: none\)"),
     "weights elsewhere": (
         lambda p: p.entry["weights"]["onnx"].update(source="https://example.org/w.onnx"),
-        "only links to it",
+        "only a link to it",
     ),
     "weights missing": (
         lambda p: p.entry["weights"]["onnx"].update(source="other.onnx"),
@@ -349,7 +349,7 @@ BAD = {
         lambda p: p.entry["outputs"][0].update(
             postprocessing=[{"id": "custom", "callable": "f", "source": "f.py", "sha256": "0" * 64}]
         ),
-        r"'custom' that is code of its own \(f\.py\); code of packages is never run",
+        r"'custom' with code of its own \(f\.py\); code in packages is never run",
     ),
     "another program's step": (
         lambda p: p.entry["outputs"][0].update(
@@ -391,7 +391,7 @@ BAD = {
     "not a model": (lambda p: p.entry.update(type="dataset"), "describes a dataset"),
     "an unknown format": (
         lambda p: p.entry.update(format_version="0.9.0"),
-        r"has the format 0\.9\.0; known are 0\.4 and 0\.5",
+        r"has the format 0\.9\.0; supported are 0\.4 and 0\.5",
     ),
     "no format": (lambda p: p.entry.pop("format_version"), "has the format of no version"),
     "nonsense": (
@@ -423,16 +423,16 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, net, name, kin
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (b"a: [1, 2", "is not readable YAML"),
-        (b"\xff\xfe\x00", "is not readable YAML"),
-        (b"- just\n- a list\n", "is no description"),
-        (b"[" * 5000, "is not readable YAML|is no description"),
+        (b"a: [1, 2", "is not valid YAML"),
+        (b"\xff\xfe\x00", "is not valid YAML"),
+        (b"- just\n- a list\n", "is not the description"),
+        (b"[" * 5000, "is not valid YAML|is not the description"),
         (
             b"a: &a [x, x, x, x, x, x, x, x, x]\n"
             + b"".join(
                 b"%c: &%c [%s]\n" % (c, c, b", ".join([b"*%c" % (c - 1)] * 9)) for c in b"bcdefg"
             ),
-            "is no description",
+            "is not the description",
         ),
     ],
 )
@@ -476,7 +476,7 @@ def test_what_the_measurements_refute_is_said_and_not_used(tmp_path):
     said = " ".join(model.findings)
     assert "says 2.0 for the scale, but 1.0 was measured" in said
     assert "takes 30 + n x 2 px along Y, but 4 + n x 4 was measured" in said
-    assert f"halo of 4 px is enough, but the network reaches {measured.radius} px" in said
+    assert f"halo of 4 px is enough, but the receptive field is {measured.radius} px" in said
 
 
 def test_axes_that_the_graph_refutes_are_measured(tmp_path):

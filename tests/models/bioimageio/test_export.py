@@ -84,7 +84,7 @@ def test_an_exported_package_is_valid_and_gives_the_same(tmp_path, name):
     assert again.verify().largest > 1e-3
     for field in ("radius", "size", "scale", "axes_in", "axes_out", "border_loss", "licence"):
         assert getattr(again.spec, field) == getattr(model.spec, field), field
-    assert not [s for s in again.findings if "The package says" in s]
+    assert not [s for s in again.findings if "The package states" in s]
     channels = model.spec.channels_in
     shape = (100, 100, 3) if channels == 3 else (100, 100)
     image = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
@@ -179,7 +179,7 @@ def test_what_a_description_cannot_say_moves_into_the_network(tmp_path, rng):
 def test_a_network_that_gives_only_zeros_is_not_exported(tmp_path):
     dead = toys.Graph()
     zero = dead.node("Mul", dead.conv("x", 1, 1), dead.constant(np.float32(0)))
-    with pytest.raises(ModelError, match="gives nothing but zeros"):
+    with pytest.raises(ModelError, match="outputs only zeros"):
         export_package(load_model(dead.save(tmp_path / "dead.onnx", zero)), tmp_path / "out.zip")
     assert not list(tmp_path.glob("*out*"))
 
@@ -191,7 +191,7 @@ def test_an_export_appears_whole_or_not_at_all(tmp_path, net, monkeypatch):
         "napari_microenhance.models.bioimageio.packing.describe",
         lambda *_, **__: {"weights": {"onnx": {}}},
     )
-    with pytest.raises(OutputError, match=r"exists already .* overwrite=True"):
+    with pytest.raises(OutputError, match=r"already exists .* overwrite=True"):
         export_package(load_model(net), target)
     with pytest.raises(ModelError, match=r"bioimageio\.spec does not accept the package"):
         export_package(load_model(net), target, overwrite=True)
@@ -208,7 +208,7 @@ def test_an_export_needs_a_place_of_its_own(tmp_path, net):
     renamed = net.rename(tmp_path / "net.zip.onnx")
     link = tmp_path / "link.zip"
     link.symlink_to(renamed)
-    with pytest.raises(OutputError, match="is the network itself"):
+    with pytest.raises(OutputError, match="is the model itself"):
         export_package(load_model(renamed), link)
     assert renamed.stat().st_size > 100
 

@@ -69,7 +69,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(
         patch.setattr(command.Bar, "show", press)
         assert run(arguments) == 130
     shown = capsys.readouterr()
-    assert shown.err == "Stopped after step 4; go on with --resume.\n"
+    assert shown.err == "Stopped after step 4; continue with --resume.\n"
     assert shown.out == ""
     assert read_checkpoint(tmp_path / "out")["step"] == 4
     assert run([*arguments, "--resume"]) == 0

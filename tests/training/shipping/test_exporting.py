@@ -250,10 +250,10 @@ def broken():
     [
         (Scaled(), True, r"In float16 the network odd gives only .* dB"),
         (Remembering(), False, r"differs from the network odd by .* of the value range"),
-        (Rigid(), False, "takes only images of 64 x 64 px"),
-        (broken(), False, "holds weights that are no numbers"),
+        (Rigid(), False, "accepts only images of 64 x 64 px"),
+        (broken(), False, "has weights that are NaN or infinite"),
         (nn.Conv2d(1, 4, 3), False, "gives 4 channels for 1"),
-        (nn.Conv2d(2, 2, 3), False, "takes none of the images"),
+        (nn.Conv2d(2, 2, 3), False, "accepts none of the images"),
     ],
 )
 def test_a_file_that_would_not_do_is_not_written(tmp_path, network, fp16, words):
@@ -422,6 +422,6 @@ def test_weights_that_float16_would_spoil_are_not_written(tmp_path):
             torch.where(torch.arange(64) % 2 == 0, 1.0, -1.0)[None, :, None, None]
         )
     target = tmp_path / "spoilt.onnx"
-    with pytest.raises(ModelError, match=r"With weights in float16 .* gives only .* dB"):
+    with pytest.raises(ModelError, match=r"With float16 weights .* to only .* dB"):
         export_network(network, target, Description(name="spoilt"), half_weights=True)
     assert not target.exists()

@@ -203,7 +203,7 @@ def test_what_has_no_twin_is_said(pair, tmp_path, capfd):
         ("detail-classic", "has nothing to quantise"),
         (half, "computes in float16"),
         (result.path, "computes in int8"),
-        (tmp_path / "none.onnx", "There is no network"),
+        (tmp_path / "none.onnx", "There is no model"),
     ):
         assert run(["quantize", str(model), str(target)]) == 2
         out, err = capfd.readouterr()

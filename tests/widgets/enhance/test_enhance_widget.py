@@ -562,11 +562,11 @@ def test_files_of_one_name_can_be_told_apart(widget, image, ears, qtbot, tmp_pat
 @pytest.mark.parametrize(
     ("content", "error", "words"),
     [
-        (None, FileMissingError, "There is no network"),
+        (None, FileMissingError, "There is no model"),
         (b"", ModelError, "is empty"),
         (b"version https://git-lfs.github.com/spec/v1", ModelError, "git-lfs"),
         (b"<!DOCTYPE html>", ModelError, "web page"),
-        (b"\x08\x07garbage", ModelError, "The network bad "),
+        (b"\x08\x07garbage", ModelError, "The model bad "),
     ],
 )
 def test_a_file_that_is_no_network(widget, image, ears, notes, tmp_path, content, error, words):

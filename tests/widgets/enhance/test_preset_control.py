@@ -57,7 +57,7 @@ def test_a_saved_preset_is_read_again(home, tmp_path):
     assert set(json.loads(path.read_text("utf-8"))) == {
         *("dilate", "feather", "tile", "intensity", "dtype")
     }
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         save_preset("for cells", Options())
     assert load_preset("for cells") == MINE
     save_preset("for cells", Options(), overwrite=True)
@@ -76,14 +76,14 @@ def test_what_cannot_be_a_name_is_said(home, name):
 
 
 def test_the_presets_of_the_package_stay(home):
-    with pytest.raises(OptionsError, match="comes with the package"):
+    with pytest.raises(OptionsError, match="is a built-in preset"):
         save_preset("article", MINE)
     assert load_preset("article").tile == 512
 
 
 def test_a_folder_that_is_a_file_is_said(home, tmp_path):
     (tmp_path / "data").write_text("")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         save_preset("a", MINE)
     with pytest.raises(OutputError, match="cannot be written"):
         save_preset(tmp_path / "data" / "a.json", MINE)

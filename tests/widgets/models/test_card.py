@@ -190,9 +190,9 @@ def test_the_card_follows_the_choice(qtbot, widget, card, image, tmp_path):
 
 def test_a_run_shows_its_provider(qtbot, widget, card, image, tmp_path):
     dock.opened(qtbot, widget, toys.plain(tmp_path / "toy.onnx"))
-    assert "cpu ran" not in card.facts.text()
+    assert "the CPU is used" not in card.facts.text()
     dock.run(qtbot, widget)
-    assert "auto asked, cpu ran" in card.facts.text()
+    assert "auto asked, the CPU is used" in card.facts.text()
 
 
 def test_one_tile_of_the_image(qtbot, widget, card, viewer, rng, tmp_path):

@@ -234,7 +234,7 @@ def test_some_labels_are_the_roi(rng):
     _, view = seen_by(image, labels)
     roi = read_labels(labels, image, view, classes=(1, 3))
     np.testing.assert_array_equal(roi.labels.mask(), np.isin(data, (1, 3)))
-    with pytest.raises(RoiError, match="has no pixel of label 9"):
+    with pytest.raises(RoiError, match="has no pixels of label 9"):
         read_labels(labels, image, view, classes=(9,)).labels.mask()
 
 

@@ -7,7 +7,7 @@ __all__ = ["clean_up"]
 
 
 def clean_up() -> None:
-    """Remove what runs left that were killed; the next run that writes does so too."""
+    """Remove what killed runs left behind; so does the next run that writes."""
     removed = remove_left()
     for path in removed:
         say(f"removed {path}")

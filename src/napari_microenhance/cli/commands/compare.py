@@ -39,22 +39,30 @@ def compare_files(
     a: Annotated[Path, typer.Argument(metavar="A", help="The original image.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The result.")],
     roi: Annotated[
-        Path | None, typer.Option(help="Only pixels in this ROI file; each part by itself too.")
+        Path | None,
+        typer.Option(
+            help="Restrict to the pixels of this ROI file; its parts are listed one by one, too."
+        ),
     ] = None,
     axes: Annotated[
-        str | None, typer.Option(help="Axes of both, letters of TCZYX, where they are silent.")
+        str | None,
+        typer.Option(
+            help="Axes of both images, letters from TCZYX, where the files do not state them."
+        ),
     ] = None,
     planes: Annotated[
         str | None, typer.Option(metavar="N,N,...", help="Only these planes, counted from 0.")
     ] = None,
     line: Annotated[
         str | None,
-        typer.Option(metavar="Y,X,Y,X", help="Also the values under this line, in px."),
+        typer.Option(metavar="Y,X,Y,X", help="Also list the values along this line, in px."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Also draw both, the difference and histograms; needs matplotlib."),
+        typer.Option(
+            help="Also plot both images, the difference and histograms; needs matplotlib."
+        ),
     ] = None,
     overwrite: OVERWRITE = False,
 ) -> None:
@@ -95,7 +103,7 @@ def _check_plot(plot: Path, inputs: Mapping[str, Path | None], *, overwrite: boo
 
     guard_output(plot, overwrite=overwrite, inputs=inputs, name="--plot", option="--overwrite")
     if plot.suffix.lower() != ".png":
-        raise OutputError(f"{plot} is no .png; plots are written as that.")
+        raise OutputError(f"{plot} is not a .png; plots are saved as PNG.")
     check_target(plot)
     new_figure()
 
@@ -115,7 +123,7 @@ def _profile(pair: "ComparedPair", line: str, planes: Sequence[int] | None) -> "
         points = [float(number) for number in line.split(",")]
         vertices = list(zip(points[::2], points[1::2], strict=True))
     except ValueError as error:
-        raise OptionsError(f"line={line!r} is not understood; give Y,X,Y,X in px.") from error
+        raise OptionsError(f"line={line!r} is not understood; use Y,X,Y,X in px.") from error
     aligned = Alignment(pair.before, pair.after)
     picture = aligned.chosen(planes)[0]
     before, after = (
@@ -161,11 +169,11 @@ def _lines(found: "Comparison") -> Iterator[str]:
     noise = ", ".join(f"{value:.4g}" for value in found.noise[:3])
     more = ", ..." if len(found.noise) > 3 else ""
     yield (
-        f"changed: by more than {found.beyond:g} times the noise of the original ({noise}{more}); "
-        f"PSNR and SSIM of a full range of {found.full_range}"
+        f"changed: by more than {found.beyond:g} times the noise of the original "
+        f"({noise}{more}); PSNR and SSIM for a data range of {found.full_range}"
     )
     if found.different_outside is not None and found.total.pixels != _pixels(found):
-        yield f"outside the region: {found.different_outside:,} px differ"
+        yield f"outside the ROI: {found.different_outside:,} px differ"
 
 
 def _pixels(found: "Comparison") -> int:

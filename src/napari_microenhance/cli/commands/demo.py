@@ -14,18 +14,19 @@ from napari_microenhance.errors import OutputError
 
 
 def show_demo(
-    out: Annotated[Path, typer.Option(help="Folder for the two pictures, made anew.")] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the two pictures; existing ones are replaced.")
+    ] = Path("demo"),
     window: Annotated[
-        bool, typer.Option("--window/--no-window", help="Keep napari open, or only make pictures.")
+        bool,
+        typer.Option("--window/--no-window", help="Keep napari open, or only write the pictures."),
     ] = True,
 ) -> None:
-    """Do the main job on a sample image and show it in napari."""
+    """Enhance a sample image and show it in napari."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"The folder {out} cannot be made: {error.strerror}.") from error
+        raise OutputError(f"The folder {out} cannot be created: {error.strerror}.") from error
     say(_picture(out / "before_after.png"))
     say(_window(out, window=window))
 

@@ -31,40 +31,47 @@ __all__ = ["run_with_bar"]
 @with_options
 def enhance_file(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="Image: PNG, JPEG, TIFF, OME-TIFF or OME-Zarr.")
+        Path,
+        typer.Argument(metavar="IN", help="Input image: PNG, JPEG, TIFF, OME-TIFF or OME-Zarr."),
     ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="Result: .png, .tif, .ome.tif or .ome.zarr.")
     ],
     model: Annotated[
         str | None,
-        typer.Option(help="Name of a built-in network, an .onnx file or a BioImage.IO package."),
+        typer.Option(help="Built-in model, .onnx or .czann file, or BioImage.IO package."),
     ] = None,
     roi: Annotated[
         Path | None,
         typer.Option(
-            help="labelme JSON, GeoJSON, ImageJ .roi or .zip, napari shapes CSV or label image; "
-            "all without it."
+            help="ROI: labelme JSON, GeoJSON, ImageJ .roi or .zip, napari shapes CSV or label "
+            "image; the whole image without one."
         ),
     ] = None,
     roi_label: Annotated[
         str | None,
-        typer.Option(metavar="N,N", help="Values of a label image that are the region, as 1,3."),
+        typer.Option(
+            metavar="N,N", help="Label values of a label image that form the ROI, such as 1,3."
+        ),
     ] = None,
     axes: Annotated[
-        str | None, typer.Option(help="Axes of IN, letters of TCZYX, where the file is silent.")
+        str | None,
+        typer.Option(help="Axes of IN, letters from TCZYX, where the file does not state them."),
     ] = None,
     series: Annotated[
-        int | None, typer.Option(help="Which of several images in IN, from 0.", min=0)
+        int | None,
+        typer.Option(help="Which image to use where IN holds several, counted from 0.", min=0),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Name of a preset, or a JSON file of options.")
+        str | None, typer.Option(help="Preset: its name, or a JSON file of options.")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Also write what was done, as JSON.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write the record of the run, as JSON.")
+    ] = None,
     overwrite: OVERWRITE = False,
     **texts: Typed,
 ) -> None:
-    """Enhance an image, or only a region of it, and write the result."""
+    """Enhance an image, or only an ROI of it, and save the result."""
     options = options_from(preset, texts)
     kind_of(source, error=ImageError)  # a mistake in IN comes before one in OUT
     inputs = {
@@ -129,7 +136,7 @@ def labels_from(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise OptionsError(
-            f"--roi-label {text} is not understood; give whole numbers, such as 1,3."
+            f"--roi-label {text} is not understood; use whole numbers, such as 1,3."
         ) from error
 
 

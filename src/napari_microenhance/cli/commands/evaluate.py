@@ -50,38 +50,40 @@ def evaluate_networks(
         list[str] | None,
         typer.Argument(
             metavar="[NAMES]...",
-            help="Built-in networks, or files of networks; all built-in ones without it.",
+            help="Built-in models or model files; without it all built-in models.",
             show_default=False,
         ),
     ] = None,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of real images; NAME_labels.tif beside NAME.tif is its foreground.",
+            help="Folder of real images; NAME_labels.tif beside NAME.tif holds its true "
+            "foreground.",
             show_default=f"${DATA}/images",
         ),
     ] = None,
-    fields: Annotated[int, typer.Option(min=0, help="Simulated images.")] = 7,
+    fields: Annotated[int, typer.Option(min=0, help="Number of simulated images.")] = 7,
     out: Annotated[Path, typer.Option(help="Folder for models.md and its pictures.")] = Path(
         "docs"
     ),
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Every figure, as JSON.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")
     ] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Instead of all else: real exposures in FOLDER/raw, their truths in FOLDER/gt.",
+            help="Instead of all this: real exposures in FOLDER/raw, their ground truth in "
+            "FOLDER/gt.",
             show_default=False,
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Few and small images, to see whether it works.")
+        bool, typer.Option("--quick", help="A quick check: few and small images.")
     ] = False,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Measure networks beside classical methods; needs the extra "evaluate"."""
+    """Compare models with classical methods; needs the extra "evaluate"."""
     from napari_microenhance.cli.extras import extra
 
     with extra("evaluate"):
@@ -188,7 +190,7 @@ def _write(
         handle.write(
             write_page(evaluations, circumstances, panels, yardstick=YARDSTICK).encode("utf-8")
         )
-    say(f"{len(evaluations)} networks -> {out / 'models.md'}")
+    say(f"{len(evaluations)} models -> {out / 'models.md'}")
     if json_file is not None:
         figures = {
             "command": circumstances.command,
@@ -327,7 +329,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise OutputError(f"The folder {folder} cannot be created: {error.strerror}.") from error
 
 
 def _show(text: str) -> None:

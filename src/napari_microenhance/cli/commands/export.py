@@ -13,24 +13,30 @@ from napari_microenhance.outputs import guard_output
 
 def export_file(
     source: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or the folder of a run.")
+        Path,
+        typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or the folder of a training run."),
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The network.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The ONNX file to write.")],
     fp16: Annotated[bool, typer.Option("--fp16", help="Compute in float16.")] = False,
     half_weights: Annotated[
         bool,
         typer.Option(
-            "--half-weights", help="Store weights in float16: half the file, computed as ever."
+            "--half-weights",
+            help="Store weights as float16: half the file size, still computed in float32.",
         ),
     ] = False,
-    name: Annotated[str | None, typer.Option(help="Of the network; else the recipe's.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Of the network; else the recipe's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model; otherwise the recipe's.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the model; otherwise the recipe's.")
+    ] = None,
     citation: Annotated[
-        str | None, typer.Option(help="What to cite for it; else the recipe's.")
+        str | None, typer.Option(help="Citation of the model; otherwise the recipe's.")
     ] = None,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Write a trained network as an ONNX file, measured and compared with what was trained."""
+    """Export a trained model as an ONNX file, measured and compared with the checkpoint."""
     from napari_microenhance.cli.extras import extra
 
     check_network_name(target)
@@ -44,6 +50,6 @@ def export_file(
     off = f"{done.psnr:.1f} dB" if fp16 or half_weights else f"{done.difference:.1e} of the range"
     reach = done.spec.radius if done.spec.radius == "global" else f"{done.spec.radius} px"
     say(
-        f"{done.spec.name} in {done.spec.precision}: {off} from torch, reach {reach}, "
-        f"{megabytes(target)} -> {target}"
+        f"{done.spec.name} in {done.spec.precision}: {off} from torch, receptive field "
+        f"{reach}, {megabytes(target)} -> {target}"
     )

@@ -13,12 +13,12 @@ from napari_microenhance.outputs import guard_output
 
 def export_package_file(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Name of a built-in network, or its file.")
+        str, typer.Argument(metavar="MODEL", help="Name of a built-in model, or a model file.")
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The package.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The package to write.")],
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Write a network as a BioImage.IO package that tests itself."""
+    """Write a model as a BioImage.IO package with test tensors."""
     from napari_microenhance.api import load_model
     from napari_microenhance.models.bioimageio.packing import export_package
 

@@ -11,7 +11,7 @@ from napari_microenhance.cli.terminal import one_line, say, show
 from napari_microenhance.engine.options import CHOICES
 from napari_microenhance.errors import OptionsError
 
-LABEL_WIDTH = 10
+LABEL_WIDTH = 16
 
 
 def inspect_model(
@@ -19,15 +19,15 @@ def inspect_model(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="Name of a built-in network, an .onnx or .czann file, or a BioImage.IO package.",
+            help="Built-in model, .onnx or .czann file, or BioImage.IO package.",
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     provider: Annotated[
-        str, typer.Option(metavar="NAME", help="Also tell whether this provider works.")
+        str, typer.Option(metavar="NAME", help="Also check whether this provider works.")
     ] = "auto",
     nodes: Annotated[
-        bool, typer.Option("--nodes", help="Also tell which provider runs which operators.")
+        bool, typer.Option("--nodes", help="Also list which provider runs which operators.")
     ] = False,
 ) -> None:
     """Tell what a network wants, what it gives, and how it tiles, as measured."""
@@ -53,17 +53,17 @@ def inspect_model(
 
 def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is worth a line: its label and the text."""
-    yield "Takes", _takes(facts)
-    yield "Gives", _gives(facts)
+    yield "Input", _input(facts)
+    yield "Output", _output(facts)
     rules = [size["rule"] for size in facts["size"]]
     rule = rules[0] if len(set(rules)) == 1 and not facts["size"][0]["fixed"] else " x ".join(rules)
     yield "Sizes", "any" if rule == "any" else f"{rule} px"
-    yield "Reach", _reach(facts)
+    yield "Receptive field", _reach(facts)
     if facts["tile"] is None:
-        yield "Tiles", facts["no_tile"]
+        yield "Tile", facts["no_tile"]
     else:
         tile = " x ".join(map(str, facts["tile"]))
-        yield "Tiles", f"of {tile} px on a large image, {facts['useful']:.0%} of each is kept"
+        yield "Tile", f"{tile} px on a large image, tile efficiency {facts['useful']:.0%}"
     yield "Runs on", _runs_on(facts)
     for word, kinds in facts.get("nodes", {}).items():
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
@@ -82,20 +82,24 @@ def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Caution", remark
 
 
-def _takes(facts: dict[str, Any]) -> str:
+def _input(facts: dict[str, Any]) -> str:
     """Return the input in words."""
     given = facts["input"]
     low, high = given["value_range"]
     batch = f", always {given['batch']} at a time" if (given["batch"] or 1) > 1 else ""
     further = "".join(f", {name} = {value:g}" for name, value in given["further"].items())
-    rule = f", fitted by {given['intensity']}" if given["intensity"] else ""
+    rule = f", normalised by {given['intensity']}" if given["intensity"] else ""
     order = ", blue first," if facts["colour_order"] == "bgr" else ""
-    extra = f" (the last {facts['extra_channels']} no image)" if facts["extra_channels"] else ""
+    extra = (
+        f" (the last {facts['extra_channels']} not part of the image)"
+        if facts["extra_channels"]
+        else ""
+    )
     what = f"{_channels(given['channels'])}{extra}{order} of {given['dtype']}"
     return f"{what}, {low:g} to {high:g}{rule}, as {given['axes']}{batch}{further}"
 
 
-def _gives(facts: dict[str, Any]) -> str:
+def _output(facts: dict[str, Any]) -> str:
     """Return the output in words."""
     out = facts["output"]
     kind = "labels from" if facts["task"] == "labels" else ""
@@ -123,15 +127,15 @@ def _reach(facts: dict[str, Any]) -> str:
         return f"the whole tile; tiles overlap by {2 * (facts['halo'] or 0)} px and are blended"
     step = facts["shift_step"]
     starts = f", tiles start at multiples of {step} px" if step > 1 else ""
-    return f"{facts['radius']} px, so a halo of {facts['halo']} px{starts}"
+    return f"{facts['radius']} px, halo {facts['halo']} px{starts}"
 
 
 def _runs_on(facts: dict[str, Any]) -> str:
     """Return the provider in words."""
     provider = facts["provider"]
     parity = provider["parity"] or {}
-    twin = ", an int8 twin lies beside it" if facts["int8_twin"] else ""
+    twin = ", int8 version available" if facts["int8_twin"] else ""
     text = f"{provider['got']} ({facts['runtime']}) in {facts['precision']}{twin}"
     if parity.get("max_difference") is not None:
-        text += f", {parity['max_difference']:.1e} of the range from what the cpu gives"
+        text += f", {parity['max_difference']:.1e} of the range from the CPU"
     return text

@@ -10,9 +10,9 @@ from napari_microenhance.cli.terminal import say, show
 
 
 def show_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """List the networks that can be named, with their cards."""
+    """List the available models, with their cards."""
     from napari_microenhance.models import list_models
 
     found = list_models()

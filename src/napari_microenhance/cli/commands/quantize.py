@@ -13,21 +13,26 @@ from napari_microenhance.outputs import guard_inputs, guard_output
 
 def quantize_file(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Name of a built-in network, or its file.")
+        str, typer.Argument(metavar="MODEL", help="Name of a built-in model, or a model file.")
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="NAME.int8.onnx beside NAME.onnx makes a twin.")
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="The int8 file to write; NAME.int8.onnx beside NAME.onnx becomes its int8 "
+            "version.",
+        ),
     ],
     calibration: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Image or folder of images such as the network will meet, once or more often; "
-            "simulated ones without it."
+            help="Image or folder of images like those the model will see, repeatable; "
+            "without it simulated images."
         ),
     ] = None,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Write a network's int8 twin, unless it is too far from the network itself."""
+    """Write an int8 version of a model, unless it differs too much from the model itself."""
     from napari_microenhance.api import load_model
     from napari_microenhance.cli.extras import extra
 
@@ -36,7 +41,7 @@ def quantize_file(
     guard_inputs(target, images)
     network = load_model(model)
     guard_output(
-        target, overwrite=overwrite, inputs={"the network": network.path}, option="--overwrite"
+        target, overwrite=overwrite, inputs={"the model": network.path}, option="--overwrite"
     )
     with extra("train"):
         from napari_microenhance.training.shipping.quantizing import quantise

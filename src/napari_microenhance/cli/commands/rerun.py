@@ -17,22 +17,27 @@ def rerun_file(
     source: Annotated[
         Path, typer.Argument(metavar="FILE", help="A result with its record, or a report in JSON.")
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The same result again.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The result to write.")],
     image: Annotated[
-        Path | None, typer.Option(help="The image; otherwise that of the record, beside FILE.")
+        Path | None,
+        typer.Option(help="The image; without it the one that the record names, beside FILE."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="The network; otherwise that of the record.")
+        str | None, typer.Option(help="The model; without it the one that the record names.")
     ] = None,
     series: Annotated[
-        int | None, typer.Option(help="Which of several images in the image, from 0.", min=0)
+        int | None,
+        typer.Option(
+            help="Which image to use where the file holds several, counted from 0.", min=0
+        ),
     ] = None,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Run even if image or network is another one.")
+        bool,
+        typer.Option("--anyway", help="Run even if image or model are not those of the record."),
     ] = False,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Repeat the run that is recorded in a result file, and check that the pixels are the same."""
+    """Repeat the run recorded in a result file, and check that the pixels are identical."""
     from napari_microenhance.api import rerun
     from napari_microenhance.images.image_formats import check_output, read_image
     from napari_microenhance.records import Record

@@ -15,26 +15,28 @@ def train_network(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run; runs/NAME without it.", show_default=False),
+        typer.Option(help="Folder of the run; without it runs/NAME.", show_default=False),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps in all.", show_default=False)] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Total number of steps.", show_default=False)
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in the folder.")
     ] = False,
-    seed: Annotated[
-        int | None, typer.Option(help="Of everything random.", show_default=False)
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.", show_default=False)] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="For computing.", show_default=False)
+        int | None, typer.Option(min=1, help="CPU threads.", show_default=False)
     ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change the recipe, such as training.batch=8."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a value of the recipe, such as training.batch=8; repeatable.",
         ),
     ] = None,
 ) -> None:
-    """Train a network by a recipe; needs the extra "train"."""
+    """Train a model from a recipe; needs the extra "train"."""
     from napari_microenhance.cli.extras import extra
 
     with extra("train"):
@@ -56,7 +58,7 @@ def train_network(
                 threads=threads,
             )
     if outcome.stopped:
-        typer.echo(f"Stopped after step {outcome.step}; go on with --resume.", err=True)
+        typer.echo(f"Stopped after step {outcome.step}; continue with --resume.", err=True)
         raise typer.Exit(EXIT_CANCELLED)
     figures = ", ".join(f"{name} {value:.4g}" for name, value in outcome.figures.items())
     say(f"{plan.name}: {outcome.step} steps, {figures} -> {folder}")

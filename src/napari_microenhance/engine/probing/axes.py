@@ -43,8 +43,8 @@ def measure_axes(session: Session, opened: Opened) -> Probed:
     repeatable = rulers[0].repeats()
     if not repeatable:
         sentence = (
-            "It gives another result at every run (dropout or noise left on); "
-            "a run cannot be repeated exactly."
+            "The result differs from run to run (dropout or noise is active), so a run cannot "
+            "be repeated exactly."
         )
         findings.append(Finding("caution", sentence, "random"))
     facts: list[AxisFacts] = []

@@ -54,8 +54,8 @@ def freed_of(session: Session, opened: Opened, fixed: Probed) -> tuple[Session, 
         return None
     declared = " x ".join(map(str, lengths))
     sentence = (
-        f"Its file declares images of {declared} px, but it gives the same for other sizes, "
-        "so any that it takes are used."
+        f"The file declares images of {declared} px, but the model gives the same at other "
+        "sizes, so any size that it accepts is used."
     )
     return loose, Probed(found.spec, (*found.findings, Finding("info", sentence, "size")))
 

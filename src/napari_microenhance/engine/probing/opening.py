@@ -117,19 +117,19 @@ def _inputs(
     if len(images) > 1:
         names = ", ".join(t.name for t in images)
         raise ModelError(
-            f"The network {session.name} has {len(images)} image inputs ({names}); "
-            "only networks with one can be used."
+            f"The model {session.name} has {len(images)} image inputs ({names}); only models "
+            "with one are supported."
         )
     image = images[0]
     if len(image.shape) not in LAYOUTS:
         raise ModelError(
-            f"The network {session.name} takes an input of {len(image.shape)} dimensions; an "
-            "image network takes 4 (batch, channel, y, x), a volume network 5."
+            f"The model {session.name} takes an input with {len(image.shape)} dimensions; an "
+            "image model takes 4 (batch, channel, y, x), a volume model 5."
         )
     if image.type not in DTYPES:
         raise ModelError(
-            f"The network {session.name} takes {image.type}; only {', '.join(DTYPES.values())} "
-            "can be used."
+            f"The model {session.name} takes {image.type}; supported are "
+            f"{', '.join(DTYPES.values())}."
         )
     given = {c[0]: float(c[1]) for c in known.get("constants", ())}
     constants = tuple(
@@ -264,14 +264,14 @@ def _check_channels(spec: ModelSpec) -> None:
         return
     if got > given:
         raise ModelError(
-            f"The network {spec.name} gives {got} channels for {given}; say which of them are the "
-            f"image (output_channels, {given} of 0 to {got - 1}), or that they are classes "
-            '(task="labels").'
+            f"The model {spec.name} outputs {got} channels for {given}; say which of them are "
+            f"the image (output_channels, {given} of 0 to {got - 1}), or that they are "
+            'classes (task="labels").'
         )
     raise ModelError(
-        f"The network {spec.name} gives {got} channels for {given}; it can be used only if the "
-        f"last {given - got} that it takes are no image but hold one value, such as a noise map "
-        f"(extra_channels={given - got})."
+        f"The model {spec.name} outputs {got} channels for {given}; it can be used only if "
+        f"the last {given - got} input channels are not part of the image but hold a "
+        f"constant, such as a noise map (extra_channels={given - got})."
     )
 
 
@@ -286,12 +286,12 @@ def _refusal(
     if shapes:
         given, got = shapes[0]
         return ModelError(
-            f"The network {name} turns an input of {given} into {got}; "
-            "only networks whose output is an image of a matching size can be used."
+            f"The model {name} turns an input of {given} into {got}; only models that output "
+            "an image of a matching size are supported."
         )
     if failure is not None:
         return failure
     return ModelError(
-        f"The network {name} takes an input of shape {image.shape}; no axis of it can hold "
-        f"1 to {MOST_CHANNELS} channels."
+        f"The model {name} takes an input of shape {image.shape}; none of its axes can hold 1 "
+        f"to {MOST_CHANNELS} channels."
     )

@@ -25,7 +25,7 @@ from napari_microenhance.errors import MemoryBudgetError, ModelLimitError
 
 __all__ = ["EDITION", "Probed", "probe"]
 
-EDITION = 4
+EDITION = 5
 """Of the measurements: one more wherever a network is measured or described otherwise, so that
 what was kept by an earlier version is measured again."""
 
@@ -85,19 +85,21 @@ def probe(session: Session, known: Mapping[str, Any]) -> Probed:
 def _ends(session: Session, spec: ModelSpec) -> tuple[Finding, ...]:
     """Return what is to be said of further inputs and outputs."""
     found = [
-        Finding("caution", f"It has a further input {name}; {value:g} is used.", "inputs")
+        Finding("caution", f"The additional input {name} is set to {value:g}.", "inputs")
         for name, value, *_ in spec.constants
     ]
     others = [t.name for t in session.outputs if t.name != spec.output]
     if others:
         sentence = (
-            f"Of its {len(session.outputs)} outputs {spec.output} is used, not {', '.join(others)}."
+            f"Of its {len(session.outputs)} outputs, {spec.output} is used and "
+            f"{', '.join(others)} ignored."
         )
         found.append(Finding("caution", sentence, "outputs"))
     if spec.extra_channels:
         sentence = (
-            f"The last of its {spec.channels_in} input channels is no image but holds one value, "
-            "such as a noise level; extra_channel gives it, in grey levels of the image."
+            f"The last of its {spec.channels_in} input channels is not part of the image but "
+            "a constant, such as a noise level; set it with extra_channel, in grey levels of "
+            "the image."
         )
         found.append(Finding("info", sentence, "extra-channel"))
     return tuple(found)

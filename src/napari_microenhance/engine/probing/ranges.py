@@ -182,14 +182,15 @@ def range_findings(hint: RangeHint, spec: ModelSpec, levels: Levels) -> tuple[Fi
     measured = levels.output_for(spec.value_range)
     if spec.output_range_source == "measured":
         sentence = (
-            f"It takes {_words(spec.value_range)} and gives {given}, measured at {levels.count} "
-            "levels; its results are brought back to the image's units from there."
+            f"Input range {_words(spec.value_range)}, output range {given} (measured at "
+            f"{levels.count} levels); results are mapped back to the image's units "
+            "accordingly."
         )
         found.append(Finding("info", sentence, "output-range"))
     elif measured is None and hint.values is None and hint.output not in (None, spec.output_range):
         sentence = (
-            f"Its results are taken as values of {given}, but {hint.evidence}; if they look "
-            "wrong, set output_range to that."
+            f"Its output is read as {given}, but {hint.evidence}; if results look wrong, set "
+            "output_range to that."
         )
         found.append(Finding("caution", sentence, "output-range"))
     elif severity == "info" and spec.output_range == spec.value_range and measured is None:
@@ -202,9 +203,9 @@ def _far(spec: ModelSpec, levels: Levels) -> list[Finding]:
     if not levels.are_far(spec.value_range):
         return []
     sentence = (
-        f"For values of {_words(spec.value_range)} it gives {_words((levels.low, levels.high))}, "
-        f"but its results are taken as values of {_words(spec.output_range)}; set output_range to "
-        "what it gives, such as 0,255."
+        f"For an input range of {_words(spec.value_range)} the output range is "
+        f"{_words((levels.low, levels.high))}, but its output is read as "
+        f"{_words(spec.output_range)}; set output_range to the actual range, such as 0,255."
     )
     return [Finding("caution", sentence, "output-range")]
 
@@ -214,35 +215,39 @@ def _sentence(hint: RangeHint, spec: ModelSpec) -> tuple[Severity, str]:
     used = _words(spec.value_range)
     declared = spec.value_range_source != "default"
     if hint.any_scale:
-        return "info", f"Its values may have any scale: {hint.evidence}."
+        return "info", f"Values may have any scale: {hint.evidence}."
     if hint.values is None:
         if declared:
-            return "info", f"It gets values of {used}, as its description says."
+            return "info", f"Input range {used}, as its description states."
         return (
             "info",
-            f"Nothing tells which values it was trained on; it gets {used}, set value_range "
-            "if that is wrong.",
+            f"The range of its training data is unknown; {used} is assumed, so set "
+            "value_range if that is wrong.",
         )
     if hint.values == tuple(spec.value_range):
-        return "info", f"It gets values of {used}, which fits: {hint.evidence}."
+        return "info", f"Input range {used}, which fits: {hint.evidence}."
     wanted = _pair(hint.values)
-    gives = f" and gives {_words(hint.output)}" if hint.output not in (None, hint.values) else ""
+    gives = (
+        f" with an output range of {_words(hint.output)}"
+        if hint.output not in (None, hint.values)
+        else ""
+    )
     if declared:
         return (
             "caution",
-            f"It gets values of {used}, as its description says, but {hint.evidence}; if the "
-            f"result looks wrong, set value_range to {wanted}.",
+            f"Input range {used}, as its description states, but {hint.evidence}; if results "
+            f"look wrong, set value_range to {wanted}.",
         )
     return (
         "caution",
-        f"Its file does not say which values it wants; {hint.evidence}, so it probably wants "
-        f"{_words(hint.values)}{gives}: set value_range to {wanted} (it gets {used} now).",
+        f"Its file states no input range; {hint.evidence}, so it probably expects "
+        f"{_words(hint.values)}{gives}: set value_range to {wanted} ({used} is used now).",
     )
 
 
 def _belong(given: Range, got: Range) -> str:
     """Return the evidence that two ranges belong together."""
-    return f"levels of {_words(given)} come out as levels of {_words(got)}"
+    return f"input levels of {_words(given)} become output levels of {_words(got)}"
 
 
 def _bounded(bounds: Bounds, used: Range) -> RangeHint | None:
@@ -263,7 +268,7 @@ def _prepared(line: Line | None) -> RangeHint | None:
     best = min(off, key=lambda usual: off[usual])
     if off[best] > PREPARED_OFF:
         return None
-    return RangeHint(best, evidence=f"the first thing it computes is {line}")
+    return RangeHint(best, evidence=f"its first operation is {line}")
 
 
 def _off(line: Line, usual: Range, ends: Range) -> float:
@@ -296,7 +301,7 @@ def _scales_along(
         limit = 1e-3 * max(float(np.abs(plain).max()), 1e-6)
         if out is None or not np.abs(out / factor - plain).max() <= limit:
             return None
-    evidence = "twice the values give twice the answer"
+    evidence = "doubling the input doubles the output"
     return RangeHint(None, any_scale=True, evidence=evidence)
 
 
@@ -314,7 +319,7 @@ def _saturated(session: Session, spec: ModelSpec, image: FloatArray) -> RangeHin
     for usual in USUAL[:3]:
         span = usual[1] - usual[0]
         if abs(low - usual[0]) < 0.05 * span and abs(high - usual[1]) < 0.05 * span:
-            evidence = f"whatever it is given, it answers with {_words(usual)}"
+            evidence = f"its output is {_words(usual)} whatever the input"
             # It may be a clip, which says nothing of the input.
             values = usual if usual == spec.value_range else None
             return RangeHint(values, usual, evidence=evidence)
@@ -344,8 +349,8 @@ def _gives_back(session: Session, spec: ModelSpec, image: FloatArray) -> RangeHi
         return RangeHint(None)
     best, second = ranked[:2]
     evidence = (
-        f"it gives a test image of {_words(best)} back with {off[best]:.0%} deviation, but one of "
-        f"{_words(second)} with {off[second]:.0%}"
+        f"it reproduces a test image of {_words(best)} with {off[best]:.0%} deviation, but "
+        f"one of {_words(second)} with {off[second]:.0%}"
     )
     return RangeHint(best, evidence=evidence)
 

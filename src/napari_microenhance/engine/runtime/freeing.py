@@ -54,7 +54,7 @@ def with_free_lengths(model: Path | bytes) -> bytes:
     try:
         return bytes(found.SerializeToString())
     except ValueError as error:
-        raise ModelError("The network is too large to be loaded from memory.") from error
+        raise ModelError("The model is too large to be loaded from memory.") from error
 
 
 def _free(value: "onnx.ValueInfoProto") -> None:

@@ -83,7 +83,9 @@ class Inference:
                 raise
             failed = self._session.got
             self._session = self._session.on("cpu")
-            self.remarks.append(f"provider={failed} failed during the run, cpu went on: {error}")
+            self.remarks.append(
+                f"provider={failed} failed during the run, which continued on the CPU: {error}"
+            )
             return self._session.run(images, self._spec, self._options)
 
     def stop(self) -> None:

@@ -56,7 +56,7 @@ def watched(limits: Limits, end: Callable[[], None]) -> Iterator[list[str]]:
             if time.monotonic() - started > limits.seconds:
                 passed.append(f"did not finish within {limits.seconds:.0f} s")
             elif process.memory_info().rss - before > limits.bytes:
-                passed.append(f"took more than {limits.bytes / 1e9:.2g} GB of memory")
+                passed.append(f"used more than {limits.bytes / 1e9:.2g} GB of memory")
         if passed:
             end()
 

@@ -135,21 +135,21 @@ def choose(
         if word == "cpu":
             break
         if word not in available:
-            remarks.append(f"provider={word} is not available here; cpu ran.")
+            remarks.append(f"provider={word} is not available on this machine; the CPU is used.")
             continue
         trial = attempt(word)
         if reason := _reason_against(trial, word, must_be_same=asked == "auto"):
-            remarks.append(f"provider={word} {reason}; cpu ran.")
+            remarks.append(f"provider={word} {reason}; the CPU is used.")
             continue
         try:
             session = open_session(word)
         except ModelError as error:
-            remarks.append(f"provider={word} cannot load this network; cpu ran. {error}")
+            remarks.append(f"provider={word} cannot load this model; the CPU is used. {error}")
             continue
         if not trial.is_same:
             remarks.append(
-                f"provider={word} answers otherwise than the CPU, by {trial.difference:.1%} of "
-                "the network's range."
+                f"provider={word} differs from the CPU by {trial.difference:.1%} of the "
+                "model's range."
             )
         return Choice(session, trial, tuple(remarks))
     return Choice(open_session("cpu"), None, tuple(remarks))
@@ -192,11 +192,11 @@ def try_provider(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Parity("", error=f"did not answer within {TRIAL_SECONDS} s")
+            return Parity("", error=f"did not respond within {TRIAL_SECONDS} s")
         except OSError as error:
             return Parity("", error=f"could not be tried: {error.strerror}")
         if done.returncode or not answer.is_file():
-            return Parity("", error=f"ended its process (status {done.returncode})")
+            return Parity("", error=f"crashed its process (status {done.returncode})")
         return Parity(**json.loads(answer.read_text(encoding="utf-8")))
 
 
@@ -229,11 +229,11 @@ def double_install() -> str:
 def _reason_against(trial: Parity, word: str, *, must_be_same: bool) -> str:
     """Return why a provider is not used, or nothing."""
     if trial.error:
-        return f"does not run this network ({trial.error})"
+        return f"does not run this model ({trial.error})"
     if trial.got != word:
-        return f"was refused by onnxruntime, which gave {trial.got}"
+        return f"was refused by ONNX Runtime, which used {trial.got} instead"
     if not trial.finite:
-        return "gives values that are not numbers"
+        return "returns NaN or infinite values"
     if must_be_same and not trial.is_same:
-        return f"answers otherwise than the CPU, by {trial.difference:.1%} of the network's range"
+        return f"differs from the CPU by {trial.difference:.1%} of the model's range"
     return ""

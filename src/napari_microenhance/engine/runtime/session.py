@@ -184,9 +184,9 @@ class Session:
                 text = text.replace(os.fspath(model), model.name)
             if "Protobuf parsing failed" in text:
                 raise ModelError(
-                    f"The network {name} is not an ONNX file, or it is cut short; fetch it again."
+                    f"The model {name} is not an ONNX file, or it is truncated; download it again."
                 ) from error
-            raise ModelError(f"onnxruntime cannot load the network {name}: {text}") from error
+            raise ModelError(f"ONNX Runtime cannot load the model {name}: {text}") from error
         self.got = _word(self._session.get_providers()[0])
         self.inputs = tuple(_tensor(t) for t in self._session.get_inputs())
         self.outputs = tuple(_tensor(t) for t in self._session.get_outputs())
@@ -244,7 +244,8 @@ class Session:
                 )
         except (AttributeError, *RUNTIME_ERRORS) as error:
             raise ModelError(
-                f"onnxruntime {runtime_version()} does not tell which provider runs which operator."
+                f"ONNX Runtime {runtime_version()} does not report which provider runs "
+                "which operator."
             ) from error
         return found
 
@@ -282,16 +283,16 @@ class Session:
             text = first_line(error)
             if "allocate memory" in text or "bad_alloc" in text:
                 raise MemoryBudgetError(
-                    f"The network {self.name} got no memory for a tile of shape "
+                    f"The model {self.name} ran out of memory for a tile of shape "
                     f"{images.shape}; use a smaller tile."
                 ) from error
             raise ModelError(
-                f"The network {self.name} failed on an input of shape {images.shape}: {text}"
+                f"The model {self.name} failed on an input of shape {images.shape}: {text}"
             ) from error
         if getattr(tensor, "ndim", 0) != len(spec.axes_out):
             raise ModelError(
-                f"The network {self.name} gives an output of {getattr(tensor, 'ndim', 0)} "
-                "dimensions, so it is no image network (a classifier or detector?); use one "
+                f"The model {self.name} returns an output with {getattr(tensor, 'ndim', 0)} "
+                "dimensions, so it is not an image model (a classifier or detector?); use one "
                 "that returns an image."
             )
         return to_images(tensor, spec)
@@ -332,8 +333,8 @@ class Session:
         """Return the sentence for a network that was ended."""
         size = " x ".join(map(str, images.shape[2:]))
         return ModelLimitError(
-            f"The network {self.name} {passed} for an input of {size} px, so it is not used; it "
-            "may be damaged, or not be meant for images."
+            f"The model {self.name} {passed} for an input of {size} px, so it is not used; it "
+            "may be damaged, or not meant for images."
         )
 
 

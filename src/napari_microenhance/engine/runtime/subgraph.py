@@ -62,7 +62,7 @@ class Subgraph:
             )
         except RUNTIME_ERRORS as error:
             raise ModelError(
-                f"onnxruntime cannot load a part of the network {name}: {first_line(error)}"
+                f"ONNX Runtime cannot load a part of the model {name}: {first_line(error)}"
             ) from error
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
@@ -89,9 +89,9 @@ class Subgraph:
             text = first_line(error)
             if "allocate memory" in text or "bad_alloc" in text:
                 raise MemoryBudgetError(
-                    f"A part of the network {self.name} got no memory; use a smaller tile."
+                    f"A part of the model {self.name} ran out of memory; use a smaller tile."
                 ) from error
-            raise ModelError(f"A part of the network {self.name} failed: {text}") from error
+            raise ModelError(f"A part of the model {self.name} failed: {text}") from error
         finally:
             self._options = None
         return found

@@ -37,5 +37,5 @@ def thread_cautions(threads: int | str) -> tuple[Caution, ...]:
     given = thread_count(threads)
     if threads in ("auto", given):
         return ()
-    said = f"threads={threads} is more than the CPUs that this process may use; {given} are used."
+    said = f"threads={threads} exceeds the CPUs available to this process; {given} are used."
     return (Caution("threads", said),)

@@ -156,6 +156,6 @@ class OnDisk:
 def _no_room(error: OSError) -> OutputError:
     """Return the sentence for a disk that takes no more."""
     return OutputError(
-        "The disk took no more of what the network's layers keep between looks at the image "
-        f"({error.strerror}); free some space, raise memory, or use statistics=roi."
+        f"Intermediate results of the model could not be written to disk ({error.strerror}); "
+        "free some space, raise memory, or use statistics=roi."
     )

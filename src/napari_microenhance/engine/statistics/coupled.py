@@ -86,7 +86,7 @@ class CoupledNetwork:
         self, source: Path | bytes, spec: ModelSpec, *, threads: int | str = "auto"
     ) -> None:
         if any(rule.fixed is not None for rule in spec.size):
-            raise CutError("it takes images of one size only")
+            raise CutError("it accepts images of one size only")
         if len(spec.size) != 2:
             raise CutError("it works on volumes")
         self.spec = spec
@@ -94,7 +94,7 @@ class CoupledNetwork:
         self.graph: NetworkGraph = read_graph(source, spec.input, spec.output)
         steps = [rule.step for rule in spec.size]
         if any(rule.minimum % rule.step for rule in spec.size if rule.step > 1):
-            raise CutError("the sizes that it takes are no multiples of their step")
+            raise CutError("the sizes that it accepts are not multiples of their step")
         stride = total_stride(self.graph)
         self.step: tuple[int, ...] = tuple(math.lcm(stride, step) for step in steps)
         """Rows, columns, px: starts that every stride divides."""
@@ -107,7 +107,7 @@ class CoupledNetwork:
         self.known = KnownNumbers()
         self._cuts: dict[tuple[tuple[int, int], bool], Cut] = {}
         if len(self.cut_for((0, 0)).groups) < 2:
-            raise CutError("nothing in it takes numbers of the whole image")
+            raise CutError("none of its operators takes statistics of the whole image")
 
     def feeds(self, images: Array) -> dict[str, Array]:
         """Return the network's inputs for images of shape (N, C, Y, X)."""

@@ -244,7 +244,7 @@ def check_groups(model: CoupledNetwork) -> float:
                 found[:, *feed.box_of(tile)] = output
     difference = float(np.abs(found - reference[0]).max()) / (float(np.ptp(reference)) or 1.0)
     if not difference <= TOLERANCE:
-        raise CutError(f"its groups of layers differ from one call by {difference:.1e}")
+        raise CutError(f"run in groups of layers it differs from one call by {difference:.1e}")
     return difference
 
 

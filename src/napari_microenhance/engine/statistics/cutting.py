@@ -129,7 +129,7 @@ class _Sorting:
         for layer in self._graph.layers:
             self._take(pending)
             if layer.op in PLACES:
-                raise CutError(f"{layer.op} depends on a pixel's place in the whole image")
+                raise CutError(f"{layer.op} depends on a pixel's position in the whole image")
             kinds = {self._kinds.get(name, "unknown") for name in layer.inputs if name}
             kind = self._kind_of(layer, kinds)
             level = max((self._levels.get(name, 0) for name in layer.inputs), default=0)
@@ -137,7 +137,7 @@ class _Sorting:
                 self._kinds[name], self._levels[name] = kind, level
         self._take(pending)
         if pending or self._kinds.get(self._graph.output) != "pixels":
-            raise CutError("its output is no image that is made of the input pixel by pixel")
+            raise CutError("its output is not an image made from the input pixel by pixel")
 
     def _take(self, pending: list[Statistic]) -> None:
         """Note the numbers whose tensors are known."""
@@ -145,7 +145,7 @@ class _Sorting:
             if statistic.input in self._kinds:
                 pending.remove(statistic)
                 if self._kinds[statistic.input] != "pixels":
-                    raise CutError("numbers are taken of what is no image")
+                    raise CutError("statistics are taken of something that is not an image")
                 level = self._levels.get(statistic.input, 0) + 1
                 for name in statistic.outputs:
                     self._kinds[name], self._levels[name] = "number", level
@@ -153,7 +153,7 @@ class _Sorting:
     def _kind_of(self, layer: Layer, kinds: set[str]) -> str:
         """Return what a layer makes: a constant, a shape, numbers or pixels."""
         if "unknown" in kinds:
-            raise CutError(f"{layer.op} reads a tensor that comes from nowhere")
+            raise CutError(f"{layer.op} reads a tensor of unknown origin")
         if layer.op in SHAPE_OPS:
             (source,) = [n for n in layer.inputs if n]
             return "shape" if self._kinds[source] == "pixels" else "constant"
@@ -163,7 +163,7 @@ class _Sorting:
         follows = first in self._axes and self._axes[first].is_spatial
         if "pixels" in kinds:
             if not follows:
-                raise CutError(f"{layer.op} makes a tensor of one size out of the whole image")
+                raise CutError(f"{layer.op} makes a tensor of fixed size from the whole image")
             return "pixels"
         if kinds <= {"constant"}:
             return "constant"
@@ -193,10 +193,10 @@ class _Sorting:
                 continue
             tensor = self._axes[name]
             if tensor.merged:
-                raise CutError(f"{layer.op} makes rows and columns one axis")
+                raise CutError(f"{layer.op} merges rows and columns into one axis")
             for image_axis, span in enumerate(tensor.spans):
                 if span is None:
-                    raise CutError(f"{layer.op} makes rows or columns disappear")
+                    raise CutError(f"{layer.op} removes rows or columns")
                 list(needed_ranges(layer, span, (0, 8), image_axis=image_axis, where=where))
 
     def _is_number(self, layer: Layer, level: int) -> bool:

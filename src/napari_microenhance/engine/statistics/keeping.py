@@ -72,8 +72,8 @@ def keeping_for(cut: Cut, image: tuple[int, int], *, budget: int, folder: Path |
     """
     if budget < TILES_AT_ONCE * LEAST_TILE_BYTES + FIXED_BYTES:
         raise MemoryBudgetError(
-            f"The run may add only {budget / 1e6:.0f} MB beside its result, too little for a "
-            "network that looks at the whole image; raise memory or use statistics=roi."
+            f"The run may use only {budget / 1e6:.0f} MB besides its result, too little for a "
+            "model that looks at the whole image; raise memory or use statistics=roi."
         )
     tile_bytes = int(min(TILE_BYTES, max(LEAST_TILE_BYTES, budget // 20)))
     sizes = {

@@ -155,14 +155,14 @@ def read_graph(source: Path | bytes, image: str = "", output: str = "") -> Netwo
     graph = model.graph
     constants: dict[str, Array] = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     if graph.sparse_initializer:
-        raise CutError("it holds sparse tensors")
+        raise CutError("it contains sparse tensors")
     inputs = [value for value in graph.input if value.name not in constants]
     layers = []
     for node in graph.node:
         if node.op_type in NESTED:
-            raise CutError(f"it holds control flow ({node.op_type})")
+            raise CutError(f"it contains control flow ({node.op_type})")
         if node.domain not in STANDARD_DOMAINS:
-            raise CutError(f"it holds an operator of its own ({node.domain}.{node.op_type})")
+            raise CutError(f"it contains a custom operator ({node.domain}.{node.op_type})")
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "Constant":
             constants[node.output[0]] = _constant(node)

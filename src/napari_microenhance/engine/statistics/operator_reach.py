@@ -67,13 +67,13 @@ def needed_ranges(
     """
     rule = RULES.get(layer.op, _same if layer.op in POINTWISE | ALONG_CHANNELS else None)
     if rule is None:
-        raise CutError(f"the reach of {layer.op} is not known")
+        raise CutError(f"the receptive field of {layer.op} is unknown")
     for name in dict.fromkeys(layer.inputs):
         if name not in where.axes:
             continue
         tensor = where.axes[name]
         if tensor.merged:
-            raise CutError(f"{layer.op} works on rows and columns as one axis")
+            raise CutError(f"{layer.op} treats rows and columns as one axis")
         span = tensor.spans[image_axis]
         if span is not None:
             yield name, rule(layer, span, out, wanted, where)
@@ -109,7 +109,7 @@ def _same(layer: Layer, span: Along, out: Along, wanted: Range, where: Where) ->
     """Map an element to itself."""
     del where
     if span.scale != out.scale:
-        raise CutError(f"{layer.op} joins tensors of different sizes")
+        raise CutError(f"{layer.op} combines tensors of different sizes")
     return wanted
 
 
@@ -122,7 +122,7 @@ def _window(layer: Layer, span: Along, where: Where) -> tuple[int, int, int, int
         kernel = where.graph.constants[weight].shape[2:]
     count = len(kernel)
     if not 0 <= at < count:
-        raise CutError(f"{layer.op} takes rows or columns for channels")
+        raise CutError(f"{layer.op} treats rows or columns as channels")
     stride = int(layer.attributes.get("strides", [1] * count)[at])
     dilation = int(layer.attributes.get("dilations", [1] * count)[at])
     reach = (int(kernel[at]) - 1) * dilation + 1
@@ -145,7 +145,7 @@ def _convolution(layer: Layer, span: Along, out: Along, wanted: Range, where: Wh
     del out
     if span.axis < 2:
         # The weights of a layer do not follow the image.
-        raise CutError(f"{layer.op} takes rows or columns for channels")
+        raise CutError(f"{layer.op} treats rows or columns as channels")
     stride, dilation, kernel, before = _window(layer, span, where)
     low, high = wanted
     return low * stride - before, (high - 1) * stride - before + (kernel - 1) * dilation + 1
@@ -165,7 +165,7 @@ def _rescaled(layer: Layer, span: Along, out: Along, wanted: Range, where: Where
     del where
     ratio = out.scale / span.scale
     if ratio.denominator != 1 and ratio.numerator != 1:
-        raise CutError(f"{layer.op} changes lengths by {ratio}")
+        raise CutError(f"{layer.op} scales lengths by {ratio}")
     low, high = wanted
     return math.floor(low / ratio), math.ceil(high / ratio)
 
@@ -175,10 +175,10 @@ def _pad(layer: Layer, span: Along, out: Along, wanted: Range, where: Where) -> 
     del out
     mode = layer.attributes.get("mode", b"constant")
     if mode == b"wrap":
-        raise CutError("Pad repeats the image from its other end")
+        raise CutError("Pad wraps the image around")
     pads = layer.attributes.get("pads") or where.numbers(layer.input(1))
     if pads is None:
-        raise CutError("Pad depends on the image's size")
+        raise CutError("Pad depends on the image size")
     axes = where.numbers(layer.input(3)) if layer.input(3) else None
     ndim = where.ndim(layer.inputs[0])
     order = list(range(ndim)) if axes is None else [a % ndim for a in axes]
@@ -205,7 +205,7 @@ def _resize(layer: Layer, span: Along, out: Along, wanted: Range, where: Where) 
         raise CutError(f"{layer.op} places pixels by the size of the whole image ({mode.decode()})")
     ratio = out.scale / span.scale
     if out.rest != span.rest * ratio:
-        raise CutError(f"{layer.op} goes to a size of its own")
+        raise CutError(f"{layer.op} resizes to a fixed size")
     kind = layer.attributes.get("mode", b"nearest")
     more = 2 if kind == b"cubic" else 1
     if layer.attributes.get("antialias"):
@@ -233,14 +233,14 @@ def _slice(layer: Layer, span: Along, out: Along, wanted: Range, where: Where) -
     if span.axis not in order:
         return wanted
     if starts is None:
-        raise CutError("Slice begins at a place that depends on the image's size")
+        raise CutError("Slice starts at a position that depends on the image size")
     at = order.index(span.axis)
     step = 1 if steps is None else int(steps[at])
     if step < 1:
-        raise CutError("Slice turns the image round")
+        raise CutError("Slice flips the image")
     start = int(starts[at])
     if start < 0:
-        raise CutError("Slice counts from the image's end")
+        raise CutError("Slice counts from the end of the image")
     return wanted[0] * step + start, (wanted[1] - 1) * step + start + 1
 
 
@@ -248,7 +248,7 @@ def _gather(layer: Layer, span: Along, out: Along, wanted: Range, where: Where) 
     """Map an element to itself, where it picks channels."""
     ndim = where.ndim(layer.inputs[0])
     if int(layer.attributes.get("axis", 0)) % ndim == span.axis:
-        raise CutError("Gather picks rows or columns")
+        raise CutError("Gather selects rows or columns")
     return _same(layer, span, out, wanted, where)
 
 

@@ -151,7 +151,7 @@ class _Rewriter:
         if self._axes[source].merged:
             source, gone = self._unmerged(layer, axes)
         if not self._covers_image(source, gone):
-            raise CutError(f"{layer.op} goes along the rows or the columns alone")
+            raise CutError(f"{layer.op} works along rows or columns only")
         shape = self._axes[layer.outputs[0]].shape
         self._statistics.append(Statistic(kind, source, gone, (layer.outputs[0],), shape, power))
 
@@ -161,7 +161,7 @@ class _Rewriter:
         maker = self._makers.get(name)
         source = maker.inputs[0] if maker and maker.op in {"Flatten", "Reshape"} else ""
         if source not in self._axes or self._axes[source].merged:
-            raise CutError(f"{layer.op} works on rows and columns as one axis")
+            raise CutError(f"{layer.op} treats rows and columns as one axis")
         parts = merged_axes(self._axes[source].shape, self._axes[name].shape)
         return source, tuple(i for axis in axes for i in parts[axis])
 
@@ -190,7 +190,7 @@ class _Rewriter:
                 else self._axes.steady(name)
             )
             if axes is None:
-                raise CutError(f"{layer.op} goes along axes that depend on the image")
+                raise CutError(f"{layer.op} works along axes that depend on the image")
         if not axes:
             if layer.attributes.get("noop_with_empty_axes"):
                 return ()
@@ -210,7 +210,9 @@ class _Rewriter:
         tensor = self._axes[source]
         spans = [span.axis for span in tensor.spans if span is not None]
         if tensor.merged or 1 in spans or 0 in spans:
-            raise CutError(f"{layer.op} works on a tensor whose second axis is not the channel")
+            raise CutError(
+                f"{layer.op} works on a tensor whose second axis is not the channel axis"
+            )
         gone = tuple(i for i in range(len(tensor.shape)) if i != 1)
         mean, variance = f"{output}@mean", f"{output}@variance"
         self._statistics.append(
@@ -251,12 +253,12 @@ class _Rewriter:
         fold = self._makers.get(layer.inputs[0])
         users = self._users.get(layer.outputs[0], [])
         if fold is None or fold.op != "Reshape" or len(users) != 1 or users[0].op != "Reshape":
-            raise CutError(f"{layer.op} works on rows and columns as one axis")
+            raise CutError(f"{layer.op} treats rows and columns as one axis")
         source, unfold = fold.inputs[0], users[0]
         before, folded = self._axes[source], self._axes[layer.inputs[0]]
         after = self._axes[unfold.outputs[0]]
         if before.merged or after.shape != before.shape or before.shape[0] != folded.shape[0]:
-            raise CutError(f"{layer.op} works on a tensor that was folded otherwise")
+            raise CutError(f"{layer.op} works on a tensor that was reshaped differently")
         groups = folded.shape[1]
         if before.shape[1] % groups:
             raise CutError(f"{layer.op} works on groups of channels of unequal size")
@@ -269,7 +271,7 @@ class _Rewriter:
         names = []
         for name in (scale, shift):
             if name not in self._constants:
-                raise CutError("the weights of a group norm are computed")
+                raise CutError("the weights of a group norm are computed, not stored")
             wide = f"{name}@{channels}"
             self._constants[wide] = np.repeat(self._constants[name], channels // groups)
             names.append(wide)
@@ -284,7 +286,7 @@ class _Rewriter:
         if not spans & set(axes):
             return [layer]
         if not spans <= set(axes) or (set(range(ndim)) - set(axes)) - {0, 1}:
-            raise CutError("MeanVarianceNormalization goes along the rows or the columns alone")
+            raise CutError("MeanVarianceNormalization works along rows or columns only")
         channels = self._axes[source].shape[1]
         ones, zeros = f"@ones{channels}", f"@zeros{channels}"
         self._constants[ones] = np.ones(channels, np.float32)
@@ -302,7 +304,7 @@ class _Rewriter:
         if not spans or first > max(spans):
             return [layer]
         if first != 1 or self._axes[source].merged:
-            raise CutError("LayerNormalization goes along the rows or the columns alone")
+            raise CutError("LayerNormalization works along rows or columns only")
         weights = []
         channels = self._axes[source].shape[1]
         for index, plain in ((1, 1.0), (2, 0.0)):

@@ -53,7 +53,7 @@ class Along:
         """
         found = self.scale * pixels + self.rest
         if found.denominator != 1:
-            raise CutError("a tensor's length does not follow the image's in whole steps")
+            raise CutError("the size of a tensor does not follow the image size in whole steps")
         return int(found)
 
     def at(self, pixel: int) -> int:
@@ -96,7 +96,7 @@ class TensorAxes:
         """
         span = self.spans[image_axis]
         if span is None:
-            raise CutError("a tensor between groups of layers is no image")
+            raise CutError("a tensor between groups of layers is not an image")
         return span
 
     def full(self, image: tuple[int, int]) -> tuple[int, ...]:
@@ -154,7 +154,7 @@ def measure_axes(run: Run, smallest: tuple[int, int], step: tuple[int, int]) -> 
     for name, first in runs[0].items():
         others = [r[name] for r in runs[1:]]
         if any(other.ndim != first.ndim for other in others):
-            raise CutError(f"the tensor {name} has another number of axes for other images")
+            raise CutError(f"the tensor {name} has a different number of axes for other images")
         tensors[name] = _compared(first, others, smallest, step)
         if first.dtype.kind in "iu" and first.size <= SMALL_VALUES:
             values[name] = (first, *others)

@@ -83,8 +83,8 @@ def fit_steps(
         for name, entries in given.items():
             if len(entries) not in (1, len(values)):
                 raise ModelError(
-                    f"The step {step.id} has {len(entries)} numbers for {name}, but "
-                    f"{len(values)} channel(s) reach it."
+                    f"The step {step.id} has {len(entries)} values for {name}, but its input "
+                    f"has {len(values)} channel(s)."
                 )
         fitted.append(FittedStep(step, tuple(numbers.items())))
         values = step.apply(values, numbers)

@@ -82,19 +82,19 @@ def remarks(source: Source, spec: ModelSpec, options: Options) -> list[Caution]:
         return []
     found: list[str] = []
     if options.intensity != "auto":
-        found.append("intensity is not used: the package prescribes its own steps.")
+        found.append("intensity is ignored: the package prescribes its own preprocessing.")
     first = spec.preprocessing[0]
     if isinstance(first, EnsureDtype) and not np.can_cast(source.dtype, first.dtype, "safe"):
         narrow = np.dtype(first.dtype).kind in "uib"
         if narrow:
             found.append(
-                f"The package expects {first.dtype}, the image is {source.dtype}; fractions are "
-                "cut off and values beyond are clipped."
+                f"The package expects {first.dtype}, the image is {source.dtype}; fractions "
+                "are truncated and values out of range are clipped."
             )
     whole = source.dtype.kind in "ui" and options.dtype != "float32" and spec.task == "image"
     if whole and not in_input_units(spec.preprocessing, spec.postprocessing):
         found.append(
-            "The package's result has units of its own, which whole numbers may not hold; "
+            "The package's result is in units of its own, which integers may not hold; "
             "dtype=float32 keeps them."
         )
     return [Caution("package-steps", sentence) for sentence in found]

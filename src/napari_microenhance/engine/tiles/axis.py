@@ -48,13 +48,13 @@ class Axis:
     def __post_init__(self) -> None:
         if self.size.fixed is not None and self.tile != self.size.fixed:
             raise TilePlanError(
-                f"tile={self.tile} px does not fit the network, which takes only "
+                f"tile={self.tile} px does not fit the model, which takes only "
                 f"{self.size.fixed} px; leave tile on auto."
             )
         if self.padded > self.tile and self.tile <= 2 * self.halo:
             raise TilePlanError(
-                f"tile={self.tile} px leaves nothing between two halos of {self.halo} px; "
-                f"use a tile of at least {2 * self.halo + self.shift} px or a smaller halo."
+                f"tile={self.tile} px leaves no room between two halos of {self.halo} px; use "
+                f"a tile of at least {2 * self.halo + self.shift} px or a smaller halo."
             )
 
     @property

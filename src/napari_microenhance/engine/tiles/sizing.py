@@ -126,8 +126,7 @@ def size_axes(
         raise MemoryBudgetError(
             f"One tile of {' x '.join(str(a.tile) for a in axes)} px needs about "
             f"{need / 1e6:.0f} MB and the result {patch_bytes / 1e6:.0f} MB, but the run may "
-            f"add only {memory / 1e6:.0f} MB; use a smaller tile or region, "
-            "or raise memory."
+            f"use only {memory / 1e6:.0f} MB; use a smaller tile or ROI, or raise memory."
         )
     return axes
 

@@ -62,8 +62,8 @@ def named_as_stored(
 
             said, meant = (m.encode_chunk_key(first[-1]) for m in (array.metadata, metadata))
             text = (
-                f'{name}: its chunks are named as in "{meant}", though its metadata say '
-                f'"{said}"; they were read as they are named.'
+                f'{name}: its chunks are named as in "{meant}", although its metadata say '
+                f'"{said}"; they were read by their actual names.'
             )
             found = zarr.Array[Any](zarr.AsyncArray(metadata, array.store_path))
             return found, (Caution("chunk-names", text),)
@@ -87,8 +87,9 @@ def absent_cautions(array: "zarr.Array[Any]", name: str) -> tuple[Caution, ...]:
         return ()
     fill = array.fill_value
     text = (
-        f"{name}: {len(absent)} of {total} chunks are absent; their pixels are read as the fill "
-        f"value {0 if fill is None else fill}, copy the store again if it should hold more."
+        f"{name}: {len(absent)} of {total} chunks are missing; their pixels are read as the "
+        f"fill value {0 if fill is None else fill}, copy the store again if it should be "
+        "complete."
     )
     return (Caution("absent-chunks", text),)
 

@@ -75,7 +75,7 @@ class ZarrPixels(LazyPixels):
             raise ImageError(f"{self.path} does not fit into memory.") from error
         except ZARR_ERRORS as error:
             raise ImageError(
-                f"{self.path} is damaged or cut short{plain_reason(error)}."
+                f"{self.path} is damaged or truncated{plain_reason(error)}."
             ) from error
         return block.transpose(self._order).astype(self.dtype, copy=False)
 
@@ -131,7 +131,7 @@ def read_zarr(path: Path, *, axes: str | None = None, series: int | None = None)
         attributes = _attributes(path, node)
     image = parse_image(attributes, number)
     if image is None:
-        raise ImageError(f"{path} is a Zarr group, but no OME-Zarr image.")
+        raise ImageError(f"{path} is a Zarr group, but not an OME-Zarr image.")
     levels = [_part(path, node, name) for name in image.paths]
     # A writer of our own leaves out chunks of zeros.
     own = isinstance(attributes.get(RECORD_KEY), Mapping)
@@ -199,16 +199,16 @@ def _children(path: Path, node: Any, attributes: Mapping[str, Any]) -> tuple[str
     own = own_attributes(attributes)
     if "plate" in own or "well" in own:
         what = "plate" if "plate" in own else "well"
-        raise ImageError(f"{path} is a {what}; give one of the images in it, such as A/1/0.")
+        raise ImageError(f"{path} is a {what}; open one of the images in it, such as A/1/0.")
     if "bioformats2raw.layout" not in own:
-        raise ImageError(f"{path} is a Zarr group, but no OME-Zarr image.")
+        raise ImageError(f"{path} is a Zarr group, but not an OME-Zarr image.")
     try:
         names = [name for name in node.group_keys() if name != "OME"]
     except ZARR_ERRORS as error:
         raise ImageError(f"{path} is a damaged Zarr folder{plain_reason(error)}.") from error
     numbered = sorted((name for name in names if name.isdecimal()), key=int)
     if not numbered:
-        raise ImageError(f'{path} is damaged: its part "0" is missing.')
+        raise ImageError(f'{path} is damaged: its array "0" is missing.')
     return tuple(numbered)
 
 
@@ -217,7 +217,7 @@ def _part(path: Path, node: Any, name: str) -> Any:  # noqa: ANN401 - no types w
     try:
         return node[name]
     except ZARR_ERRORS as error:
-        raise ImageError(f'{path} is damaged: its part "{name}" is missing.') from error
+        raise ImageError(f'{path} is damaged: its array "{name}" is missing.') from error
 
 
 def _image(
@@ -232,7 +232,7 @@ def _image(
     """Return opened arrays, one per resolution, with what their group says."""
     for name, array in zip(found.paths, arrays, strict=True):
         if not hasattr(array, "shape"):
-            raise ImageError(f'{path} is damaged: its part "{name}" is no array.')
+            raise ImageError(f'{path} is damaged: its part "{name}" is not an array.')
     # The finest has the most pixels, whatever was listed first; scales decide between equals.
     order = sorted(range(len(arrays)), key=lambda i: -math.prod(arrays[i].shape))
     arrays = [arrays[i] for i in order]
@@ -281,7 +281,7 @@ def _letters(
     fits = letters.removesuffix("C").endswith("YX") and len(set(letters)) == len(letters)
     if "?" in letters or not fits:
         raise AxesError(
-            f"{path} does not say what its axes are (shape {tuple(shape)}); "
-            'give them, such as axes="CZYX".'
+            f"{path} does not state its axes (shape {tuple(shape)}); specify them, such as "
+            'axes="CZYX".'
         )
     return letters, None

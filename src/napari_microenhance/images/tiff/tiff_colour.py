@@ -195,11 +195,11 @@ def plain_values(
         if colour.display:
             return PlainValues(pixels, axes, is_colour=False)
         pixels, top = _inverted(pixels, colour.bits)
-        text = f"{name} stores white as 0; its values were inverted ({top} - value)."
+        text = f"{name} stores white as 0, so its values were inverted ({top} - value)."
         caution = Caution("white-is-zero", text)
         return PlainValues(pixels, axes, is_colour=False, cautions=(caution,))
     if kind == "SEPARATED" and last and pixels.shape[-1] == 4:
-        text = f"{name} is CMYK; it was turned into RGB without a colour profile."
+        text = f"{name} is CMYK; it was converted to RGB without a colour profile."
         caution = Caution("cmyk", text)
         return PlainValues(_rgb_from_cmyk(pixels), axes, is_colour=True, cautions=(caution,))
     if colour.compression == _APERIO_YCBCR and pixels.dtype == np.uint8 and colour.samples == 3:
@@ -207,7 +207,7 @@ def plain_values(
     decoded = kind == "YCBCR" and colour.compression in _CODECS_THAT_GIVE_RGB
     if kind not in ("MINISBLACK", "RGB", "MASK") and not decoded:
         raise ImageError(
-            f"{path} stores its colours as {kind}, which is not read; save it as RGB or grey."
+            f"{path} stores its colours as {kind}, which is not supported; save it as RGB or grey."
         )
     two = kind == "MINISBLACK" and last and pixels.shape[-1] == 2
     if two and any(extra in _ALPHA for extra in colour.extras):

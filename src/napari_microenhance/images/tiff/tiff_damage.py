@@ -44,9 +44,9 @@ def damage_told(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(f"{path} does not fit into memory.") from error
     except _BROKEN as error:
-        raise ImageError(f"{path} is damaged or cut short{plain_reason(error)}.") from error
+        raise ImageError(f"{path} is damaged or truncated{plain_reason(error)}.") from error
     if any(_is_serious(message) for message in said):
-        raise ImageError(f"{path} is damaged or cut short: parts of it lie past its end.")
+        raise ImageError(f"{path} is damaged or truncated: parts of it lie beyond its end.")
 
 
 def _is_serious(message: str) -> bool:

@@ -82,8 +82,8 @@ def read_tiff(
             is_raw = holds_camera_raw(path, tif)
         if is_raw:
             raise ImageError(
-                f"{path} is a camera raw file, whose first image is only a preview; "
-                "export the developed picture as a 16-bit TIFF."
+                f"{path} is a camera raw file, whose first image is only a preview; export it "
+                "as a 16-bit TIFF."
             )
         if not images:
             raise ImageError(f"{path} holds no image.")
@@ -208,7 +208,9 @@ def _stored(path: Path, series: tifffile.TiffPageSeries, *, sliceable: bool) -> 
     if others and sliceable:
         return np.asarray(TiffPixels(path, series))
     if others:
-        raise ImageError(f"{path}: the image lies in {', '.join(sorted(others))}; give that file.")
+        raise ImageError(
+            f"{path}: the image is stored in {', '.join(sorted(others))}; open that file."
+        )
     with damage_told(path):
         pixels = series.asarray()
     # Big-endian files give swapped arrays, which onnxruntime and napari do not take.
@@ -225,14 +227,14 @@ def _check_complete(path: Path, series: tifffile.TiffPageSeries) -> None:
         is_contiguous = series.dataoffset is not None
     if missing:
         raise ImageError(
-            f"{path} lacks {missing} of its {len(pages)} planes; "
-            "they stand in other files of the same set, which must lie beside it."
+            f"{path} lacks {missing} of its {len(pages)} planes; they are in other files of "
+            "the same set, which must lie in the same folder."
         )
     if not is_contiguous and kept < chunks:
         raise ImageError(f"{path} is damaged: it has {kept} of its {chunks} tiles or strips.")
     for file, end in ends.items():
         if end > (size := file.stat().st_size):
-            raise ImageError(f"{file} is cut short: {end - size} bytes are missing at its end.")
+            raise ImageError(f"{file} is truncated: {end - size} bytes are missing at its end.")
 
 
 def _ends(series: tifffile.TiffPageSeries, pages: Sequence[Any]) -> Mapping[Path, int]:
@@ -257,7 +259,7 @@ def _channels_first(
     is_colour = (is_colour or letters.endswith("YXC")) and count in _COLOUR_SAMPLES
     if is_colour or not letters.endswith(("YXS", "YXC")):
         return pixels, letters
-    text = f"{path.name} keeps {count} channels last; read as {letters[:-3]}CYX."
+    text = f"{path.name} stores {count} channels last; read as {letters[:-3]}CYX."
     if count in _COLOUR_SAMPLES:
         colour = "colour" if count == 3 else "colour with alpha"
         text = (
@@ -282,7 +284,7 @@ def _given_axes(axes: str, pixels: Pixels, letters: str) -> tuple[Pixels, str]:
 
 def _known_axes(path: Path, shape: Sequence[int], letters: str, cautions: list[Caution]) -> str:
     """Translate tifffile's letters into ours."""
-    ask = f'the file calls its axes "{letters}", shape {tuple(shape)}; give them, such as axes='
+    ask = f'the file names its axes "{letters}", shape {tuple(shape)}; specify them, such as axes='
     if "S" in letters and "C" in letters:
         raise AxesError(f'{path}: channels of colour images are not supported; {ask}"ZYXC".')
     letters = letters.replace("S", "C")

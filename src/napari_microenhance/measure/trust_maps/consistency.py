@@ -33,11 +33,11 @@ __all__ = ["Fit", "measure_consistency"]
 FloatArray = npt.NDArray[np.float64]
 
 READING: Final = (
-    "The result, blurred and scaled so that it fits the original best, less the original: the "
-    "absolute difference, in image units. Where it stands out of the noise, the result shows "
-    "something that the original does not, or lacks something. It cannot see structure that is "
-    "finer than the blur or weaker than the noise, and a result whose local brightness was "
-    "changed on purpose differs everywhere."
+    "Difference between the original and the result blurred back to the original's "
+    "resolution, in image units. Where it exceeds the noise, the result shows structure that "
+    "the original does not, or lacks some. It cannot see structure finer than the blur or "
+    "weaker than the noise, and results whose local brightness was changed on purpose differ "
+    "everywhere."
 )
 
 WIDEST_PX: Final = 8.0
@@ -111,7 +111,7 @@ def measure_consistency(
     """
     aligned = Alignment(before, after)
     if aligned.ratio < 1:
-        raise ImageError("Raw consistency needs a result that is as fine as the image, or finer.")
+        raise ImageError("Raw consistency needs a result at least as fine as the image.")
     whole = Selection.of(region or Region.whole(before.spatial_shape))
     tally = _Tally(aligned, whole)
     for picture in aligned.chosen(planes):

@@ -19,10 +19,10 @@ __all__ = ["TrustMap", "mismatch_map", "noted"]
 FloatMap = npt.NDArray[np.float32]
 
 MISMATCH: Final = (
-    "Where two tiles were computed for the same pixel, how far apart they are, in units of the "
-    "network's range. Bright lines are seams: the network looks further than the tiles overlap, "
-    "or at the tile as a whole. It cannot see what all tiles get wrong alike, and it is blank "
-    "where only one tile was computed."
+    "Difference between neighbouring tiles where they overlap, in units of the model's range. "
+    "Bright lines are seams: the receptive field is larger than the overlap, or is the whole "
+    "tile. It cannot see errors that all tiles share, and is blank where only one tile was "
+    "computed."
 )
 
 
@@ -120,6 +120,6 @@ def mismatch_map(result: Result) -> TrustMap:
         start=tuple(low),
         scale=result.scale,
         summary=result.report.tile_mismatch,
-        unit=f"network's units, of a range of {first:g} to {last:g}",
+        unit=f"model units, range {first:g} to {last:g}",
         reading=MISMATCH,
     )

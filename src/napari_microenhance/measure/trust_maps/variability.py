@@ -33,10 +33,10 @@ Runner = Callable[
 ]
 
 READING: Final = (
-    "The standard deviation of the result over {runs} flips and turns of the image, each begun "
-    "at another pixel, in image units. Where it is high, the result depends on how the image "
-    "lay and where the tiles began, and not only on what it shows. It is no confidence: a "
-    "network can invent the same thing every time, and that stays dark here."
+    "Standard deviation of the result over {runs} flips and rotations of the image, each "
+    "with a different tile start, in image units. Where it is high, the result depends on "
+    "orientation and tiling, not only on the image. This is not a confidence map: a "
+    "consistent hallucination stays dark."
 )
 
 SHIFTS: Final = tuple((3 * i % 8, 5 * i % 8) for i in range(8))
@@ -98,8 +98,8 @@ def measure_variability(
     """
     if spec.ratio < 1:
         raise ModelError(
-            f"{spec.name} makes images smaller, and its pixels fall elsewhere when the image is "
-            "turned; there is no variability map for it."
+            f"{spec.name} makes images smaller, so its pixels shift when the image is "
+            "rotated; there is no variability map for it."
         )
     axes = (source.axes.index("Y"), source.axes.index("X"))
     fixed = [rule.fixed for rule in spec.size[-2:]]

@@ -48,8 +48,8 @@ def read_steps(raw: Sequence[Any], *, letters: str, image: str, package: str) ->
         kind = str(getattr(step, "id", None) or step.name)
         if kind not in BUILDERS:
             raise ModelError(
-                f"The package {package} has the processing step {kind!r}, which cannot be applied "
-                f"here; known are {', '.join(BUILDERS)}."
+                f"The package {package} has the processing step {kind!r}, which is not "
+                f"supported; supported are {', '.join(BUILDERS)}."
             )
         options = _StepOptions(kind, step.kwargs, letters, package)
         options.check(image)
@@ -92,9 +92,9 @@ class _StepOptions:
         # Format 0.4 names the axes that one number of several holds for.
         if apart and (axis is not None or self.kind not in FIXED):
             raise ModelError(
-                f"The package {self.package} has a step {self.kind} that treats every position "
-                f"along {apart[0]} on its own; only steps over the whole image or each of its "
-                "channels can be applied."
+                f"The package {self.package} has a step {self.kind} that treats every "
+                f"position along {apart[0]} separately; only steps over the whole image or "
+                "each of its channels are supported."
             )
         reference = self.get("reference_tensor")
         if reference is not None and str(reference) != image:

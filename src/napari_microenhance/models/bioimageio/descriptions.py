@@ -95,15 +95,15 @@ def read_claims(described: Any, package: str) -> Claims:  # noqa: ANN401 - of bi
     if len(images) != 1:
         names = ", ".join(_name(tensor) for tensor in described.inputs)
         raise ModelError(
-            f"The package {package} takes {len(images)} images ({names}); only networks of one "
-            "image can be used."
+            f"The package {package} takes {len(images)} images ({names}); only models with "
+            "one image input are supported."
         )
     image = described.inputs[images[0]]
     given = read(image, image, package)
     outputs = [i for i, tensor in enumerate(described.outputs) if _is_image(tensor)]
     if not outputs:
         names = ", ".join(_name(tensor) for tensor in described.outputs)
-        raise ModelError(f"The package {package} gives no image but {names}.")
+        raise ModelError(f"The package {package} outputs no image but {names}.")
     got = read(described.outputs[outputs[0]], image, package)
     return Claims(given, got, outputs[0], images[0])
 
@@ -129,18 +129,18 @@ def contradictions(claims: Claims, spec: ModelSpec) -> tuple[str, ...]:
         ("axes of the output", got.axes, spec.axes_out),
         ("input channels", given.channels, spec.channels_in),
         ("scale", _only(got.scale), spec.scale),
-        ("loss at the borders in px", _only(got.lost), float(sum(spec.border_loss))),
+        ("border loss in px", _only(got.lost), float(sum(spec.border_loss))),
     ]
     if not spec.output_channels:
         pairs.append(("output channels", got.channels, spec.channels_out))
     found = [
-        f"The package says {said} for the {what}, but {measured} was measured and is used."
+        f"The package states {said} for the {what}, but {measured} was measured and is used."
         for what, said, measured in pairs
         if said is not None and said != measured
     ]
     letters = [a for a in "ZYX" if a in spec.axes_in]
     found += [
-        f"The package says that it takes {rule} px along {letter}, but {measured} was measured "
+        f"The package states a size of {rule} px along {letter}, but {measured} was measured "
         "and is used."
         for letter, rule, measured in zip(letters, given.size, spec.size, strict=False)
         if rule is not None and not _fits(rule, measured)
@@ -148,8 +148,8 @@ def contradictions(claims: Claims, spec: ModelSpec) -> tuple[str, ...]:
     if got.halo and (reach == GLOBAL or halo < int(reach)):
         far = "the whole tile" if reach == GLOBAL else f"{reach} px"
         found.append(
-            f"The package says that a halo of {halo} px is enough, but the network reaches {far}, "
-            "which is used."
+            f"The package states that a halo of {halo} px is enough, but the receptive field "
+            f"is {far}, which is used."
         )
     return tuple(found)
 
@@ -228,13 +228,13 @@ def _letters(names: Sequence[Any], tensor: str, package: str) -> str:
     unknown = [str(name) for name in names if str(name) not in LETTERS]
     if unknown:
         raise ModelError(
-            f"{tensor} of the package {package} has the axis {unknown[0]!r}; only batch, channel, "
-            "z, y and x can be used."
+            f"{tensor} of the package {package} has the axis {unknown[0]!r}; supported are "
+            "batch, channel, z, y and x."
         )
     letters = "".join(LETTERS[str(name)] for name in names)
     if missing := [word for word, a in (("batch", "N"), ("channel", "C")) if a not in letters]:
         raise ModelError(
-            f"{tensor} of the package {package} has no {missing[0]} axis; image networks have one."
+            f"{tensor} of the package {package} has no {missing[0]} axis, which image models need."
         )
     return letters
 

@@ -108,7 +108,7 @@ def describe(
         "type": "model",
         "format_version": ModelDescr.implemented_format_version,
         "name": _name(spec.name),
-        "description": f"{spec.name}: a network for microscope images, {shown}.",
+        "description": f"{spec.name}: a model for microscope images, {shown}.",
         "authors": [{"name": "not stated"}],
         "packaged_by": [{"name": "napari-microenhance"}],
         "cite": _cite(spec.citation),
@@ -170,18 +170,18 @@ def read_me(model: Model, spec: ModelSpec) -> str:
         "|---|---|",
         f"| input | {spec.axes_in}, {spec.channels_in} channel(s), {spec.dtype} |",
         f"| output | {spec.axes_out}, {spec.channels_out} channel(s), scale {spec.scale:g} |",
-        f"| lengths along {', '.join(a for a in 'ZYX' if a in spec.axes_in)} | {sizes} |",
-        f"| how far an input pixel reaches | {reach} |",
-        f"| tile starts that change nothing | multiples of {spec.shift_step} px |",
+        f"| sizes along {', '.join(a for a in 'ZYX' if a in spec.axes_in)} | {sizes} |",
+        f"| receptive field (radius) | {reach} |",
+        f"| tile starts | multiples of {spec.shift_step} px |",
         f"| values | {_values(model.spec)} |",
         f"| licence | {spec.licence or 'not stated'} |",
         f"| citation | {spec.citation or 'none'} |",
         "",
         "## Validation",
         "",
-        "The test tensors were made by running the network in this package with onnxruntime on the "
-        "CPU. Compare other runtimes with them; compare results on your own images with "
-        "references that the network has not seen.",
+        "The test tensors were made by running the model in this package with ONNX Runtime on "
+        "the CPU. Compare other runtimes with them; compare results on your own images with "
+        "references that the model has not seen.",
         "",
     ]
     return "\n".join(lines)
@@ -190,11 +190,11 @@ def read_me(model: Model, spec: ModelSpec) -> str:
 def _values(spec: ModelSpec) -> str:
     """Return what is said of the range of image values."""
     if spec.preprocessing:
-        return "as the steps of the description say"
+        return "as stated by the processing steps of the description"
     low, high = spec.value_range
     bottom, top = spec.output_range
     back = f", which gives {bottom:g} to {top:g}" if (low, high) != (bottom, top) else ""
-    return f"0 to {WHITE:g} in the image meet {low:g} to {high:g} in the network{back}"
+    return f"0 to {WHITE:g} in the image map to {low:g} to {high:g} in the model{back}"
 
 
 def _cast(dtype: str) -> list[dict[str, Any]]:
@@ -267,7 +267,7 @@ def _channel_names(count: int, spec: ModelSpec) -> list[str]:
 def _name(name: str) -> str:
     """Return a name of the characters and the length that the format allows."""
     allowed = re.sub(r"[^A-Za-z0-9_+\- ()]+", " ", name).strip()
-    return allowed[:128] if len(allowed) >= 5 else f"network {allowed}".strip()
+    return allowed[:128] if len(allowed) >= 5 else f"model {allowed}".strip()
 
 
 def _cite(citation: str) -> list[dict[str, str]]:

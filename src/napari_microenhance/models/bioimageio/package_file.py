@@ -193,14 +193,14 @@ class _Files:
         """Return the path of a file once its SHA-256 is the one that was promised."""
         if "://" in file.source:
             raise ModelError(
-                f"The package {self._label} does not hold {file.source}, it only links to it; "
-                "fetch the complete package as a zip."
+                f"The package {self._label} does not contain {file.source}, only a link to "
+                "it; download the complete package as a zip."
             )
         path = self._package.extract(str(self._folder / file.source))
         if file.sha256 and sha256_of(path) != file.sha256.lower():
             raise ModelError(
-                f"{file.source} in the package {self._label} is not the file that its description "
-                "promises (another SHA-256); fetch the package again."
+                f"{file.source} in the package {self._label} is not the file that its "
+                "description names (another SHA-256); download the package again."
             )
         return path
 

@@ -80,7 +80,9 @@ def export_package(
     target = Path(out_zip)
     _check_target(target, model, overwrite=overwrite)
     if importlib.util.find_spec("bioimageio") is None:
-        raise ModelError(f"A package is checked with bioimageio.spec, which is missing; {INSTALL}")
+        raise ModelError(
+            f"Checking a package needs bioimageio.spec, which is not installed; {INSTALL}"
+        )
     spec = with_steps(model.spec)
     weights = standalone(model.path, spec)
     # Written anew, the file has no other output, and all channels of it are the image.
@@ -114,7 +116,7 @@ def _check_target(target: Path, model: Model, *, overwrite: bool) -> None:
     if target.suffix.lower() != ".zip":
         raise OutputError(f"A package is a zip; name it {target.stem}.zip, not {target.name}.")
     if target.exists() and target.samefile(model.path):
-        raise OutputError(f"{target} is the network itself; name another file.")
+        raise OutputError(f"{target} is the model itself; choose another name.")
     guard_output(target, overwrite=overwrite, name="The package")
 
 
@@ -127,8 +129,8 @@ def _test_pair(session: Session, spec: ModelSpec) -> tuple[FloatArray, FloatArra
         if np.isfinite(result).all() and np.abs(result).max() > TELLING:
             return image, result
     raise ModelError(
-        f"The network {spec.name} gives nothing but zeros for test images, so that a package of "
-        "it could not be tested; check its value_range."
+        f"The model {spec.name} outputs only zeros for test images, so a package of it could "
+        "not be tested; check its value_range."
     )
 
 

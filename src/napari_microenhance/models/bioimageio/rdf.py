@@ -52,8 +52,8 @@ def description_name(package: Package) -> str:
     if not found:
         kind = "folder" if package.path.is_dir() else "zip"
         raise ModelError(
-            f"{package.path.name} is a {kind} without the description of a BioImage.IO package "
-            f"({' or '.join(NAMES[:2])}); give an ONNX file or a package."
+            f"{package.path.name} is a {kind} without the description of a BioImage.IO "
+            f"package ({' or '.join(NAMES[:2])}); choose an ONNX file or a package."
         )
     return min(found)[2]
 
@@ -65,15 +65,15 @@ def read_description(package: Package, name: str, label: str) -> dict[str, Any]:
         from ruyaml.error import YAMLError
     except ImportError as error:
         raise ModelError(
-            f"{label} is a BioImage.IO package, for which bioimageio.spec is missing; {INSTALL}"
+            f"{label} is a BioImage.IO package, which needs bioimageio.spec; {INSTALL}"
         ) from error
     try:
         text = package.read(name, most=DESCRIPTION_BYTES).decode("utf-8")
         raw: Any = read_yaml(text)
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(f"{name} in the package {label} is not readable YAML.") from error
+        raise ModelError(f"{name} in the package {label} is not valid YAML.") from error
     if not isinstance(raw, dict) or _count(raw) > NODES_MOST:
-        raise ModelError(f"{name} in the package {label} is no description of a network.")
+        raise ModelError(f"{name} in the package {label} is not the description of a model.")
     return raw
 
 
@@ -97,7 +97,7 @@ def check_kind(raw: Mapping[str, Any], label: str) -> None:
         raise ModelError(f"The package {label} describes a {raw['type']}, not a model.")
     if ".".join(version.split(".")[:2]) not in FORMATS:
         raise ModelError(
-            f"The package {label} has the format {version or 'of no version'}; known are "
+            f"The package {label} has the format {version or 'of no version'}; supported are "
             f"{' and '.join(FORMATS)}."
         )
 
@@ -110,8 +110,8 @@ def onnx_entry(raw: Mapping[str, Any], label: str) -> dict[str, Any]:
     if not isinstance(onnx, dict) or not onnx.get("source"):
         others = ", ".join(str(name) for name, entry in entries.items() if entry) or "none"
         raise ModelError(
-            f"The package {label} has no ONNX weights (it has: {others}); convert the network to "
-            "ONNX or ask its authors for it."
+            f"The package {label} has no ONNX weights (it has: {others}); convert the model "
+            "to ONNX or ask its authors for it."
         )
     return onnx
 
@@ -129,8 +129,8 @@ def refuse_code(raw: Mapping[str, Any], label: str) -> None:
             kind = step.get("id") or step.get("name")
             if kind == "custom" or {"source", "callable"} & set(step):
                 raise ModelError(
-                    f"The package {label} has a processing step {kind!r} that is code of its own "
-                    f"({step.get('source', 'no file')}); code of packages is never run."
+                    f"The package {label} has a processing step {kind!r} with code of its own "
+                    f"({step.get('source', 'no file')}); code in packages is never run."
                 )
 
 

@@ -70,8 +70,8 @@ def _with_one_image(path: Path, spec: ModelSpec) -> bytes:
         return bytes(model.SerializeToString())
     except ValueError as error:
         raise ModelError(
-            f"The network {spec.name} cannot be packaged: with the weights in the files beside it, "
-            "it is too large for one file."
+            f"The model {spec.name} cannot be packaged: with the weights in the files beside "
+            "it, it is too large for one file."
         ) from error
 
 

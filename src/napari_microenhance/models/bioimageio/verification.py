@@ -73,8 +73,8 @@ def verify(
     got = got[trimmed]
     if got.shape != wanted.shape:
         raise ModelError(
-            f"The test output of {spec.name} has the shape {wanted.shape}, but the network gives "
-            f"{got.shape}."
+            f"The test output of {spec.name} has the shape {wanted.shape}, but the model "
+            f"returns {got.shape}."
         )
     return VerifyReport(
         max_abs_difference=float(np.abs(got - wanted).max(initial=0)),

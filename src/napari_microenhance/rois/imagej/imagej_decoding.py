@@ -121,7 +121,7 @@ def shapes_of(where: str, decoded: Decoded) -> list[Shape]:
         try:
             drawn = flattened(decoded.exact(roi.multi_coordinates))
         except ValueError as error:
-            raise RoiError(f"{where} is no ImageJ ROI, or damaged ({error}).") from error
+            raise RoiError(f"{where} is not an ImageJ ROI, or is damaged ({error}).") from error
         rings = [finite_points(where, ring, least=3)[:, ::-1] - CORNER for ring in drawn]
         return [area_shape(polygon, **about) for polygon in group_rings(rings)]
     if subtype in ("TEXT", "IMAGE"):  # a picture of a text is no region
@@ -167,7 +167,7 @@ def _from_vertices(where: str, decoded: Decoded, about: Mapping[str, Any]) -> li
     if kind in _LINES:
         return [Shape("path", points, **about)]
     if kind not in _AREAS:
-        raise RoiError(f"{where}: the ROI type {roi.roitype.value} is unknown.")
+        raise RoiError(f"{where}: the ROI type {roi.roitype.value} is not supported.")
     if decoded.is_spline:
         points = closed_spline(points)
     return [Shape("polygon", points - CORNER, **about)]

@@ -130,8 +130,8 @@ def _slice_notes(named: int) -> tuple[Caution, ...]:
     if not named:
         return ()
     said = (
-        f"{named} ROI{'s' * (named > 1)} without a position have names that begin with a slice "
-        "number, as ImageJ's ROI Manager gives them; they count for every plane."
+        f"{named} ROI{'s' * (named > 1)} without a position have names that begin with a "
+        "slice number, as ImageJ's ROI Manager gives them; they apply to every plane."
     )
     return (Caution("roi-planes", said),)
 
@@ -165,7 +165,9 @@ def write_imagej(path: str | Path, shapes: Sequence[Shape]) -> None:
     rois = [roi for roi in made if roi is not None]
     single = path.suffix.lower() == ".roi"
     if single and len(rois) != 1:
-        raise OutputError(f"{path}: a .roi holds one shape, not {len(rois)}; write a .zip.")
+        raise OutputError(
+            f"{path}: a .roi file holds one shape, not {len(rois)}; save a .zip instead."
+        )
     content = rois[0].tobytes() if single else _zipped(rois)
     with replacing(path) as handle:
         handle.write(content)
@@ -204,7 +206,7 @@ def _entries(path: Path) -> Iterator[tuple[str, bytes]]:
     except RoiError:
         raise
     except _BROKEN_ZIP as error:
-        raise RoiError(f"{path} is damaged or cut short ({reason(error)}).") from error
+        raise RoiError(f"{path} is damaged or truncated ({reason(error)}).") from error
 
 
 def _checked(path: Path, entries: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
@@ -228,9 +230,9 @@ def _decoded(roifile: ModuleType, where: str, data: bytes) -> Decoded:
         with complaints("roifile", logging.WARNING) as said:
             decoded = Decoded.of(roifile.ImagejRoi.frombytes(data))
     except _BROKEN as error:
-        raise RoiError(f"{where} is no ImageJ ROI, or damaged ({reason(error)}).") from error
+        raise RoiError(f"{where} is not an ImageJ ROI, or is damaged ({reason(error)}).") from error
     if said:
-        raise RoiError(f"{where} is no ImageJ ROI, or damaged ({said[0]}).")
+        raise RoiError(f"{where} is not an ImageJ ROI, or is damaged ({said[0]}).")
     return decoded
 
 
@@ -239,7 +241,7 @@ def _check_whole(where: str, data: bytes) -> None:
     if len(data) >= _HEADER:
         (second,) = struct.unpack(">i", data[_HEADER - 4 : _HEADER])
         if data.startswith(b"Iout") and second > len(data) - _HEADER:
-            raise RoiError(f"{where} is damaged or cut short.")
+            raise RoiError(f"{where} is damaged or truncated.")
 
 
 def _zipped(rois: Sequence[Any]) -> bytes:

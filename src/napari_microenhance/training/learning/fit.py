@@ -115,11 +115,13 @@ def _checkpoint(folder: Path, *, resume: bool) -> dict[str, Any] | None:
             f"{folder} holds a run already; add --resume to go on with it, or give another --out."
         )
     if folder.is_dir() and any(folder.iterdir()):
-        raise OutputError(f"{folder} is not empty, and a run replaces nothing; give another --out.")
+        raise OutputError(
+            f"{folder} is not empty, and training never overwrites; choose another --out."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise OutputError(f"The folder {folder} cannot be created: {error.strerror}.") from error
     return None
 
 

@@ -92,8 +92,8 @@ def _freeze(network: nn.Module, names: Sequence[str]) -> None:
     for name in names:
         if name not in parts:
             raise ModelError(
-                f"training.frozen names {name}, which the network has not; its parts are "
-                f"{', '.join(parts)}."
+                f"training.frozen names {name}, which is not part of the network; its parts "
+                f"are {', '.join(parts)}."
             )
         parts[name].requires_grad_(requires_grad=False)
 
@@ -129,5 +129,6 @@ def _check_size(network: nn.Module, channels: int, patch: int, scale: int) -> No
         network.train(mode)
     if max(made.shape[2:]) > patch or (scale > 1 and made.shape[2] != patch):
         raise ModelError(
-            f"The network makes {made.shape[2]} px of {edge} px, but the recipe's scale is {scale}."
+            f"The network turns {edge} px into {made.shape[2]} px, but the recipe's "
+            f"scale is {scale}."
         )

@@ -69,7 +69,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         graph = onnx.load(path).graph
     except FileNotFoundError as error:
-        raise FileMissingError(f"There is no network file {path}.") from error
+        raise FileMissingError(f"There is no model file {path}.") from error
     except (OSError, DecodeError) as error:
         raise ModelError(f"{path} cannot be read as an ONNX file.") from error
     # Weights stored as float16 are cast to what the layers' names are.

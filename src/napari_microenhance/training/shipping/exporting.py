@@ -220,7 +220,7 @@ def export_network(
         If the file cannot be written; then nothing is.
     """
     if not all(values.isfinite().all() for values in network.state_dict().values()):
-        raise ModelError(f"The network {description.name} holds weights that are no numbers.")
+        raise ModelError(f"The model {description.name} has weights that are NaN or infinite.")
     network = copy.deepcopy(network).eval()
     image, result = _example(network, channels)
     if description.task == "labels":
@@ -296,13 +296,13 @@ def _example(network: nn.Module, channels: int) -> tuple[Tensor, Tensor]:
             _result(network, torch.rand((1, channels, length + LONGER_PX, length)))
         except (RuntimeError, ValueError) as error:
             raise ModelError(
-                f"The network takes only images of {length} x {length} px; one that can be tiled "
-                "takes longer ones too."
+                f"The model accepts only images of {length} x {length} px; one that can be "
+                "tiled accepts larger ones, too."
             ) from error
         return image, result
     reason = str(failure).splitlines()[0]
     raise ModelError(
-        f"The network takes none of the images that it was tried on: {reason}"
+        f"The model accepts none of the images that it was tried on: {reason}"
     ) from failure
 
 
@@ -362,8 +362,8 @@ def _check_rounding(spec: ModelSpec, psnr: float) -> None:
     """Raise where rounded weights change the results visibly."""
     if not psnr >= PSNR_ROUNDED:
         raise ModelError(
-            f"With weights in float16 the network {spec.name} gives only {psnr:.1f} dB of its "
-            f"results (at least {PSNR_ROUNDED:g} are wanted), so nothing was written."
+            f"With float16 weights the model {spec.name} reproduces its results to only "
+            f"{psnr:.1f} dB (at least {PSNR_ROUNDED:g} are required), so nothing was written."
         )
 
 
@@ -371,11 +371,11 @@ def _check_parity(spec: ModelSpec, difference: float, psnr: float) -> None:
     """Raise where the file does not give what torch gives."""
     if spec.precision == "float16" and not psnr >= PSNR_LEAST:
         raise ModelError(
-            f"In float16 the network {spec.name} gives only {psnr:.1f} dB of its float32 results "
-            f"(at least {PSNR_LEAST:g} are wanted), so nothing was written."
+            f"In float16 the model {spec.name} reproduces its float32 results to only "
+            f"{psnr:.1f} dB (at least {PSNR_LEAST:g} are required), so nothing was written."
         )
     if spec.precision != "float16" and not difference <= PARITY:
         raise ModelError(
-            f"The file differs from the network {spec.name} by {difference:.1e} of the value "
+            f"The file differs from the model {spec.name} by {difference:.1e} of the value "
             f"range (at most {PARITY:.0e} is allowed), so nothing was written."
         )

@@ -41,8 +41,8 @@ def probe_apart(model: bytes, known: Mapping[str, Any]) -> Probed:
             return pool.submit(_measured, model, dict(known)).result()
         except BrokenProcessPool as error:
             raise ModelError(
-                f"The network {known['name']} ends the process that runs it; it may need more "
-                "memory than there is."
+                f"The model {known['name']} crashes the process that runs it; it may need "
+                "more memory than there is."
             ) from error
 
 

@@ -240,7 +240,7 @@ def test_unusable_inputs_are_one_line(tmp_path, image, roi, capfd):
     fails_with(capfd, ["enhance", image, out, "--axes", "QYX"], "QYX")
     fails_with(capfd, ["enhance", image, out, "--axes", "ZYX"], "ZYX")
     fails_with(capfd, ["enhance", image, out, "--roi", tmp_path / "no.json"], "does not exist")
-    fails_with(capfd, ["enhance", image, out, "--roi", tmp_path / "other.json"], "not labelme")
+    fails_with(capfd, ["enhance", image, out, "--roi", tmp_path / "other.json"], "neither labelme")
     fails_with(capfd, ["enhance", image, out, "--model", "no-such-model"], "no-such-model")
     fails_with(capfd, ["enhance", image, out, "--model", tmp_path / "empty.onnx"], "empty")
     fails_with(capfd, ["enhance", image, out, "--preset", "no-such-preset"], "no-such-preset")

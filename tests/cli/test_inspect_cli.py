@@ -95,15 +95,15 @@ def test_one_screen_of_words(tmp_path, capfd):
     assert said[0] == "net (net.onnx)"
     text = "\n".join(said)
     for words in (
-        "1 channel of float32, 0 to 1, as NCYX",
+        "1 channel, float32, 0 to 1, NCYX",
         "2 times the size",
         "any",
         "2 px, halo 2 px",
-        "of each is kept",
+        "tile efficiency",
         "cpu (onnxruntime",
         "bytes per px",
-        "Licence    MIT",
-        "Note       Nothing tells which values",
+        "Licence          MIT",
+        "Note             The range of its training data is unknown",
     ):
         assert words in text
     assert len(said) <= 12
@@ -138,7 +138,7 @@ def test_ranges_order_and_further_channels_as_json(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (toys.valid, "3 px less before and 3 px after each axis"),
+        (toys.valid, "cropped by 3 px before and 3 px after each axis"),
         (coupled.aligned_corners, "the whole tile; tiles overlap by 64 px and are blended"),
         (toys.instance_norm, "the whole image; seam-free (whole-image statistics)"),
         (lambda p: toys.unet(p, depth=2), "tiles start at multiples of 4 px"),
@@ -146,8 +146,8 @@ def test_ranges_order_and_further_channels_as_json(tmp_path, capfd):
         (lambda p: toys.plain(p, shape=(1, None, 48, 96), pinned=True), "48 x 96 px"),
         (lambda p: toys.plain(p, shape=(4, None, "h", "w")), "always 4 at a time"),
         (lambda p: toys.plain(p, scalars=("sigma",)), "sigma = 0"),
-        (lambda p: toys.plain(p, channels=3, nhwc=True), "3 channels of float32, 0 to 1, as NYXC"),
-        (to_bytes, "of the same size, 0 to 255, as NCYX"),
+        (lambda p: toys.plain(p, channels=3, nhwc=True), "3 channels, float32, 0 to 1, NYXC"),
+        (to_bytes, "same size, 0 to 255, NCYX"),
         (
             to_bytes,
             "Note             Input range 0 to 1, output range 0 to 255 (measured at 5 levels)",
@@ -165,7 +165,9 @@ def test_what_is_special_has_its_words(tmp_path, capfd, build, words):
 
 def test_labels_are_told(tmp_path, capfd):
     path = toys.plain(tmp_path / "net.onnx", metadata={"microenhance.task": "labels"})
-    assert any(line.startswith("Gives      labels from 1 channel") for line in lines(capfd, path))
+    assert any(
+        line.startswith("Output           labels from 1 channel") for line in lines(capfd, path)
+    )
 
 
 def test_cautions_come_before_notes(tmp_path, capfd):

@@ -363,7 +363,7 @@ BAD = [
     (np.zeros((5, 6)), {"axes": "YY"}, AxesError, "twice"),
     (np.zeros((5, 6)), {"roi": np.ones((6, 5), bool)}, RoiError, r"\(6, 5\), the image \(5, 6\)"),
     (np.zeros((5, 6)), {"roi": np.ones((5, 6))}, RoiError, "boolean or whole numbers"),
-    (np.zeros((5, 6)), {"roi": np.zeros((5, 6), int)}, RoiError, "selects no pixel"),
+    (np.zeros((5, 6)), {"roi": np.zeros((5, 6), int)}, RoiError, "selects nothing"),
     (np.zeros((50, 60)), {"options": Options(tile=8)}, TilePlanError, "two halos of 4 px"),
     (np.zeros((50, 60)), {"options": Options(memory=10)}, MemoryBudgetError, "may use only"),
     (

@@ -80,7 +80,7 @@ def test_grey_meets_a_colour_network_and_tiles_agree(tmp_path, rng):
 def test_other_numbers_of_channels_are_refused_with_what_would_help(tmp_path):
     g = toys.Graph(5)
     path = g.save(tmp_path / "net.onnx", g.conv("x", 5, 3), channels_out=3)
-    with pytest.raises(ModelError, match=r"gives 3 channels for 5.*extra_channels=2"):
+    with pytest.raises(ModelError, match=r"outputs 3 channels for 5.*extra_channels=2"):
         load_model(path)
     model = load_model(path, extra_channels=2)
     image = np.zeros((20, 20, 3), np.uint8)

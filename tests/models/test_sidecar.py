@@ -85,7 +85,7 @@ def test_saving_replaces_and_saving_nothing_deletes(network):
             "size rule was set to 64 x 64, but any x any was measured",
             {"size": (SizeRule(), SizeRule())},
         ),
-        ({"border_loss": [2, 2]}, "loss at the borders was set to 2 x 2", {"border_loss": (0, 0)}),
+        ({"border_loss": [2, 2]}, "border loss was set to 2 x 2", {"border_loss": (0, 0)}),
         ({"channels_out": 3}, "output channels was set to 3, but 1", {"channels_out": 1}),
         ({"radius": 9}, None, {"radius": 9}),
         ({"radius": GLOBAL}, None, {"radius": GLOBAL}),

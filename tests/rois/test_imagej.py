@@ -323,7 +323,7 @@ def test_zips_that_hold_no_rois(tmp_path):
 
     with pytest.raises(RoiError, match="without ImageJ ROIs"):
         read_roi(write("a.txt", "x"))
-    with pytest.raises(RoiError, match=r"a\.zip, a\.roi is no ImageJ ROI"):
+    with pytest.raises(RoiError, match=r"a\.zip, a\.roi is not an ImageJ ROI"):
         read_roi(write("a.roi", "x" * 100))
     path = write("a.roi", _polygon_bytes())
     assert len(read_roi(path).polygons) == 1

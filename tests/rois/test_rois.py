@@ -161,7 +161,7 @@ def test_another_image_size_is_said(tmp_path):
     ("shape", "match"),
     [
         (("polygon", [[0, 0], [1, 1]]), "shape 1: a polygon needs 3 points, but has 2"),
-        (("polygon", []), "it has 0"),
+        (("polygon", []), "but has 0"),
         (("circle", [[0, 0]]), "a circle needs 2 points"),
         (("rectangle", [[0, 0], [1, 1], [2, 2]]), "2 or 4 points"),
         (("polygon", [[0, 0], [1, "a"], [2, 2]]), "not pairs of numbers"),

@@ -68,7 +68,7 @@ WANTS = {
         (0, 255),
         r"ends in tanh \(0 to 255\)",
     ),
-    "divided": (divided, (0, 255), r"the first thing it operation is x / 255"),
+    "divided": (divided, (0, 255), r"its first operation is x / 255"),
     "pix2pix": (prepared(1 / 127.5, -1), (0, 255), r"operation is \(x - 127\.5\) / 127\.5"),
     "centred": (prepared(2, -1), (0, 1), r"operation is \(x - 0\.5\) / 0\.5"),
     "imagenet": (prepared(1 / 0.22, -0.45 / 0.22), (0, 1), r"\(x - 0\.45\) / 0\.22"),

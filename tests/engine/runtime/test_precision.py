@@ -95,7 +95,9 @@ def test_an_int8_file_alone_cannot_compute_otherwise(tmp_path):
 def test_the_file_of_another_network_is_no_twin(pair):
     base, twin = pair
     toys.plain(twin, channels=3)
-    with pytest.raises(ModelError, match=r"net\.int8\.onnx is no int8 twin of Net: .*channels_in"):
+    with pytest.raises(
+        ModelError, match=r"net\.int8\.onnx is not an int8 version of Net: .*channels_in"
+    ):
         load_model(base).at("int8")
 
 

@@ -57,7 +57,7 @@ def test_auto_takes_the_first_that_works(monkeypatch):
     ("trial", "words"),
     [
         (Parity("", error="crashed its process (status -11)"), "crashed its process"),
-        (Parity("cpu", difference=0.0), "was refused by onnxruntime, which gave cpu"),
+        (Parity("cpu", difference=0.0), "was refused by ONNX Runtime, which used cpu instead"),
         (Parity("cuda", finite=False), "NaN or infinite values"),
         (Parity("cuda", difference=0.3), r"by 30\.0% of the model's range"),
     ],

@@ -475,7 +475,7 @@ def test_what_the_measurements_refute_is_said_and_not_used(tmp_path):
     assert model.spec.radius == measured.radius
     said = " ".join(model.findings)
     assert "says 2.0 for the scale, but 1.0 was measured" in said
-    assert "takes 30 + n x 2 px along Y, but 4 + n x 4 was measured" in said
+    assert "states a size of 30 + n x 2 px along Y, but 4 + n x 4 was measured" in said
     assert f"halo of 4 px is enough, but the receptive field is {measured.radius} px" in said
 
 

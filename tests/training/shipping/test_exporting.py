@@ -248,11 +248,11 @@ def broken():
 @pytest.mark.parametrize(
     ("network", "fp16", "words"),
     [
-        (Scaled(), True, r"In float16 the network odd gives only .* dB"),
-        (Remembering(), False, r"differs from the network odd by .* of the value range"),
+        (Scaled(), True, r"In float16 the model odd reproduces .* to only .* dB"),
+        (Remembering(), False, r"differs from the model odd by .* of the value range"),
         (Rigid(), False, "accepts only images of 64 x 64 px"),
         (broken(), False, "has weights that are NaN or infinite"),
-        (nn.Conv2d(1, 4, 3), False, "gives 4 channels for 1"),
+        (nn.Conv2d(1, 4, 3), False, "outputs 4 channels for 1"),
         (nn.Conv2d(2, 2, 3), False, "accepts none of the images"),
     ],
 )

@@ -212,7 +212,7 @@ def test_what_has_no_twin_is_said(pair, tmp_path, capfd):
         assert len(err.splitlines()) == 1
         assert not target.exists()
     assert run(["quantize", str(path), str(path)]) == 2
-    assert "OUT is the same file as the network" in capfd.readouterr().err
+    assert "OUT is the same file as the model" in capfd.readouterr().err
 
 
 def test_the_command_line_writes_a_twin(pair, tmp_path, rng, capfd):

@@ -89,29 +89,31 @@ def _input(facts: dict[str, Any]) -> str:
     batch = f", always {given['batch']} at a time" if (given["batch"] or 1) > 1 else ""
     further = "".join(f", {name} = {value:g}" for name, value in given["further"].items())
     rule = f", normalised by {given['intensity']}" if given["intensity"] else ""
-    order = ", blue first," if facts["colour_order"] == "bgr" else ""
+    order = ", blue first" if facts["colour_order"] == "bgr" else ""
     extra = (
         f" (the last {facts['extra_channels']} not part of the image)"
         if facts["extra_channels"]
         else ""
     )
-    what = f"{_channels(given['channels'])}{extra}{order} of {given['dtype']}"
-    return f"{what}, {low:g} to {high:g}{rule}, as {given['axes']}{batch}{further}"
+    what = f"{_channels(given['channels'])}{extra}{order}, {given['dtype']}"
+    return f"{what}, {low:g} to {high:g}{rule}, {given['axes']}{batch}{further}"
 
 
 def _output(facts: dict[str, Any]) -> str:
     """Return the output in words."""
     out = facts["output"]
     kind = "labels from" if facts["task"] == "labels" else ""
-    size = "of the same size" if facts["scale"] == 1 else f"{facts['scale']:g} times the size"
+    size = "same size" if facts["scale"] == 1 else f"{facts['scale']:g} times the size"
     before, after = facts["border_loss"]
-    lost = f", {before} px less before and {after} px after each axis" if before or after else ""
+    lost = (
+        f", cropped by {before} px before and {after} px after each axis" if before or after else ""
+    )
     what = f"{kind} {_channels(out['channels'])}".strip()
     own = ", brightness not comparable with the image's" if out["units"] == "relative" else ""
     low, high = out["value_range"]
     differs = facts["task"] == "image" and out["value_range"] != facts["input"]["value_range"]
     values = f", {low:g} to {high:g}" if differs else ""
-    return f"{what} {size}{lost}{values}, as {out['axes']}{own}"
+    return f"{what}, {size}{lost}{values}, {out['axes']}{own}"
 
 
 def _channels(count: int) -> str:

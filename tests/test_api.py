@@ -260,7 +260,7 @@ def test_an_argument_that_is_wrong(model, arguments, kind, words):
         ({"intensity": (0, 10**400)}, "intensity="),
         ({"no_caution": [[1], [2]]}, "no_caution="),
         ({"no_caution": np.array("domain")}, "no_caution="),
-        ({"no_caution": "domain"}, "no_caution='domain' needs names"),
+        ({"no_caution": "domain"}, "no_caution='domain' must be names"),
     ],
 )
 def test_an_option_that_is_none(values, words):

@@ -51,7 +51,7 @@ def test_what_is_not_there_is_free(tmp_path):
 def test_a_file_goes_only_when_asked(tmp_path, file):
     with pytest.raises(OutputError, match=r"OUT already exists .* or overwrite=True to replace"):
         guard_output(file, overwrite=False)
-    with pytest.raises(OutputError, match=r"--report exists .* or --overwrite to replace"):
+    with pytest.raises(OutputError, match=r"--report already exists .* or --overwrite to replace"):
         guard_output(file, overwrite=False, name="--report", option="--overwrite")
     guard_output(file, overwrite=True)
     (tmp_path / "link.tif").symlink_to(file)
@@ -116,19 +116,19 @@ def test_relative_and_absolute_names_are_one(tmp_path, file, monkeypatch):
 def test_a_store_that_holds_an_input_stays(tmp_path):
     outer = store(tmp_path / "G.zarr", own=True)
     inner = array(outer / "0")
-    refused(outer, r"G\.zarr\) holds IN", IN=inner)
+    refused(outer, r"G\.zarr\) contains IN", IN=inner)
     nested = store(outer / "results" / "out.zarr", own=True)
-    refused(outer, "holds IN", IN=array(nested / "0"))
-    refused(nested, "holds IN", IN=nested / "0")
+    refused(outer, "contains IN", IN=array(nested / "0"))
+    refused(nested, "contains IN", IN=nested / "0")
 
 
 def test_nothing_is_written_into_an_input(tmp_path):
     outer = store(tmp_path / "G.zarr")
     inner = array(outer / "0")
     for target in ("out.zarr", "0/out.zarr", "labels/new/out.tif", "1"):
-        refused(outer / target, "lies in IN", IN=outer)
+        refused(outer / target, "lies inside IN", IN=outer)
         # A part of a store stands for all of it.
-        refused(outer / target, "lies in IN", IN=inner)
+        refused(outer / target, "lies inside IN", IN=inner)
     guard_output(tmp_path / "G2.zarr", overwrite=False, inputs={"IN": inner})
     guard_output(outer / ".." / "G3.zarr", overwrite=False, inputs={"IN": inner})
 
@@ -138,19 +138,19 @@ def test_links_hide_neither_holding_nor_lying_in(tmp_path):
     inner = array(outer / "0")
     (tmp_path / "short").symlink_to(tmp_path / "deep")
     (tmp_path / "level").symlink_to(inner)
-    refused(tmp_path / "short" / "G.zarr", "holds IN", IN=inner)
-    refused(outer, "holds IN", IN=tmp_path / "level")
-    refused(tmp_path / "short" / "G.zarr" / "x.zarr", "lies in IN", IN=tmp_path / "level")
+    refused(tmp_path / "short" / "G.zarr", "contains IN", IN=inner)
+    refused(outer, "contains IN", IN=tmp_path / "level")
+    refused(tmp_path / "short" / "G.zarr" / "x.zarr", "lies inside IN", IN=tmp_path / "level")
     # A store whose link leads outside: what it is called by would be gone.
     far = store(tmp_path / "far.zarr")
     (outer / "link").symlink_to(far)
-    refused(outer, "holds IN", IN=outer / "link")
+    refused(outer, "contains IN", IN=outer / "link")
 
 
 def test_folders_are_inputs_too(tmp_path):
     package = tmp_path / "package"
     package.mkdir()
-    with pytest.raises(OutputError, match="lies in --model"):
+    with pytest.raises(OutputError, match="lies inside --model"):
         guard_inputs(package / "out.png", {"--model": package})
     with pytest.raises(OutputError, match="is the same file as --model"):
         guard_inputs(package, {"--model": package})

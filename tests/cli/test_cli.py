@@ -169,14 +169,14 @@ def test_texts_become_values(name, text, value):
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
-        ("tile", "big", r"tile 'big' is not understood; give auto\|N"),
+        ("tile", "big", r"tile 'big' is not understood; use auto\|N"),
         ("tile", "0", "tile=0"),
         ("intensity", "5", "intensity"),
         ("intensity", "9,3", "LOW below HIGH"),
-        ("intensity", "bright", r"give auto\|dtype\|percentile\|minmax\|none\|LOW,HIGH"),
-        ("planes", "1,x", r"give all\|N,N"),
-        ("memory", "lots", r"give auto\|BYTES"),
-        ("memory", "1.2.3", r"give auto\|BYTES"),
+        ("intensity", "bright", r"use auto\|dtype\|percentile\|minmax\|none\|LOW,HIGH"),
+        ("planes", "1,x", r"use all\|N,N"),
+        ("memory", "lots", r"use auto\|BYTES"),
+        ("memory", "1.2.3", r"use auto\|BYTES"),
         ("background", "pink", "'pink' is not one of original, white"),
     ],
 )

@@ -189,7 +189,7 @@ def test_edits_beside_the_network_are_used(tmp_path, capfd):
     facts = inspected(capfd, path)
     assert facts["input"]["value_range"] == [0, 4095]
     assert facts["input"]["value_range_source"] == "user"
-    assert "Citation   A. Author, 2024" in lines(capfd, path)
+    assert "Citation         A. Author, 2024" in lines(capfd, path)
 
 
 def test_operators_by_provider_on_request(tmp_path, capfd):

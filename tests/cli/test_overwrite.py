@@ -43,10 +43,10 @@ def refused(capfd, words, *arguments):
 def test_out_never_costs_its_own_input(tmp_path, stack, capfd):
     before = content(stack)
     for options in ([], ["--overwrite"]):
-        refused(capfd, "holds IN", "enhance", stack / "0", stack, *options)
+        refused(capfd, "contains IN", "enhance", stack / "0", stack, *options)
         refused(capfd, "same file as IN", "enhance", stack, stack, *options)
-        refused(capfd, "lies in IN", "enhance", stack, stack / "new.ome.zarr", *options)
-        refused(capfd, "lies in IN", "enhance", stack / "0", stack / "new.ome.zarr", *options)
+        refused(capfd, "lies inside IN", "enhance", stack, stack / "new.ome.zarr", *options)
+        refused(capfd, "lies inside IN", "enhance", stack / "0", stack / "new.ome.zarr", *options)
         up = stack / "0" / ".."
         refused(capfd, "same file as IN", "enhance", stack, up, *options)
     assert content(stack) == before
@@ -83,7 +83,7 @@ def test_reports_are_replaced_only_when_asked(tmp_path, stack, capfd):
     image, report = tmp_path / "in.png", tmp_path / "r.json"
     report.write_text("mine")
     out = tmp_path / "out.tif"
-    refused(capfd, "--report exists already", "enhance", image, out, "--report", report)
+    refused(capfd, "--report already exists", "enhance", image, out, "--report", report)
     assert not out.exists()
     assert report.read_text() == "mine"
     assert call("enhance", image, out, "--report", report, "--overwrite") == 0

@@ -59,11 +59,14 @@ def test_a_built_in_network_brings_licence_and_citation(image):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"intensity": "none"}, "met the network as they are. Its output was taken as it is"),
+        (
+            {"intensity": "none"},
+            "passed to the model unchanged. Its output was kept in its own range",
+        ),
         ({"intensity": (5, 300.5)}, "from 5 to 300.5 (set by hand)"),
         ({"intensity": "minmax"}, "the smallest and largest value of the whole image"),
         ({"intensity": "dtype"}, "from 0 to 65535 (the range of the data type)"),
-        ({"dtype": "float32"}, "mapped back and kept as float32."),
+        ({"dtype": "float32"}, "mapped back and stored as float32."),
         ({"tile": 1000}, "The model was run in one tile of 80 x 90 px."),
     ],
 )
@@ -92,9 +95,9 @@ def test_channels_and_seams_are_told(tmp_path, rng):
     model = toys.instance_norm(tmp_path / "norm.onnx")
     report = enhance(image, model, axes="CYX", options=Options(tile=64, statistics="tile")).report
     text = methods_text(report)
-    assert "were taken over each tile by itself." in text
+    assert "were computed over each tile separately." in text
     exact = enhance(image, model, axes="CYX", options=Options(tile=64)).report
-    assert "were taken over the whole image." in methods_text(exact)
+    assert "were computed over the whole image." in methods_text(exact)
     (first, second), (third, fourth) = report.intensity["low"], report.intensity["high"]
     assert f"from {first:g} to {third:g}, {second:g} to {fourth:g}" in text
     assert "mapped linearly, channel by channel, to" in text
@@ -105,7 +108,7 @@ def test_a_segmentation_is_called_one(tmp_path, rng):
     path = toys.plain(tmp_path / "labels.onnx", metadata={"microenhance.task": "labels"})
     text = methods_text(enhance(rng.random((40, 40), np.float32), path).report)
     assert text.startswith("The image was segmented with")
-    assert "Its output was turned into labels." in text
+    assert "Its output was converted to labels." in text
 
 
 def test_an_old_record_still_gives_a_paragraph(plain, image):

@@ -324,7 +324,7 @@ def test_a_record_of_another_version_is_a_warning(folder):
     assert again.report.rerun["identical"]
     warnings = "\n".join(again.report.warnings)
     assert "was made with napari-microenhance 0.0.1; this is" in warnings
-    assert "does not know the recorded options glitter" in warnings
+    assert "does not support the recorded options glitter" in warnings
 
 
 def test_pixels_that_differ_are_said(folder):

@@ -142,9 +142,9 @@ def _way_back(record: Record, *, mapped: bool) -> str:
     if record.holds_labels:
         what = "probabilities" if dtype.startswith("float") else "labels"
         return f"Its output was converted to {what}."
-    first = "mapped back" if mapped else "used unchanged"
+    first = "mapped back" if mapped else "kept in its own range"
     if dtype.startswith("float"):
-        return f"Its output was {first} and kept as {dtype}."
+        return f"Its output was {first} and stored as {dtype}."
     return (
         f"Its output was {first}, rounded and clipped to {dtype} "
         f"({report.clipped or 0:,} values clipped)."

@@ -474,7 +474,7 @@ def test_what_the_measurements_refute_is_said_and_not_used(tmp_path):
     assert (model.spec.size, model.spec.scale) == (measured.size, 1.0)
     assert model.spec.radius == measured.radius
     said = " ".join(model.findings)
-    assert "says 2.0 for the scale, but 1.0 was measured" in said
+    assert "states 2.0 for the scale, but 1.0 was measured" in said
     assert "states a size of 30 + n x 2 px along Y, but 4 + n x 4 was measured" in said
     assert f"halo of 4 px is enough, but the receptive field is {measured.radius} px" in said
 
@@ -484,7 +484,7 @@ def test_axes_that_the_graph_refutes_are_measured(tmp_path):
     pair = [np.ones((1, 1, 32, 32), np.float32)] * 2
     model = load_model(Package(net, pair).new().folder(tmp_path / "p"))
     assert model.spec.axes_in == model.spec.axes_out == "NYXC"
-    assert any("says NCYX for the axes of the input, but NYXC" in s for s in model.findings)
+    assert any("states NCYX for the axes of the input, but NYXC" in s for s in model.findings)
 
 
 def test_right_claims_are_not_contradicted(tmp_path):

@@ -7,7 +7,7 @@ __all__ = ["clean_up"]
 
 
 def clean_up() -> None:
-    """Remove what killed runs left behind; so does the next run that writes."""
+    """Remove what killed runs left behind."""
     removed = remove_left()
     for path in removed:
         say(f"removed {path}")

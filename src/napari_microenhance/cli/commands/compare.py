@@ -66,7 +66,7 @@ def compare_files(
     ] = None,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Tell what changed from an image to its result, in numbers and as a picture."""
+    """Report what changed from an image to its result."""
     from napari_microenhance.measure.changes import compare_images
     from napari_microenhance.records.inputs import open_pair
 

@@ -71,7 +71,7 @@ def enhance_file(
     overwrite: OVERWRITE = False,
     **texts: Typed,
 ) -> None:
-    """Enhance an image, or only an ROI of it, and save the result."""
+    """Enhance an image, or an ROI of it."""
     options = options_from(preset, texts)
     kind_of(source, error=ImageError)  # a mistake in IN comes before one in OUT
     inputs = {

@@ -83,7 +83,7 @@ def evaluate_networks(
     ] = False,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Compare models with classical methods; needs the extra "evaluate"."""
+    """Compare models with classical methods (extra "evaluate")."""
     from napari_microenhance.cli.extras import extra
 
     with extra("evaluate"):

@@ -36,7 +36,7 @@ def export_file(
     ] = None,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Export a trained model as an ONNX file, measured and compared with the checkpoint."""
+    """Export a trained model as ONNX."""
     from napari_microenhance.cli.extras import extra
 
     check_network_name(target)

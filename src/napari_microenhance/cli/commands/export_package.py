@@ -18,7 +18,7 @@ def export_package_file(
     target: Annotated[Path, typer.Argument(metavar="OUT.zip", help="The package to write.")],
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Write a model as a BioImage.IO package with test tensors."""
+    """Write a model as a BioImage.IO package."""
     from napari_microenhance.api import load_model
     from napari_microenhance.models.bioimageio.packing import export_package
 

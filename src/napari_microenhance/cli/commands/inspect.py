@@ -30,7 +30,7 @@ def inspect_model(
         bool, typer.Option("--nodes", help="Also list which provider runs which operators.")
     ] = False,
 ) -> None:
-    """Tell what a network wants, what it gives, and how it tiles, as measured."""
+    """Show a model's input, output and tiling, as measured."""
     from napari_microenhance.api import load_model
     from napari_microenhance.models.summary import summarise
 

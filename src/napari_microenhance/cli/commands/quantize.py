@@ -32,7 +32,7 @@ def quantize_file(
     ] = None,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Write an int8 version of a model, unless it differs too much from the model itself."""
+    """Write an int8 version of a model, if it is close enough."""
     from napari_microenhance.api import load_model
     from napari_microenhance.cli.extras import extra
 

@@ -37,7 +37,7 @@ def rerun_file(
     ] = False,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Repeat the run recorded in a result file, and check that the pixels are identical."""
+    """Repeat a recorded run, and compare the pixels."""
     from napari_microenhance.api import rerun
     from napari_microenhance.images.image_formats import check_output, read_image
     from napari_microenhance.records import Record

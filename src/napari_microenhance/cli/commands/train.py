@@ -36,7 +36,7 @@ def train_network(
         ),
     ] = None,
 ) -> None:
-    """Train a model from a recipe; needs the extra "train"."""
+    """Train a model from a recipe (extra "train")."""
     from napari_microenhance.cli.extras import extra
 
     with extra("train"):

@@ -14,7 +14,7 @@ SHARE: Final = 1e-2
 def verify_package(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A BioImage.IO package.")],
 ) -> None:
-    """Run a package on its test tensors and report how far the output is from the expected one."""
+    """Check a BioImage.IO package against its test tensors."""
     from napari_microenhance.api import load_model
 
     network = load_model(model)

@@ -23,7 +23,7 @@ from napari_microenhance.widgets.viewer.view import read_view
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
+    from napari.layers import Layer
 
     from napari_microenhance.widgets.background.hooks import JobProgress
     from napari_microenhance.widgets.enhance.dock_view import DockView
@@ -188,11 +188,7 @@ class RunControl:
             self._on_failed(run.error or ImageError(f"{run.image.name} cannot be read."))
             return
         self._view.say("Preparing…", map(str, run.task.roi.remarks))
-        self._runner.start(run.task, self._lid(run.image))
-
-    def _lid(self, image: "Image") -> "Layer | None":
-        """Return what the layers of a run lie below."""
-        return self._results.lid(image, self._view.chosen_roi())
+        self._runner.start(run.task, run.image)
 
     def _on_progress(self, progress: "JobProgress") -> None:
         """Show how far the run is."""
@@ -225,8 +221,8 @@ class RunControl:
             if batch.preview:
                 self._results.remove_preview()
             tiles = self._runner.become(outcome.plan)
-            lid = self._lid(batch.run.image)
-            layer = self._results.add(outcome.plan, tiles, lid, preview=batch.preview)
+            image = batch.run.image
+            layer = self._results.add(outcome.plan, image, tiles, preview=batch.preview)
         except Exception as error:  # noqa: BLE001 - the edge: every mistake reaches the user
             self._runner.tidy()
             self._on_failed(error)

@@ -14,6 +14,7 @@ from napari_microenhance.widgets.compare.pairs import pair_of
 from napari_microenhance.widgets.inspect.inspected_result import InspectedResult, read_inspected
 from napari_microenhance.widgets.inspect.maps import MAP_KEY, NetworkSearch
 from napari_microenhance.widgets.models.recent import recent_files
+from napari_microenhance.widgets.viewer.hiding import cover, mark_made_of
 from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY, restore_selection
 from napari_microenhance.widgets.viewer.live import is_live
 
@@ -136,6 +137,9 @@ class PairChoice:
         with self._by_itself():
             layers.insert(at, layer)
             restore_selection(layers, selected)
+        if plan.spans and self.original is not None:
+            mark_made_of(self.original, layer)
+            cover(layers, self.original, layer)
         if plan.contrast_range is not None:
             low, high = layer.contrast_limits
             first, last = plan.contrast_range

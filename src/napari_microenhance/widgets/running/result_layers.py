@@ -2,10 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from napari.layers import Layer, Shapes
+from napari.layers import Layer
 
-from napari_microenhance.widgets.viewer.layer_values import place_in, restore_selection
-from napari_microenhance.widgets.viewer.live import is_live
+from napari_microenhance.widgets.viewer.hiding import (
+    cover,
+    mark_made_of,
+    place_over,
+)
+from napari_microenhance.widgets.viewer.layer_values import restore_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,17 +40,19 @@ class ResultLayers:
         viewer.layers.events.removed.connect(self._on_removed)
 
     def add(
-        self, plan: "LayerPlan", tiles: Layer | None, below: Layer | None, *, preview: bool
+        self, plan: "LayerPlan", image: Layer, tiles: Layer | None = None, *, preview: bool
     ) -> Layer:
-        """Show the layer of a result or preview.
+        """Show the layer of a result or preview directly above its image.
+
+        An image that it spans is hidden, until the layer is removed.
 
         Parameters
         ----------
         plan : LayerPlan
+        image : napari.layers.Layer
+            What it was made of; it may have been removed meanwhile.
         tiles : napari.layers.Layer or None
             The layer of the run's tiles, if it has become that of the result.
-        below : napari.layers.Layer or None
-            What it is to lie below.
         preview : bool
             Whether the selection stays as it is.
         """
@@ -54,7 +60,10 @@ class ResultLayers:
         layer = tiles
         if layer is None:
             layer = Layer.create(plan.data, plan.meta, plan.kind)
-            self._layers.insert(place_in(self._layers, below), layer)
+            mark_made_of(image, layer)
+            self._layers.insert(place_over(self._layers, image), layer)
+        if plan.spans:
+            cover(self._layers, image, layer)
         if plan.contrast_range is not None:
             low, high = layer.contrast_limits
             start, stop = plan.contrast_range
@@ -75,16 +84,6 @@ class ResultLayers:
         """Make room for the next preview."""
         if self.preview is not None:
             self._layers.remove(self.preview)
-
-    def lid(self, image: Layer, roi: Layer | None) -> Layer | None:
-        """Return the lowest layer of the drawn ROI where it lies above an image."""
-        if not isinstance(roi, Shapes) or image not in self._layers:
-            return None
-        above = list(self._layers)[self._layers.index(image) + 1 :]
-        if roi not in above:
-            return None
-        # The outlines of the grown ROI lie right below it.
-        return next((x for x in above if isinstance(x, Shapes) and is_live(x)), roi)
 
     def holds(self, layer: Layer) -> bool:
         """Return whether a layer is in the viewer."""

@@ -48,7 +48,7 @@ class Runner:
         self._viewer = viewer
         self._call: EngineCall | None = None
         self._live: LiveLayer | None = None
-        self._below: Layer | None = None
+        self._image: Layer | None = None
         self._task: Task | None = None
         self._refreshed = 0.0
         self._job = BackgroundJob(parent, glance=self._show_tiles)
@@ -62,9 +62,9 @@ class Runner:
         """Whether a run is going on."""
         return self._job.is_busy
 
-    def start(self, task: "Task", below: "Layer | None") -> None:
-        """Start a run; its tiles appear on top of the layers, but below the ROI's."""
-        self._task, self._below = task, below
+    def start(self, task: "Task", image: "Layer") -> None:
+        """Start a run on an image; its tiles appear above that."""
+        self._task, self._image = task, image
         self._live, self._call = None, EngineCall(task)
         self._job.start(self._call, self._on_outcome, title=f"Enhancing {task.source.name}")
 
@@ -90,11 +90,11 @@ class Runner:
 
     def _show_tiles(self) -> bool:
         """Show the tiles that came since the last look; return whether anything was drawn."""
-        call = self._call
-        if call is None:
+        call, task, image = self._call, self._task, self._image
+        if call is None or task is None or image is None:
             return False
-        if self._live is None and self._task is not None and call.tiles is not None:
-            self._live = LiveLayer(self._viewer, self._task.source, call.tiles, self._below)
+        if self._live is None and call.tiles is not None:
+            self._live = LiveLayer(self._viewer, task.source, call.tiles, image)
             # As an event of its own: the canvas is then drawn in the next one.
             QTimer.singleShot(0, self._live.add)
             return True
@@ -125,4 +125,4 @@ class Runner:
 
     def _release(self) -> None:
         """Forget the run, but for its tiles."""
-        self._task = self._below = self._call = None
+        self._task = self._image = self._call = None

@@ -106,11 +106,13 @@ class ImageSource:
         Whether the last dimension is colour and no dimension of the layer.
     placement : LayerPlacement
     look : mapping
-        Colormap, contrast limits, gamma and interpolation as keyword arguments.
+        Colormap, contrast limits, gamma, blending and interpolation as keyword arguments.
     contrast_range : tuple of float
         Ends of the contrast slider.
     path : Path or None
         Of the file that this package read it from: what is to be said about the file holds.
+    coarser : tuple of array-like
+        The lower resolutions of a multiscale layer.
     """
 
     name: str
@@ -121,6 +123,12 @@ class ImageSource:
     look: Mapping[str, Any]
     contrast_range: tuple[float, float]
     path: Path | None = None
+    coarser: tuple[Any, ...] = ()
+
+    @property
+    def is_blended(self) -> bool:
+        """Whether a part laid over the image does not simply hide what it lies over."""
+        return str(self.look.get("blending", "")) not in ("", "translucent", "translucent_no_depth")
 
     @property
     def pixel_size_um(self) -> float | None:
@@ -268,6 +276,7 @@ def read_image(layer: "Image") -> ImageSource:
             "colormap": layer.colormap.model_dump(),
             "contrast_limits": tuple(float(v) for v in layer.contrast_limits),
             "gamma": float(layer.gamma),
+            "blending": str(layer.blending),
             "interpolation2d": str(layer.interpolation2d),
         },
         contrast_range=(
@@ -275,6 +284,7 @@ def read_image(layer: "Image") -> ImageSource:
             float(layer.contrast_limits_range[1]),
         ),
         path=Path(layer.source.path) if _is_read_by_us(layer) else None,
+        coarser=tuple(layer.data[1:]) if layer.multiscale else (),
     )
 
 
@@ -320,7 +330,7 @@ def place(
 
 
 def place_in(layers: "LayerList", below: "Layer | None") -> int:
-    """Return where a new layer goes: on top, but below the ROI, whose outline stays in sight."""
+    """Return where a new layer goes: below another, else on top."""
     return int(layers.index(below)) if below is not None and below in layers else len(layers)
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Layer
 
+from napari_microenhance.widgets.viewer.full_extent import FullExtent
+from napari_microenhance.widgets.viewer.hiding import COVER_KEY, cover, mark_made_of, place_over
 from napari_microenhance.widgets.viewer.layer_values import (
     HELPER_KEY,
     RECORD_KEY,
     ImageSource,
     place,
-    place_in,
     restore_selection,
 )
 
@@ -185,17 +186,17 @@ class LiveLayer:
     viewer : napari.components.ViewerModel
     source : ImageSource
     tiles : LiveTiles
-    below : napari.layers.Layer or None
-        The ROI: it stays in sight above the tiles.
+    image : napari.layers.Layer
+        What is enhanced.
     """
 
     def __init__(
-        self, viewer: "ViewerModel", source: ImageSource, tiles: LiveTiles, below: Layer | None
+        self, viewer: "ViewerModel", source: ImageSource, tiles: LiveTiles, image: Layer
     ) -> None:
         self._viewer = viewer
         self._source = source
         self._tiles = tiles
-        self._below = below
+        self._image = image
         self._shown = 0
         self._layer: Layer | None = None
         self._is_over = False
@@ -207,22 +208,32 @@ class LiveLayer:
         """
         if self._is_over or self._viewer.dims.ndisplay == 3:
             return
-        source, tiles = self._source, self._tiles
+        source, tiles, layers = self._source, self._tiles, self._viewer.layers
         start = [a for a, _ in tiles.box]
+        spans = source.is_blended and not tiles.labels and tiles.rgb == source.rgb
+        levels: list[Any] = [tiles]
         factor = [1.0] * (len(start) - 2) + [1 / tiles.thinning] * 2
+        if spans:
+            below = (source.data, *source.coarser)
+            levels = FullExtent(below, tiles, start, thinning=tiles.thinning).pyramid()
+            start, factor = [0] * len(start), [1.0] * len(start)
         meta: dict[str, Any] = {
             **place(source.placement, start, factor).to_kwargs(),
             "name": f"{source.name} (tiles)",
             "metadata": {LIVE_KEY: True},
-            "multiscale": False,
+            "multiscale": len(levels) > 1,
         }
         if not tiles.labels:
             meta |= {**source.look, "rgb": tiles.rgb}
-        self._layer = Layer.create(tiles, meta, "labels" if tiles.labels else "image")
-        layers = self._viewer.layers
+        data = levels if len(levels) > 1 else levels[0]
+        layer = Layer.create(data, meta, "labels" if tiles.labels else "image")
+        mark_made_of(self._image, layer)
         selected = set(layers.selection)
-        layers.insert(place_in(layers, self._below), self._layer)
+        layers.insert(place_over(layers, self._image), layer)
         restore_selection(layers, selected)
+        if spans:
+            cover(layers, self._image, layer)
+        self._layer = layer
 
     def refresh(self) -> bool:
         """Show what came since the last call; False when there is nothing new."""
@@ -247,6 +258,7 @@ class LiveLayer:
         fits = (
             layer is not None
             and layer in self._viewer.layers
+            and not layer.multiscale
             and not meta["multiscale"]
             and bool(meta.get("rgb")) == tiles.rgb
             and (plan.kind == "labels") == tiles.labels
@@ -256,8 +268,10 @@ class LiveLayer:
             return None
         self._layer = None
         layer.data = plan.data
+        note = layer.metadata[COVER_KEY]
         for name in ("scale", "translate", "metadata", "name"):
             setattr(layer, name, meta[name])
+        layer.metadata[COVER_KEY] = note
         if plan.kind == "image":
             layer.contrast_limits = meta["contrast_limits"]
         return layer

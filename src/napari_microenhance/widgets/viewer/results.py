@@ -1,12 +1,14 @@
 """From the engine's result to a layer: which pixels, where, and how they are shown."""
 
 import dataclasses
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import RoiError
+from napari_microenhance.widgets.viewer.full_extent import FullExtent
 from napari_microenhance.widgets.viewer.layer_values import (
     HELPER_KEY,
     RECORD_KEY,
@@ -41,12 +43,15 @@ class LayerPlan:
     kind : {"image", "labels"}
     contrast_range : tuple of float or None
         Ends of the contrast slider.
+    spans : bool
+        Whether it shows all of the image, which is hidden below it.
     """
 
     data: Any
     meta: dict[str, Any]
     kind: Literal["image", "labels"]
     contrast_range: tuple[float, float] | None = None
+    spans: bool = False
 
 
 def plan_layer(
@@ -65,7 +70,7 @@ def plan_layer(
     result : Result
     model : Model
     preview : bool
-        A preview is always the patch alone.
+        A preview is always the patch alone, in a composite over the image's own pixels.
     part : str
         What the ROI is called where it is one of several: then the patch alone as well.
 
@@ -87,11 +92,10 @@ def plan_layer(
     rgb = source.rgb and "C" in result.axes
     # A colour stack that was made grey has no axis of channels any more.
     kept = [i for i, letter in enumerate(source.axes[: source.ndim]) if letter in result.axes]
-    placement = part_of(source.placement, kept)
+    rank = len(kept)
     spatial = _spatial(source, model)
     factor = [float(result.scale) if source.axes[i] in spatial else 1.0 for i in kept]
     meta: dict[str, Any] = {
-        **place(placement, start[: len(kept)], factor).to_kwargs(),
         "name": " · ".join(filter(None, (source.name, model.name, part)))
         + (" (preview)" if preview else ""),
         "metadata": {
@@ -99,16 +103,37 @@ def plan_layer(
             **({HELPER_KEY: True} if preview else {}),
         },
     }
-    levels = _pyramid(pixels, spatial_axis=len(kept) - 2)
+    labels = model.spec.task == "labels"
+    alike = rgb == source.rgb and rank == source.ndim and not labels
+    levels: list[Any] = _pyramid(pixels, spatial_axis=rank - 2)
+    spans = pixels is not result.patch or _spans(source, result, factor)
+    if source.is_blended and alike and (preview or not spans):
+        levels, start, spans = _over_image(source, result), (0,) * rank, True
+    elif preview:
+        spans = False  # with the image below it, the two are compared by the eye of the layer
+    meta |= place(part_of(source.placement, kept), start[:rank], factor).to_kwargs()
     meta["multiscale"] = len(levels) > 1
     data = levels if len(levels) > 1 else levels[0]
-    labels = model.spec.task == "labels"
     if labels and pixels.dtype.kind in "iu":
         return LayerPlan(data, meta, "labels")
     same = model.spec.units == "input" and rgb == source.rgb and not labels
     limits = source.look["contrast_limits"] if same else (0.0, 1.0) if labels else _limits(pixels)
     meta |= {**source.look, "contrast_limits": limits, "rgb": rgb}
-    return LayerPlan(data, meta, "image", source.contrast_range if same else limits)
+    return LayerPlan(data, meta, "image", source.contrast_range if same else limits, spans)
+
+
+def _spans(source: ImageSource, result: "Result", factor: list[float]) -> bool:
+    """Return whether the patch of a result is all of it."""
+    lengths = zip(source.data.shape, result.patch.shape, factor, strict=False)
+    return not any(result.start) and all(round(n * f) == m for n, m, f in lengths)
+
+
+def _over_image(source: ImageSource, result: "Result") -> list[FullExtent]:
+    """Return the patch over the image's own pixels, and coarser looks at it."""
+    where, ndim = result.place, source.ndim
+    ratio = [where.ratio if a in where.spatial else Fraction(1) for a in source.axes[:ndim]]
+    start = [first for first, _ in where.box[:ndim]]
+    return FullExtent((source.data, *source.coarser), result.patch, start, ratio).pyramid()
 
 
 def _spatial(source: ImageSource, model: "Model") -> str:

@@ -14,6 +14,7 @@ from napari.layers import Image, Labels, Layer, Points, Shapes
 from skimage.measure import points_in_poly
 
 from napari_microenhance.contributions.layer_data import layer_shapes
+from napari_microenhance.contributions.layer_look import look_from, look_of
 from napari_microenhance.contributions.readers import get_labelme_reader, get_shapes_reader
 from napari_microenhance.contributions.result_reader import read_result
 from napari_microenhance.contributions.writers import write_geojson, write_labelme, write_ome_tiff
@@ -269,6 +270,33 @@ def test_an_image_layer_keeps_scale_units_axes_and_record(plugin, tmp_path):
     assert found.axes == "ZYX"
     assert found.pixel_size == {"Z": (2.0, "µm"), "Y": (0.5, "µm"), "X": (0.25, "µm")}
     assert read_record(path) == record
+
+
+@pytest.mark.parametrize("colormap", ["magenta", "#00ff80", "viridis", "HiLo"])
+def test_a_look_is_what_it_was(colormap):
+    layer = Image(np.zeros((5, 6)), colormap=colormap, contrast_limits=(-2, 7.5), gamma=0.4)
+    kept = json.loads(json.dumps(look_of(layer.as_layer_data_tuple()[1])))
+    again = Image(np.zeros((5, 6)), **look_from(kept))
+    assert again.colormap.name == layer.colormap.name
+    values = np.linspace(0, 1, 99)
+    np.testing.assert_allclose(again.colormap.map(values), layer.colormap.map(values), atol=1e-4)
+    assert tuple(again.contrast_limits) == (-2, 7.5)
+    assert again.gamma == 0.4
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        None,
+        [1],
+        {"contrast_limits": [3, 3], "gamma": -1, "blending": "loud"},
+        {"contrast_limits": [float("nan"), 1], "gamma": "1", "colormap": "viridis"},
+        {"colormap": {"colors": [[0, 0, 0, 1]], "controls": [0], "interpolation": "linear"}},
+        {"colormap": {"colors": [[0, 0, 0, 9]] * 2, "controls": [0, 1], "interpolation": "zero"}},
+    ],
+)
+def test_what_no_layer_can_take_is_left_out(kept):
+    assert look_from(kept) == {}
 
 
 def test_a_name_without_suffix_gets_one(plugin, tmp_path):

@@ -1,6 +1,7 @@
 """Results that were saved, as layers: with their record, and where they lay on the image."""
 
 import struct
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,22 @@ import numpy.typing as npt
 
 from napari_microenhance.contributions.image_layers import contrast, in_memory, napari_unit
 from napari_microenhance.contributions.layer_data import LayerData
+from napari_microenhance.contributions.layer_look import look_from
 from napari_microenhance.errors import ImageError, MicroEnhanceError
-from napari_microenhance.images.image_formats import read_changed, read_image, read_record
+from napari_microenhance.images.image_formats import (
+    read_changed,
+    read_display,
+    read_image,
+    read_record,
+)
 from napari_microenhance.images.imagefile import CHANGED, RECORD_KEY, ImageFile
 from napari_microenhance.images.lazy import LazyPixels
 from napari_microenhance.records import Record, RecordError
 
 __all__ = ["get_result_reader", "read_result"]
+
+_MASK_KEY = "napari-microenhance-changed"
+"""Key in the metadata of a mask of changed pixels."""
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
@@ -66,7 +76,7 @@ def read_result(path: str | Path) -> list[LayerData]:
     where = _placement(file, record)
     holds_labels = record is not None and record.holds_labels
     name = path.name.split(".")[0]
-    meta: dict[str, Any] = {"name": name, "metadata": {RECORD_KEY: dict(kept)}, **where}
+    meta: dict[str, Any] = {"name": name, "metadata": {RECORD_KEY: kept}, **where}
     pixels = in_memory(file.pixels)
     kind = "labels" if holds_labels and np.dtype(pixels.dtype).kind in "iu" else "image"
     if kind == "image":
@@ -76,6 +86,8 @@ def read_result(path: str | Path) -> list[LayerData]:
         meta["multiscale"] = True
         if kind == "image":  # which napari would look for in all of it
             meta["contrast_limits"] = contrast(pixels)
+    if kind == "image":
+        meta |= look_from(read_display(path))
     layers: list[LayerData] = [(pixels, meta, kind)]
     mask = read_changed(path)
     if mask is not None:
@@ -94,7 +106,30 @@ def _carries_record(path: str) -> bool:
 def _read_results(path: str | Sequence[str]) -> list[LayerData]:
     """Read files with records, one after the other."""
     paths = [str(path)] if isinstance(path, str | Path) else [str(p) for p in path]
-    return [layer for name in paths for layer in read_result(name)]
+    layers = [layer for name in paths for layer in read_result(name)]
+    if _MASK_KEY in (layers[-1][1].get("metadata") or {}):
+        _select_result_soon()
+    return layers
+
+
+def _select_result_soon() -> None:
+    """Select the result once napari has added the layers, the last of which it selects."""
+    # Where a viewer opens the file, both are loaded; it can be read without them.
+    napari, qt = sys.modules.get("napari"), sys.modules.get("qtpy.QtCore")
+    viewer = None if napari is None or qt is None else napari.current_viewer()
+    if qt is None or viewer is None:
+        return
+
+    def select() -> None:
+        """Select the result below the mask, if that is still selected."""
+        layers, mask = viewer.layers, viewer.layers.selection.active
+        if mask is None or _MASK_KEY not in mask.metadata:
+            return
+        below = layers[max(0, layers.index(mask) - 1)]
+        if RECORD_KEY in below.metadata:
+            layers.selection.active = below
+
+    qt.QTimer.singleShot(0, select)
 
 
 def _placement(file: ImageFile, record: Record | None) -> dict[str, Any]:
@@ -130,4 +165,5 @@ def _mask_meta(
         **{key: tuple(values[i] for i in kept) for key, values in where.items()},
         "opacity": 0.5,
         "visible": False,
+        "metadata": {_MASK_KEY: True},
     }

@@ -12,6 +12,7 @@ from napari_microenhance.contributions.layer_data import (
     layer_record,
     layer_shapes,
 )
+from napari_microenhance.contributions.layer_look import look_of
 from napari_microenhance.errors import OutputError
 from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.images.tiff.tiff_writing import OME_DTYPES
@@ -102,7 +103,8 @@ def write_ome_tiff(path: str, data: LayerPixels, meta: dict[str, Any]) -> list[s
     pixels = _ome_pixels(path, np.asarray(_full_resolution(data, meta)))
     record = layer_record(meta)
     axes = layer_axes(path, pixels.ndim, meta, record)
-    write_image(path, pixels, axes, pixel_size=layer_pixel_size(axes, meta), record=record or None)
+    size = layer_pixel_size(axes, meta)
+    write_image(path, pixels, axes, pixel_size=size, record=record or None, display=look_of(meta))
     return [path]
 
 
@@ -134,7 +136,7 @@ def write_ome_zarr(path: str, data: LayerPixels, meta: dict[str, Any]) -> list[s
     record = layer_record(meta)
     axes = layer_axes(path, len(pixels.shape), meta, record)
     size = layer_pixel_size(axes, meta)
-    write_image(path, pixels, axes, pixel_size=size, record=record or None)
+    write_image(path, pixels, axes, pixel_size=size, record=record or None, display=look_of(meta))
     return [path]
 
 

@@ -1,6 +1,6 @@
 """Image files: one way in and one way out, whatever the format."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ __all__ = [
     "read_labels",
     "write_image",
 ]
+
+_DISPLAY_KEY = "display"
+"""Entry of what a file keeps as its record: what belongs to the layer, not to its run."""
 
 _READ = "PNG, JPEG, TIFF, OME-TIFF or OME-Zarr"
 
@@ -92,6 +95,7 @@ def write_image(
     channel_names: Sequence[str] = (),
     record: dict[str, Any] | None = None,
     changed: LazyArray | None = None,
+    display: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an image file, whole or not at all, without loss.
 
@@ -113,6 +117,8 @@ def write_image(
     changed : array-like of bool, or None
         Which pixels differ from the original, the axes of the image without "C". OME-TIFF
         keeps it as a second image, OME-Zarr as the label image "changed"; others have no place.
+    display : mapping or None
+        How a viewer shows it, plain JSON that `read_display` gives back; kept with a record only.
 
     Raises
     ------
@@ -133,6 +139,8 @@ def write_image(
     names = tuple(channel_names)
     if axes.endswith("YXC") or "C" not in axes or len(names) != pixels.shape[axes.index("C")]:
         names = ()
+    if record and display:
+        record = {**record, _DISPLAY_KEY: dict(display)}
     image = ImageToWrite(pixels, axes, dict(pixel_size or {}), names, record, changed)
     assert row.write is not None  # a format with a suffix is written
     if row.is_folder:
@@ -151,6 +159,23 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
     FileMissingError, ImageError
         If the file cannot be read.
     """
+    kept = _kept(path)
+    return None if kept is None else {k: v for k, v in kept.items() if k != _DISPLAY_KEY}
+
+
+def read_display(path: str | Path) -> object:
+    """Return how a viewer showed what it saved with a record, as `write_image` got it; or None.
+
+    Raises
+    ------
+    FileMissingError, ImageError
+        If the file cannot be read.
+    """
+    return (_kept(path) or {}).get(_DISPLAY_KEY)
+
+
+def _kept(path: str | Path) -> dict[str, Any] | None:
+    """Return the record of a file, with what belongs to the layer and not to its run."""
     path = Path(path)
     found = format_of_kind(kind_of(path, error=ImageError))
     return found.record(path) if found and found.record else None

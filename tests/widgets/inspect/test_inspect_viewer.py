@@ -12,6 +12,8 @@ from napari_microenhance.contributions.samples import cells
 from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.widgets import InspectWidget
 from napari_microenhance.widgets.docking import show_inspect
+from napari_microenhance.widgets.inspect.inspected_result import read_inspected
+from napari_microenhance.widgets.inspect.saving import save_result
 from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 from napari_microenhance.widgets.viewer.layer_values import read_image as read_layer
 from napari_microenhance.widgets.viewer.results import plan_layer
@@ -103,6 +105,32 @@ def test_napari_opens_a_result_with_its_record(plugin, viewer, tmp_path, suffix)
     (layer,) = viewer.open(other, plugin=plugin.name)
     np.testing.assert_array_equal(layer.data, half)
     assert RECORD_KEY not in layer.metadata
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+def test_a_saved_result_is_shown_and_selected_as_it_was(plugin, viewer, qtbot, tmp_path, suffix):
+    (data, _, _), (roi, _, _) = cells()
+    result = enhance(data, "detail-classic", list(roi))
+    layer = viewer.add_image(
+        result.pixels,
+        metadata={RECORD_KEY: result.report.to_dict()},
+        colormap="viridis",
+        contrast_limits=(12, 99),
+        gamma=0.7,
+        blending="additive",
+    )
+    image = viewer.add_image(data, name="cells")
+    path = tmp_path / f"a{suffix}"
+    save_result(path, read_inspected(image, layer))
+    viewer.layers.clear()
+    result, mask = viewer.open(path, plugin=plugin.name)
+    assert not mask.visible
+    assert result.colormap.name == "viridis"
+    np.testing.assert_allclose(result.colormap.colors, layer.colormap.colors, atol=1e-4)
+    assert tuple(result.contrast_limits) == (12, 99)
+    assert result.gamma == 0.7
+    assert str(result.blending) == "additive"
+    qtbot.waitUntil(lambda: viewer.layers.selection.active == result)
 
 
 def test_napari_need_not_ask_who_reads_an_ordinary_picture(plugin, npe2pm):

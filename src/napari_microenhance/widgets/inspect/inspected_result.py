@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_microenhance.api import Record
+from napari_microenhance.contributions.layer_look import look_of
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ImageError, MicroEnhanceError
 from napari_microenhance.measure.alignment import Alignment, cut_to, patch_spans
@@ -86,6 +87,8 @@ class InspectedResult:
         Of the result layer.
     apart : bool
         Whether the two layers do not lie over each other in the viewer.
+    look : mapping
+        How the result is shown, plain JSON.
     """
 
     image: ImageSource
@@ -96,6 +99,7 @@ class InspectedResult:
     record: Record
     placement: LayerPlacement
     apart: bool = False
+    look: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def pair(self) -> InspectedPair:
         """Return what is compared; of a result that is a part, the image under it.
@@ -188,6 +192,7 @@ def read_inspected(original: "Image", result: "Layer") -> InspectedResult:
         axes=own,
         record=record,
         placement=read_placement(result),
+        look=look_of(result.as_layer_data_tuple()[1]),
     )
     return dataclasses.replace(inspected, apart=_lies_apart(inspected))
 

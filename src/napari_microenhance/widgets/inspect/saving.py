@@ -65,5 +65,6 @@ def save_result(path: str | Path, inspected: "InspectedResult") -> None:
         axes,
         pixel_size=layer_pixel_size(axes, where),
         record=inspected.record.to_dict(),
+        display=inspected.look,
         changed=changed,
     )

@@ -171,6 +171,7 @@ def raw_consistency(
     axes: str | None = None,
     *,
     planes: Sequence[int] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     should_stop: ShouldStop | None = None,
 ) -> TrustMap:
     """Tell how far a result, blurred back, is from the image that it was made of.
@@ -179,6 +180,8 @@ def raw_consistency(
     ----------
     a, b, roi, axes, planes, should_stop
         As for `compare`.
+    on_progress : callable, optional
+        Called with a `Progress` that counts the blurs tried.
 
     Returns
     -------
@@ -194,9 +197,14 @@ def raw_consistency(
     """
     from napari_microenhance.measure.trust_maps.consistency import measure_consistency
 
-    check_called(should_stop=should_stop)
+    check_called(on_progress=on_progress, should_stop=should_stop)
     chosen = as_planes(planes)
     pair = open_pair(a, b, roi, axes)
     return measure_consistency(
-        pair.before, pair.after, pair.parts.whole, planes=chosen, should_stop=should_stop
+        pair.before,
+        pair.after,
+        pair.parts.whole,
+        planes=chosen,
+        on_progress=on_progress,
+        should_stop=should_stop,
     )

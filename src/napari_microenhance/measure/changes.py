@@ -23,7 +23,7 @@ from napari_microenhance.measure.comparison import Comparison, Named
 from napari_microenhance.measure.full_range import FullRange, full_range
 from napari_microenhance.measure.histograms import Histogram, common_edges, histogram
 from napari_microenhance.measure.parts import Parts
-from napari_microenhance.measure.tally import SSIM_REACH, Piece, Tally, similarity
+from napari_microenhance.measure.tally import SSIM_REACH, Piece, Tally, chosen, similarity
 from napari_microenhance.types import Box
 
 __all__ = ["BEYOND", "changed_pixels", "compare_images"]
@@ -31,8 +31,8 @@ __all__ = ["BEYOND", "changed_pixels", "compare_images"]
 BEYOND: Final = 3.0
 """A change of so many times the noise is not likely to be noise."""
 
-PIECE_PX: Final = 1 << 21
-"""Pixels that are worked on at once."""
+PIECE_PX: Final = 1 << 18
+"""Pixels that are worked on at once: what the processor keeps near."""
 
 MIDDLE_PX: Final = 2048
 """Of a longer box, noise and sharpness are taken from so much of its middle."""
@@ -71,10 +71,10 @@ def compare_images(
     data_range : FullRange or float, optional
         What counts as full range, image units. Default: `full_range` of `before`.
     on_progress : callable, optional
-        Called with a `Progress` after every 2 Mpx, in this thread; it counts these pieces, each
-        as often as it is read.
+        Called with a `Progress` after every 0.25 Mpx, in this thread; it counts these pieces,
+        each as often as it is read.
     should_stop : callable, optional
-        Polled after every 2 Mpx.
+        Polled as often.
 
     Returns
     -------
@@ -102,7 +102,8 @@ def compare_images(
         sigma = _noise(aligned, picture, parts.whole)
         noise += sigma.tolist()
         plane = Tally()
-        targets = [(parts.whole, [total, plane])]
+        # Of a single plane, the total says all.
+        targets = [(parts.whole, [total, plane] if len(pictures) > 1 else [total])]
         targets += [(p.region, [tally]) for p, tally in zip(parts.each, each, strict=True)]
         targets = [(region, tallies) for region, tallies in targets if _meets(region, picture)]
         for box in _boxes(aligned, parts.whole):
@@ -144,6 +145,8 @@ def changed_pixels(
     whole: Region | Selection | None = None,
     *,
     beyond: float = BEYOND,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Return which pixels of a region changed by more than so many times the noise.
 
@@ -153,24 +156,35 @@ def changed_pixels(
     whole : Region or Selection, optional
         Of `before`; default: the whole image.
     beyond : float
+    on_progress, should_stop : callable, optional
+        As for `compare_images`.
 
     Returns
     -------
     ndarray of bool, shape of `after` without the axis of colours
+
+    Raises
+    ------
+    Cancelled
+        If `should_stop` returned true.
     """
     aligned = Alignment(before, after)
     region = Selection.of(whole or Region.whole(before.spatial_shape))
     colour = after.is_colour
     shape = after.shape[:-1] if colour else after.shape
     found = np.zeros(shape, bool)
+    steps = len(aligned.pictures) * sum(1 for _ in _boxes(aligned, region))
+    course = _Course(steps, on_progress, should_stop)
     for picture in aligned.pictures:
         view = _view(found, after, picture, colour=colour)
         limits = beyond * _noise(aligned, picture, region)[:, None, None]
         for box in _boxes(aligned, region):
+            course.step()
             first, second = aligned.pair(picture, box)
             changed = (np.abs(second - first) > limits).any(axis=0)
             here = tuple(slice(a, b) for a, b in box)
             view[here] = changed & aligned.inside(region, picture, box)
+    course.end()
     return found
 
 
@@ -270,6 +284,8 @@ def _noise(aligned: Alignment, picture: Picture, region: Selection) -> FloatArra
 
 def _finite(pixels: FloatArray) -> FloatArray:
     """Return pixels with those beside the region that are no numbers as zero."""
+    if np.isfinite(pixels).all():
+        return pixels
     return np.nan_to_num(pixels, nan=0, posinf=0, neginf=0)
 
 
@@ -311,7 +327,7 @@ def _add(
         return
     part = piece.cut(tuple((a - o, b - o) for (a, b), (o, _) in zip(common, box, strict=True)))
     for name, pixels in (("image", part.before), ("result", part.after)):
-        if not np.isfinite(pixels[:, inside]).all():
+        if not np.isfinite(chosen(pixels, inside)).all():
             raise ImageError(
                 f"The {name} has NaN or infinite pixels in the region; replace them first."
             )
@@ -363,7 +379,7 @@ def _histogram(
             course.step()
             inside = aligned.inside(region, picture, box)
             before, after = aligned.pair(picture, box)
-            found += histogram(before[:, inside], after[:, inside], edges)
+            found += histogram(chosen(before, inside), chosen(after, inside), edges)
     return found
 
 

@@ -78,6 +78,9 @@ def histogram(
     before, after : ndarray, any shape
         Values outside the edges are not counted.
     edges : ndarray, shape (N + 1,), float64
+        Evenly spaced, as `common_edges` gives them.
     """
-    counts = [np.histogram(values, edges)[0].astype(np.int64) for values in (before, after)]
-    return Histogram(edges, *counts)
+    # Of bins that are given by their edges, numpy would sort all values.
+    count, ends = len(edges) - 1, (float(edges[0]), float(edges[-1]))
+    pairs = (np.histogram(values, count, ends)[0] for values in (before, after))
+    return Histogram(edges, *(counts.astype(np.int64) for counts in pairs))

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.region import Region, scaled, slices
+from napari_microenhance.engine.run import Progress
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import Cancelled, ImageError
@@ -52,6 +53,9 @@ FIT_PX: Final = 1024
 STEPS: Final = (0.0, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0, WIDEST_PX)
 """Blurs that are tried before the best is refined."""
 
+_MOST_TRIALS: Final = len(STEPS) + 12
+"""As often as a blur is tried for one channel, about."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
@@ -79,6 +83,7 @@ def measure_consistency(
     region: Region | Selection | None = None,
     *,
     planes: Sequence[int] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrustMap:
     """Return how far a result, put back through a blur, is from its image.
@@ -91,8 +96,10 @@ def measure_consistency(
         Of `before`; default: the whole image.
     planes : sequence of int, optional
         Counted as `Options.planes` does; None: all.
+    on_progress : callable, optional
+        Called with a `Progress` before each blur that is tried, in this thread.
     should_stop : callable, optional
-        Polled before each blur.
+        Polled as often.
 
     Returns
     -------
@@ -114,15 +121,48 @@ def measure_consistency(
         raise ImageError("Raw consistency needs a result at least as fine as the image.")
     whole = Selection.of(region or Region.whole(before.spatial_shape))
     tally = _Tally(aligned, whole)
-    for picture in aligned.chosen(planes):
-        for channel in range(len(picture.channels) if not aligned.makes_grey else 1):
-            tally.add(picture, channel, should_stop or _never)
+    parts = [
+        (picture, channel)
+        for picture in aligned.chosen(planes)
+        for channel in range(len(picture.channels) if not aligned.makes_grey else 1)
+    ]
+    watch = _Watch(len(parts), on_progress, should_stop)
+    for picture, channel in parts:
+        tally.add(picture, channel, watch)
+        watch.end_part()
     return tally.to_map()
 
 
-def _never() -> bool:
-    """Let it go on."""
-    return False
+class _Watch:
+    """Tells how many blurs were tried, and ends the search where the caller wants that."""
+
+    def __init__(
+        self,
+        parts: int,
+        on_progress: Callable[[Progress], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        self._total = parts * _MOST_TRIALS
+        self._done = self._ended = 0
+        self._on_progress, self._should_stop = on_progress, should_stop
+
+    def step(self) -> None:
+        """Begin another trial."""
+        if self._should_stop is not None and self._should_stop():
+            raise Cancelled("The map was cancelled.")
+        self._report()
+        # One part may take a trial more or less than was foreseen.
+        self._done = min(self._done + 1, self._ended + _MOST_TRIALS)
+
+    def end_part(self) -> None:
+        """Note that the blur of one channel is known."""
+        self._done = self._ended = self._ended + _MOST_TRIALS
+        self._report()
+
+    def _report(self) -> None:
+        """Tell how far it is."""
+        if self._on_progress is not None:
+            self._on_progress(Progress(self._done, self._total))
 
 
 class _Tally:
@@ -139,7 +179,7 @@ class _Tally:
         self._squares = np.full(shape, np.nan)
         self._fits: list[tuple[Fit, int, float, float]] = []
 
-    def add(self, picture: Picture, channel: int, should_stop: Callable[[], bool]) -> None:
+    def add(self, picture: Picture, channel: int, watch: "_Watch") -> None:
         """Take in one channel of a picture."""
         inside = self._inside(picture)
         if not inside.any():
@@ -150,8 +190,8 @@ class _Tally:
         if not (np.isfinite(raw[mask]).all() and np.isfinite(result[mask]).all()):
             raise ImageError("Image and result must be finite in the region; replace NaN first.")
         raw, result = (np.nan_to_num(p, nan=0, posinf=0, neginf=0) for p in (raw, result))
-        fit = _fit(raw, result, mask, should_stop)
-        _check(should_stop)
+        fit = _fit(raw, result, mask, watch)
+        watch.step()
         error = raw - (fit.gain * _blurred(result, fit.sigma) + fit.offset)
         squares = np.square(error[inner])
         self._keep(picture, squares, inside, channels=len(picture.channels))
@@ -239,7 +279,7 @@ def _fit(
     raw: FloatArray,
     result: FloatArray,
     inside: npt.NDArray[np.bool_],
-    should_stop: Callable[[], bool],
+    watch: "_Watch",
 ) -> Fit:
     """Return the blur and the line with the least squared error."""
     from scipy.optimize import minimize_scalar
@@ -252,7 +292,7 @@ def _fit(
     known: dict[float, Fit] = {}
 
     def misfit(sigma: float) -> float:
-        _check(should_stop)
+        watch.step()
         known[sigma] = _line(raw[inside], _blurred(result, sigma)[inside], float(sigma))
         return -known[sigma].correlation
 
@@ -280,9 +320,3 @@ def _blurred(pixels: FloatArray, sigma: float) -> FloatArray:
     if not sigma:
         return pixels
     return ndimage.gaussian_filter(pixels, sigma, truncate=TRUNCATE, mode="reflect")
-
-
-def _check(should_stop: Callable[[], bool]) -> None:
-    """Raise if the caller wants it to end."""
-    if should_stop():
-        raise Cancelled("The map was cancelled.")

@@ -19,7 +19,7 @@ __all__ = ["BackgroundJob"]
 T = TypeVar("T")
 
 _TICK_MS = 30
-_PROGRESS_SECONDS = 0.1
+_PROGRESS_SECONDS = 0.25
 _GRACE_MS = 400
 
 
@@ -67,7 +67,7 @@ class BackgroundJob:
     """
 
     progressed = Signal(object)
-    """The latest `JobProgress`, at most 10 times a second."""
+    """The latest `JobProgress`, at most four times a second."""
 
     ended = Signal()
     """The call is over, however it ended; how is told right after. Not after a drop."""

@@ -35,12 +35,15 @@ class JobProgress:
         Parts of this stage; a total of 0: nobody knows how many.
     seconds_left : float or None
         None where nobody knows.
+    unit : str
+        What the parts are, such as "tiles"; empty where nobody needs to know.
     """
 
     stage: str = ""
     done: int = 0
     total: int = 0
     seconds_left: float | None = None
+    unit: str = ""
 
 
 class JobHooks:
@@ -64,9 +67,11 @@ class JobHooks:
 
     def show(self, progress: Counted) -> None:
         """Note how far the stage is; fits `on_progress` of the engine."""
-        stage = self.progress.stage if self.progress is not None else ""
-        self.progress = JobProgress(stage, progress.done, progress.total, progress.seconds_left)
+        last = self.progress or JobProgress()
+        self.progress = JobProgress(
+            last.stage, progress.done, progress.total, progress.seconds_left, last.unit
+        )
 
-    def enter(self, stage: str) -> None:
-        """Note that another stage begins."""
-        self.progress = JobProgress(stage)
+    def enter(self, stage: str, unit: str = "") -> None:
+        """Note that another stage begins, and what its parts are."""
+        self.progress = JobProgress(stage, unit=unit)

@@ -60,7 +60,9 @@ def run_again(
         If the run is not possible.
     """
     again = recorded_run(inspected, network, allow_other=allow_other)
+    hooks.enter("Running again", "tiles")
     result = repeat(again, on_progress=hooks.show, should_stop=hooks.should_stop)
+    hooks.enter("Comparing with the layer")
     # A layer that showed the patch alone does so again.
     alone = inspected.record.patch_under(inspected.pixels.shape) is not None
     plan = plan_layer(inspected.image, result, again.model, preview=alone)

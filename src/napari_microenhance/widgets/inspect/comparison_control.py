@@ -12,6 +12,7 @@ from napari_microenhance.errors import OutputError
 from napari_microenhance.measure.changes import compare_images
 from napari_microenhance.records.inputs import parts_of
 from napari_microenhance.widgets.inspect.saving import save_figures
+from napari_microenhance.widgets.inspect.sections.plots import load_plots
 
 if TYPE_CHECKING:
     from napari_microenhance.widgets.background.hooks import JobHooks
@@ -49,7 +50,9 @@ class ComparisonControl:
 
         def call(hooks: "JobHooks") -> Comparison:
             pair = inspected.pair()
-            hooks.enter("Comparing")
+            hooks.enter("Loading plots")
+            load_plots()
+            hooks.enter("Comparing", "parts")
             parts, remarks = parts_of(pair.roi, pair.before)
             found = compare_images(
                 pair.before,

@@ -99,12 +99,11 @@ class InspectView(QWidget):
 
     def show_progress(self, progress: "JobProgress") -> None:
         """Show how far it is."""
-        if progress.total > 0 and progress.done > 0:
-            self.bar.setRange(0, _BAR)
-            self.bar.setValue(round(_BAR * progress.done / progress.total))
-            counted = f"{progress.done} of {progress.total}"
-            stage = progress.stage
-            self.bar.setFormat(f"{stage}, {counted}" if stage else f"{counted} tiles")
+        known = progress.total > 0
+        counted = f"{progress.done} of {progress.total} {progress.unit}".rstrip() if known else ""
+        self.bar.setRange(0, _BAR)
+        self.bar.setValue(round(_BAR * progress.done / progress.total) if known else 0)
+        self.bar.setFormat(", ".join(filter(None, (progress.stage, counted))) or "Working…")
 
     def show_idle(self) -> None:
         """Empty the bar."""

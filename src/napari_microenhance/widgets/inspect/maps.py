@@ -91,7 +91,9 @@ def make_map(
     """
     if name == "raw consistency":
         return _consistency(inspected, hooks)
+    hooks.enter("Opening the model")
     again = recorded_run(inspected, network, allow_other=allow_other)
+    hooks.enter("Running again", "tiles")
     if name == "variability":
         found = variability(
             again.source.data,
@@ -140,11 +142,13 @@ def sentence(found: "TrustMap | RecordedMap") -> str:
 def _consistency(inspected: InspectedResult, hooks: "JobHooks") -> MapOutcome:
     """Put the result back through a blur."""
     pair = inspected.pair()
+    hooks.enter("Fitting the blur")
     found = raw_consistency(
         pair.before,
         pair.after,
         pair.roi,
         planes=pair.planes,
+        on_progress=hooks.show,
         should_stop=hooks.should_stop,
     )
     begin = tuple(pair.start[a] + n for a, n in zip(found.axes, found.start, strict=True))

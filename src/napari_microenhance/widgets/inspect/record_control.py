@@ -78,7 +78,7 @@ class RecordControl:
             target = Path(path)
             self._jobs.start(
                 f"Saving {target.name}",
-                lambda _: save_result(target, inspected),
+                lambda hooks: save_result(target, inspected, hooks),
                 lambda _: self._show_saved(target),
             )
 

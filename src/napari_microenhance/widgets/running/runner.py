@@ -33,7 +33,7 @@ class Runner:
     """
 
     progressed = Signal(object)
-    """The latest `JobProgress`, at most 10 times a second."""
+    """The latest `JobProgress`, at most four times a second."""
 
     succeeded = Signal(object)
     """An `Outcome`; `tidy` is to be called once its layer is shown."""

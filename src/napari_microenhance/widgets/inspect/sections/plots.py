@@ -1,5 +1,6 @@
 """Plots in napari's colours; where napari-matplotlib is missing, what to install."""
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from napari.components import ViewerModel
 
-__all__ = ["MISSING", "Plot"]
+__all__ = ["MISSING", "Plot", "load_plots"]
 
 MISSING: Final = (
     'Plots need napari-matplotlib, which is not installed; pip install "napari-microenhance[plot]".'
@@ -19,6 +20,12 @@ MISSING: Final = (
 
 _HEIGHT_PX = 210
 _TEXT_PT = 8
+
+
+def load_plots() -> None:
+    """Load what plots need, which takes a second, where the window does not wait; any thread."""
+    with contextlib.suppress(ModuleNotFoundError):
+        pass
 
 
 class Plot(QWidget):

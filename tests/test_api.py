@@ -117,7 +117,7 @@ def test_notes_of_a_file_are_warnings(tmp_path, model):
     tifffile.imwrite(path, np.stack([PIXELS] * 2), photometric="minisblack")
     seen = []
     result = enhance(path, model, on_progress=seen.append)
-    assert any("does not say what its 2 pages are" in text for text in result.report.warnings)
+    assert any("does not state what its 2 pages are" in text for text in result.report.warnings)
     assert result.report.warnings[0] in [str(caution) for caution in seen[0].cautions]
 
 
@@ -207,13 +207,13 @@ def test_an_image_that_is_none(model, image, kind, words):
 @pytest.mark.parametrize(
     ("arguments", "kind", "words"),
     [
-        ({"options": {"tile": 64}}, OptionsError, "options is of type dict; give Options(...)"),
+        ({"options": {"tile": 64}}, OptionsError, "options is of type dict; use Options(...)"),
         ({"options": "article"}, OptionsError, "options is of type str"),
         ({"axes": 5}, AxesError, 'axes=5 must be letters, such as axes="ZYX"'),
         ({"axes": b"YX"}, AxesError, "axes=b'YX'"),
         ({"axes": ["Y", "X"]}, AxesError, "axes=['Y', 'X']"),
         ({"axes": "YQ"}, AxesError, "unknown letter 'Q'"),
-        ({"on_progress": 3}, OptionsError, "on_progress is of type int; give a function"),
+        ({"on_progress": 3}, OptionsError, "on_progress is of type int; pass a function"),
         ({"should_stop": True}, OptionsError, "should_stop is of type bool"),
         ({"window": 4}, OptionsError, "window=4 must be"),
         ({"window": ((0, 4),)}, OptionsError, "whole pixels"),

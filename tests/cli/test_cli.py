@@ -115,7 +115,7 @@ def test_remarks_of_files_are_warnings(tmp_path, image, roi, capfd):
     arguments = ["enhance", str(tmp_path / "pages.tif"), str(out), "--roi", str(roi)]
     assert run(arguments) == 0
     _, err = capfd.readouterr()
-    assert "Warning: pages.tif does not say what its 2 pages are" in err
+    assert "Warning: pages.tif does not state what its 2 pages are" in err
     assert "Warning: roi.json was drawn on an image of 90 x 70 px" in err
     assert run([*arguments, "--axes", "TYX", "--overwrite"]) == 0
     assert read_image(out).axes == "TYX"

@@ -210,7 +210,7 @@ def test_shapes_with_and_without_planes_are_written_together(tmp_path, name):
     shapes = [Shape("polygon", SQUARE, planes={"Z": (2,)}), Shape("polygon", SQUARE + 3)]
     write_shapes(tmp_path / name, shapes)
     assert [shape.planes for shape in read_shapes(tmp_path / name)] == [{"Z": (2,)}, {}]
-    with pytest.raises(OutputError, match="shape 2 counts for every plane of axis Z"):
+    with pytest.raises(OutputError, match="shape 2 applies to every plane of axis Z"):
         write_shapes(tmp_path / "a.csv", shapes)
 
 

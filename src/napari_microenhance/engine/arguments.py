@@ -25,7 +25,7 @@ def as_options(options: object) -> Options:
         return Options()
     if not isinstance(options, Options):
         raise OptionsError(
-            f"options is {_kind(options)}; give Options(...), or Options.from_dict(...) of a dict."
+            f"options is {_kind(options)}; use Options(...), or Options.from_dict(...) for a dict."
         )
     return options
 
@@ -104,7 +104,7 @@ def check_called(**functions: Callable[..., object] | None) -> None:
     """
     for name, function in functions.items():
         if function is not None and not callable(function):
-            raise OptionsError(f"{name} is {_kind(function)}; give a function, or leave it out.")
+            raise OptionsError(f"{name} is {_kind(function)}; pass a function, or leave it out.")
 
 
 def check_kind(kind: type, **values: object) -> None:
@@ -122,7 +122,7 @@ def check_kind(kind: type, **values: object) -> None:
     """
     for name, value in values.items():
         if not isinstance(value, kind):
-            raise OptionsError(f"{name} is {_kind(value)}; give a value of type {kind.__name__}.")
+            raise OptionsError(f"{name} is {_kind(value)}; pass a value of type {kind.__name__}.")
 
 
 def whole_depth(window: Spans | None, shape: tuple[int, ...]) -> Box | None:

@@ -175,9 +175,9 @@ class Source:
         )
         if part.shape != wanted or part.dtype != self.dtype:
             raise ImageError(
-                f"The image says that it holds {self.dtype} in {_by(self.shape)}, but asked for "
-                f"{_by(wanted)} of it, it gave {part.dtype} in {_by(part.shape)}; check what it "
-                "is made of."
+                f"The image declares {self.dtype} in {_by(self.shape)}, but reading "
+                f"{_by(wanted)} of it returned {part.dtype} in {_by(part.shape)}; check the "
+                "array behind it."
             )
         return part
 

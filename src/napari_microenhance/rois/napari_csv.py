@@ -154,8 +154,9 @@ def write_napari_csv(path: str | Path, shapes: Sequence[Shape]) -> None:
     for number, shape in enumerate(shapes, start=1):
         if missing := [axis for axis in axes if axis not in shape.planes]:
             raise OutputError(
-                f"{path}: shape {number} counts for every plane of axis {missing[0]} and others "
-                "for some, which napari's table cannot say; write .geojson, .zip or .json."
+                f"{path}: shape {number} applies to every plane of axis {missing[0]} and "
+                "others to some, which napari's table cannot store; save .geojson, .zip or "
+                ".json."
             )
     with replacing(Path(path)) as handle:
         handle.write(napari_table(shapes, dict.fromkeys(axes, 1)).encode())

@@ -25,4 +25,4 @@ def verify_package(
             f"{network.name} differs by {share} from the test output of its package; its "
             "weights or its description are not the ones that were tested."
         )
-    say(f"{network.name} gives the test output of its package within {share}.")
+    say(f"{network.name} reproduces the test output of its package to within {share}.")

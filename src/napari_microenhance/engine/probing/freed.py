@@ -54,8 +54,8 @@ def freed_of(session: Session, opened: Opened, fixed: Probed) -> tuple[Session, 
         return None
     declared = " x ".join(map(str, lengths))
     sentence = (
-        f"The file declares images of {declared} px, but the model gives the same at other "
-        "sizes, so any size that it accepts is used."
+        f"The file declares images of {declared} px, but the model gives the same result at "
+        "other sizes, so any size that it accepts is used."
     )
     return loose, Probed(found.spec, (*found.findings, Finding("info", sentence, "size")))
 

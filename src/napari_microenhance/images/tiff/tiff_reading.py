@@ -263,8 +263,9 @@ def _channels_first(
     if count in _COLOUR_SAMPLES:
         colour = "colour" if count == 3 else "colour with alpha"
         text = (
-            f"{path.name} does not say that its {count} samples per pixel are {colour}; they were "
-            f'read as channels ({letters[:-3]}CYX), axes="{letters[:-1]}C" makes them colour.'
+            f"{path.name} does not state that its {count} samples per pixel are {colour}; "
+            f'they were read as channels ({letters[:-3]}CYX), axes="{letters[:-1]}C" makes '
+            "them colour."
         )
     cautions.append(Caution("samples", text))
     return np.moveaxis(np.asarray(pixels), -1, -3), letters[:-3] + letters[-1] + "YX"
@@ -292,7 +293,7 @@ def _known_axes(path: Path, shape: Sequence[int], letters: str, cautions: list[C
     if len(unknown) == 1 and (free := [letter for letter in "ZT" if letter not in letters]):
         letters = letters.replace(unknown[0], free[0])
         text = (
-            f"{path.name} does not say what its {shape[letters.index(free[0])]} pages are; "
+            f"{path.name} does not state what its {shape[letters.index(free[0])]} pages are; "
             f"they were read as {free[0]} ({letters})."
         )
         cautions.append(Caution("unknown-axis", text))

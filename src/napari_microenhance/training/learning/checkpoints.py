@@ -156,7 +156,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise FileMissingError(f"There is no checkpoint {file}.") from error
     except Exception as error:  # unpickling a damaged file raises whatever it likes
         raise ModelError(
-            f"{file} is not a checkpoint, or damaged; take another one or train again."
+            f"{file} is not a checkpoint, or is damaged; choose another one or train again."
         ) from error
     if not isinstance(content, dict) or not all(
         isinstance(content.get(key), kind) for key, kind in _NEEDED.items()
@@ -225,5 +225,5 @@ def load_weights(network: nn.Module, weights: dict[str, Any], name: str | Path) 
         network.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"The weights of {name} do not fit the network that they should be for."
+            f"The weights of {name} do not fit the network they are loaded into."
         ) from error

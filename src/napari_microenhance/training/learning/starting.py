@@ -89,8 +89,8 @@ def _unfolded(network: nn.Module, found: dict[str, Tensor], start: str) -> dict[
     names = list(folded(network).state_dict())
     if len(names) != len(own) or not set(names) <= set(found):
         raise ModelError(
-            f"{start} holds another network than the recipe's, or one with normalisation folded "
-            "into its layers; only the like of the recipe's can be a start."
+            f"{start} holds another network than the recipe's, or one with normalisation "
+            "folded into its layers; training can only start from the same architecture."
         )
     return {
         key: _unstrided(found[name], value.shape, start)

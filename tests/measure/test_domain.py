@@ -48,7 +48,7 @@ def test_an_image_like_those_of_the_training_gets_no_word(network, rng):
 @pytest.mark.parametrize(
     ("how", "pixel_size", "words"),
     [
-        ({"sd": 0.1}, 0.2, "The image is noisier than what cells was trained on"),
+        ({"sd": 0.1}, 0.2, "The image is noisier than the training data of cells"),
         ({"sd": 0.0, "sigma": 4}, 0.2, "The image is less noisy"),
         ({"sigma": 12, "sd": 0.005}, 0.2, "The image is more blurred"),
         ({"level": 0.4}, 0.2, "The image is brighter"),
@@ -170,7 +170,10 @@ def test_noise_alike_in_neighbours_is_said_where_training_knew_white_noise(tmp_p
         assert found == ()
         return
     (text,) = map(str, found)
-    assert "noise is more alike in neighbouring pixels than what white was trained on" in text
+    assert (
+        "noise is more correlated between neighbouring pixels than the training data of white"
+        in text
+    )
     assert f"correlation {np.exp(-1 / (4 * blurred**2)):.1f}"[:-1] in text
     assert "-0.05 to 0.10 there" in text
     faint = Options(intensity=(0, 60_000))

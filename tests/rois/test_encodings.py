@@ -68,7 +68,7 @@ def test_text_in_no_known_encoding_is_named(tmp_path):
     with pytest.raises(RoiError, match="neither UTF-8, UTF-16 nor GBK; save it as UTF-8"):
         read_roi(tmp_path / "a.json")
     (tmp_path / "b.json").write_bytes("ab{".encode("utf-16") + b"x")
-    with pytest.raises(RoiError, match=r"b\.json is damaged: it begins as UTF-16 text"):
+    with pytest.raises(RoiError, match=r"b\.json is damaged: it starts as UTF-16 text"):
         read_roi(tmp_path / "b.json")
 
 

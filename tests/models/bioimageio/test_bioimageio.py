@@ -320,7 +320,7 @@ BAD = {
     ),
     "wrong sha256 of a test tensor": (
         lambda p: p.entry["inputs"][0]["test_tensor"].update(sha256="0" * 64),
-        r"in\.npy in the package .* promises",
+        r"in\.npy in the package .* names",
     ),
     "no onnx": (
         lambda p: p.entry.update(
@@ -366,7 +366,7 @@ BAD = {
         lambda p: p.entry["inputs"][0].update(
             preprocessing=[{"id": "zero_mean_unit_variance", "kwargs": {"axes": ["x"]}}]
         ),
-        "treats every position along Y on its own",
+        "treats every position along Y separately",
     ),
     "two images": (
         lambda p: p.entry["inputs"].append(
@@ -386,7 +386,7 @@ BAD = {
         lambda p: p.entry["outputs"][0].update(
             axes=[{"type": "batch"}, {"type": "index", "id": "index", "size": 4}]
         ),
-        "gives no image but denoised",
+        "outputs no image but denoised",
     ),
     "not a model": (lambda p: p.entry.update(type="dataset"), "describes a dataset"),
     "an unknown format": (

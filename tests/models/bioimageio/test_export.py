@@ -151,7 +151,7 @@ def test_weights_in_a_second_file_are_found_in_a_package_and_packaged_as_one(tmp
     entry["external_data"] = {"source": "w.data"}
     assert load_model(package.zip(tmp_path / "p.zip")).verify().max_abs_difference < 1e-6
     entry["external_data"]["sha256"] = "0" * 64
-    with pytest.raises(ModelError, match=r"w\.data in the package .* promises"):
+    with pytest.raises(ModelError, match=r"w\.data in the package .* names"):
         load_model(package.zip(tmp_path / "q.zip"))
     out = export_package(load_model(path), tmp_path / "out.zip")
     assert load_model(out).verify().max_abs_difference <= 1e-4

@@ -313,7 +313,7 @@ def test_a_file_tells_what_its_network_was_trained_on(checkpoint, tmp_path, rng)
     path = export_checkpoint(checkpoint, tmp_path / "out.onnx").path
     noisy = rng.normal(0.5, 0.2, (64, 64)).astype(np.float32)
     [sentence] = check_domain(noisy, path, options=Options(intensity=(0.0, 1.0)))
-    assert "noisier than what cells was trained on (dim fields)" in sentence
+    assert "noisier than the training data of cells (dim fields)" in sentence
 
 
 def test_the_best_checkpoint_of_a_run_is_taken(checkpoint, tmp_path):

@@ -44,7 +44,7 @@ def looked(qtbot, widget, change):
 def test_an_image_of_another_kind_gets_a_caution(qtbot, widget, viewer, rng):
     pixels = rng.integers(0, 60_000, (64, 64), dtype=np.uint16)
     (sentence,) = looked(qtbot, widget, lambda: viewer.add_image(pixels))
-    assert "another number type than what cells was trained on (simulated cells)" in sentence
+    assert "a different data type than the training data of cells (simulated cells)" in sentence
     assert "uint16, not uint8" in widget.caution.value
     assert widget.caution.native.isHidden() is False
     assert widget.run.enabled

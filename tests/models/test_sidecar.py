@@ -78,7 +78,7 @@ def test_saving_replaces_and_saving_nothing_deletes(network):
 @pytest.mark.parametrize(
     ("edits", "words", "kept"),
     [
-        ({"radius": 2}, "reach in px was set to 2, but 3 was measured", {"radius": 3}),
+        ({"radius": 2}, "receptive field in px was set to 2, but 3 was measured", {"radius": 3}),
         ({"scale": 2.0}, "scale was set to 2, but 1 was measured", {"scale": 1.0}),
         (
             {"size": [{"minimum": 1, "step": 1, "fixed": 64}] * 2},
@@ -121,8 +121,8 @@ def test_a_reach_cannot_be_set_where_the_whole_tile_is_coupled(tmp_path):
 @pytest.mark.parametrize(
     ("edits", "words"),
     [
-        ({"colour": 1}, "'colour' is nothing"),
-        ({"preprocessing": []}, "'preprocessing' is nothing"),
+        ({"colour": 1}, "'colour' is not a property"),
+        ({"preprocessing": []}, "'preprocessing' is not a property"),
         ({"value_range": [1, 0]}, "value_range"),
         ({"value_range": [0, float("inf")]}, "value_range"),
         ({"value_range": "wide"}, "value_range='wide'"),

@@ -100,7 +100,7 @@ def test_a_network_that_is_random_is_no_difference(monkeypatch):
 def test_what_is_missing_or_breaks_is_the_cpu_with_a_word(monkeypatch):
     choice, _, _ = chosen(monkeypatch, "coreml", {})
     assert choice.session.got == "cpu"
-    assert choice.remarks == ("provider=coreml is not available here; cpu ran.",)
+    assert choice.remarks == ("provider=coreml is not available on this machine; the CPU is used.",)
     choice, _, opened = chosen(monkeypatch, "cuda", {"cuda": GOOD}, broken=("cuda",))
     assert opened == ["cuda", "cpu"]
     assert "cannot load this network; cpu ran. no memory on it." in choice.remarks[0]

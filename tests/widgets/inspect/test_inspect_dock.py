@@ -598,7 +598,7 @@ def test_another_image_is_asked_about(widget, viewer, data, qtbot, monkeypatch, 
         wanted = enhance(other, "detail-classic", [SQUARE])
         np.testing.assert_array_equal(again.data, wanted.pixels)
         assert "not those of the record" in widget.status.text()
-        assert "Not what the record was made with: the image" in widget.status.text()
+        assert "Not the same as in the record: the image" in widget.status.text()
     (text,) = asked
     assert "the image (SHA-256" in text
 

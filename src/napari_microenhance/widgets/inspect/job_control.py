@@ -121,7 +121,7 @@ class JobControl:
     def _may_differ(self, error: RecordMismatchError) -> bool:
         """Ask whether to run with another image or network than the recorded one."""
         what = " and ".join(str(difference) for difference in error.differs)
-        text = f"Not what the record was made with: {what}.\n\nRun all the same?"
+        text = f"Not the same as in the record: {what}.\n\nRun anyway?"
         answer = QMessageBox.question(self._view, "Inspect result", text)
         return bool(answer == QMessageBox.StandardButton.Yes)
 

@@ -65,7 +65,7 @@ def test_it_can_be_edited_and_inspected(make, capfd):
     assert load_model(path).spec.intensity == "percentile"
     assert load_model(path, intensity="").spec.intensity == ""
     assert run(["inspect", str(path)]) == 0
-    assert "0 to 1, fitted by percentile" in capfd.readouterr().out
+    assert "0 to 1, normalised by percentile" in capfd.readouterr().out
     assert run(["inspect", str(path), "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["input"]["intensity"] == "percentile"
 

@@ -129,7 +129,8 @@ def test_a_declared_range_is_kept_and_contradicted_once(tmp_path):
     model = load_model(path)
     assert model.spec.value_range == (0, 255)
     assert model.spec.value_range_source == "metadata"
-    assert any("as its description states, but its output ends in tanh" in s for s in model.findings)
+    sentence = "as its description states, but its output ends in tanh"
+    assert any(sentence in s for s in model.findings)
     right = load_model(path, value_range=(-1, 1))
     assert right.spec.value_range_source == "user"
     assert right.findings == ()

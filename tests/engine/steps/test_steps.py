@@ -175,7 +175,9 @@ def test_steps_do_not_change_what_they_are_given(image):
 
 
 def test_another_count_of_numbers_is_said():
-    with pytest.raises(ModelError, match=r"scale_linear has 3 numbers for gain, but 2 channel"):
+    with pytest.raises(
+        ModelError, match=r"scale_linear has 3 values for gain, but its input has 2 channel"
+    ):
         fit_steps([ScaleLinear((1.0, 2.0, 3.0), (0.0,))], np.zeros((2, 5)))
 
 

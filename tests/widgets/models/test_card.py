@@ -192,7 +192,7 @@ def test_a_run_shows_its_provider(qtbot, widget, card, image, tmp_path):
     dock.opened(qtbot, widget, toys.plain(tmp_path / "toy.onnx"))
     assert "the CPU is used" not in card.facts.text()
     dock.run(qtbot, widget)
-    assert "auto asked, the CPU is used" in card.facts.text()
+    assert "auto asked, cpu ran" in card.facts.text()
 
 
 def test_one_tile_of_the_image(qtbot, widget, card, viewer, rng, tmp_path):

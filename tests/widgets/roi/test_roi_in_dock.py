@@ -158,7 +158,7 @@ def test_an_roi_is_never_saved_into_the_image(root, npe2pm, widget, viewer, rng,
         viewer.open(path, plugin="napari-microenhance")
     viewer.add_shapes([SQUARE], shape_type="polygon")
     for name in ("zarr.json", "roi.json", "0/roi.geojson"):
-        with pytest.raises(OutputError, match="lies in image"):
+        with pytest.raises(OutputError, match="lies inside image"):
             widget.save_roi(path / name)
     assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
 

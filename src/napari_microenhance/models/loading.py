@@ -5,7 +5,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.planning import takes_statistics
 from napari_microenhance.engine.runtime.providers import Choice, Parity, choose, try_provider
 from napari_microenhance.engine.runtime.session import Session, available_providers
+from napari_microenhance.engine.runtime.stages import StageProgress, enter_stage, hooked
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
 from napari_microenhance.engine.statistics.coupled import CoupledNetwork
 from napari_microenhance.errors import ModelError
@@ -301,7 +302,13 @@ class Model:
         return f"<Model {self.name}: {self.spec.channels_in} channel(s), radius {self.spec.radius}>"
 
 
-def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Model:  # noqa: ANN401 - spec fields
+def load_model(
+    source: str | os.PathLike[str] | Model,
+    *,
+    on_progress: Callable[[StageProgress], object] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    **overrides: Any,  # noqa: ANN401 - spec fields
+) -> Model:
     """Open a network and measure what it needs.
 
     Parameters
@@ -309,6 +316,11 @@ def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Mode
     source : str or path
         Name of a built-in network, or the path of an ONNX file, of a BioImage.IO package
         (a zip, a folder or the description in it) or of a ZEISS .czann.
+    on_progress : callable, optional
+        Gets a `StageProgress` at the beginning of each stage of measuring; a model that is
+        built in, or was measured before, has one stage.
+    should_stop : callable, optional
+        Polled between and during the calls of the network.
     **overrides
         Fields of `ModelSpec` that the caller knows better, such as
         ``value_range=(-1, 1)``; they go before what was kept with `save_edits`, but not
@@ -327,6 +339,8 @@ def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Mode
         same size.
     OptionsError
         If an override is no field of `ModelSpec`, or has a value that it cannot have.
+    Cancelled
+        If `should_stop` said so.
     """
     if isinstance(source, Model):
         return source
@@ -335,8 +349,15 @@ def load_model(source: str | os.PathLike[str] | Model, **overrides: Any) -> Mode
             f"A model is a name or a file, not of type {type(source).__name__}; see "
             "`microenhance models`."
         )
-    started = time.perf_counter()
     given = checked_edits(overrides)
+    with hooked(on_progress, should_stop):
+        return _opened(source, given)
+
+
+def _opened(source: str | os.PathLike[str], given: Mapping[str, Any]) -> Model:
+    """Open a network and measure what it needs."""
+    started = time.perf_counter()
+    enter_stage(1)
     named = {info.name: info for info in list_models()}.get(str(source))
     builtin = named if named and named.source == "built-in" else None
     origin = find_origin(named.path if named else Path(source), builtin)

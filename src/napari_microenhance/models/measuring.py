@@ -15,6 +15,7 @@ from napari_microenhance.engine.probing.levels import Levels, measure_levels
 from napari_microenhance.engine.probing.probe import Probed, probe
 from napari_microenhance.engine.probing.ranges import RangeHint, range_findings, suggest_range
 from napari_microenhance.engine.runtime.session import Session
+from napari_microenhance.engine.runtime.stages import enter_stage
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
 from napari_microenhance.engine.statistics.coupling import find_coupling
 from napari_microenhance.errors import ModelError
@@ -126,8 +127,10 @@ def _measure(origin: Origin, edits: Mapping[str, Any]) -> tuple[Measured, Sessio
     if probed.spec.freed:
         session = session.with_free_lengths()
     spec, refuted = reconciled(probed.spec, edits)
+    enter_stage(4)
     levels = measure_levels(session, spec)
     spec, contradicted = _with_output(spec, levels)
+    enter_stage(5)
     spec = _with_coupling(origin.path, spec)
     hint = suggest_range(
         session,

@@ -724,7 +724,7 @@ def test_no_result_is_told_and_nothing_happens(widget, viewer, mode):
     viewer.add_image(np.zeros((20, 20), np.uint8))
     before = state_of(viewer)
     getattr(widget, mode).native.click()
-    assert "no result to compare yet" in widget.remarks.value
+    assert "no result to compare yet" in widget.status.value
     assert buttons_down(widget) == []
     assert state_of(viewer) == before
 
@@ -733,7 +733,7 @@ def test_a_mode_that_ends_by_itself_is_told(widget, viewer, rng):
     pair_stack(viewer, rng)
     widget.swipe.value = True
     viewer.dims.ndisplay = 3
-    assert "3-D view" in widget.remarks.value
+    assert "3-D view" in widget.status.value
     assert buttons_down(widget) == []
 
 

@@ -120,7 +120,9 @@ class FakeEngine:
             scale=1.0,
             report=SimpleNamespace(
                 to_dict=dict,
-                summary=lambda: "fake on cpu: 4 tiles",
+                model=SimpleNamespace(name="fake"),
+                plan=SimpleNamespace(tiles=self.tiles),
+                seconds=SimpleNamespace(total=0.84),
                 warnings=["A remark."],
                 provider=ProviderSection(asked="auto", got="cpu"),
             ),
@@ -681,7 +683,7 @@ def test_tiles_appear_while_the_run_goes_on(widget, viewer, image, ears, engine,
     assert result.data.dtype == image.data.dtype
     assert viewer.layers.selection.active is result
     np.testing.assert_array_equal(result.data, 255 - image.data)
-    assert widget.status.value == "fake on cpu: 4 tiles"
+    assert widget.status.value == "Done in 0.8 s: fake, CPU, 4 tiles"
     assert "A remark." in widget.remarks.value
 
 
@@ -816,7 +818,7 @@ def test_every_error_reaches_the_user_and_frees_run(
     click(widget.run)
     assert ears.wait("failed") is error
     assert str(error) in notes()[0]
-    assert str(error) in widget.remarks.value
+    assert str(error) in widget.status.value
     assert widget.run.enabled
     assert list(viewer.layers) == [image]
     engine.error = None
@@ -824,12 +826,25 @@ def test_every_error_reaches_the_user_and_frees_run(
     run(widget, ears)
 
 
-def test_without_image_or_network_it_says_so(widget, viewer, ears, notes):
-    click(widget.run)
+def test_what_cannot_be_pressed_yet_says_why(widget, viewer, ears, notes, rng):
+    for button in (widget.run, widget.preview, widget.draw_roi):
+        assert not button.enabled
+        assert button.tooltip == "Choose an image first."
+        click(button)
+    assert not ears.heard
+    assert not widget.status.value
+    assert not widget.try_sample.native.isHidden()
+    viewer.add_image(rng.random((16, 16)))
+    for button in (widget.run, widget.preview, widget.draw_roi):
+        assert button.enabled
+        assert button.tooltip != "Choose an image first."
+    assert widget.try_sample.native.parentWidget().isHidden()
+    viewer.layers.clear()
+    assert not widget.run.enabled
+    # Code may ask for a run all the same.
+    widget.run.changed.emit(True)
     assert isinstance(ears.wait("failed"), ImageError)
-    click(widget.draw_roi)
-    assert isinstance(ears.wait("failed"), ImageError)
-    assert len(viewer.layers) == 0
+    assert "No image" in widget.status.value
 
 
 @pytest.mark.parametrize(
@@ -941,7 +956,7 @@ def test_side_by_side_is_undone_without_a_trace(widget, viewer, image, ears):
 def test_side_by_side_needs_a_result(widget, viewer, image):
     widget.side_by_side.value = True
     assert not widget.side_by_side.value
-    assert "no result" in widget.remarks.value
+    assert "no result" in widget.status.value
     assert not viewer.canvas.grid.enabled
 
 

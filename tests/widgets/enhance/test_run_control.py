@@ -51,6 +51,9 @@ class FakeView:
     def say(self, status, remarks=()):
         self.said.append(status)
 
+    def say_done(self, status, remarks=()):
+        self.said.append(status)
+
     def tell(self, error):
         self.told.append(error)
 

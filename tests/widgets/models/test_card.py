@@ -248,7 +248,7 @@ def test_a_test_that_fails_says_why(qtbot, widget, card, viewer):
     widget.failed.connect(heard.append)
     card.test.native.click()
     qtbot.waitUntil(lambda: bool(heard), timeout=dock.WAIT_MS)
-    assert "NaN" in widget.remarks.value
+    assert "NaN" in widget.status.value
     assert card.test.enabled
     assert not card.outcome.text()
 

@@ -20,6 +20,7 @@ from napari_microenhance.engine.probing.freed import freed_of
 from napari_microenhance.engine.probing.opening import Opened, open_network
 from napari_microenhance.engine.runtime.classes import Activation, missing_activation
 from napari_microenhance.engine.runtime.session import Session
+from napari_microenhance.engine.runtime.stages import enter_stage
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import MemoryBudgetError, ModelLimitError
 
@@ -65,11 +66,13 @@ def probe(session: Session, known: Mapping[str, Any]) -> Probed:
         If the network does not turn one image into one image.
     """
     at_first = _resident()
+    enter_stage(2)
     opened = open_network(session, known)
     by_opening = (_resident() - at_first) / math.prod(opened.base)
     findings = _ends(session, opened.spec)
     # A network of fixed size has taken by now what it ever will. Others are measured on a
     # session of their own: memory that this one holds, it would not take again.
+    enter_stage(3)
     fixed = all(rule.fixed for rule in opened.spec.size)
     measured = measure_axes(session if fixed else session.on("cpu"), opened)
     if fixed and (freed := freed_of(session, opened, measured)):

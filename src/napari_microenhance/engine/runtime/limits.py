@@ -32,7 +32,9 @@ class Limits:
 
 
 @contextmanager
-def watched(limits: Limits, end: Callable[[], None]) -> Iterator[list[str]]:
+def watched(
+    limits: Limits, end: Callable[[], None], *, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[list[str]]:
     """Watch what runs inside, from a thread.
 
     Parameters
@@ -40,6 +42,8 @@ def watched(limits: Limits, end: Callable[[], None]) -> Iterator[list[str]]:
     limits : Limits
     end : callable
         Called once, in that thread, when a limit is passed.
+    should_stop : callable
+        Whether the call is not wanted any more; then it is ended, too.
 
     Yields
     ------
@@ -53,6 +57,9 @@ def watched(limits: Limits, end: Callable[[], None]) -> Iterator[list[str]]:
 
     def look() -> None:
         while not passed and not over.wait(POLL_SECONDS):
+            if should_stop():
+                end()
+                return
             if time.monotonic() - started > limits.seconds:
                 passed.append(f"did not finish within {limits.seconds:.0f} s")
             elif process.memory_info().rss - before > limits.bytes:

@@ -13,6 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from napari_microenhance.engine.runtime.freeing import with_free_lengths
 from napari_microenhance.engine.runtime.limits import Limits, watched
+from napari_microenhance.engine.runtime.stages import check_wanted, is_unwanted
 from napari_microenhance.engine.runtime.tensors import feeds, to_images
 from napari_microenhance.engine.runtime.threads import thread_count
 from napari_microenhance.engine.spec import ModelSpec
@@ -316,13 +317,19 @@ class Session:
             If a limit was passed.
         ModelError
             As for `run`.
+        Cancelled
+            If it is not wanted any more; see `stages`.
         """
-        options = run_options()
-        with watched(limits, lambda: setattr(options, "terminate", True)) as passed:
+        options, unwanted = run_options(), is_unwanted()
+        check_wanted()
+        with watched(
+            limits, lambda: setattr(options, "terminate", True), should_stop=unwanted
+        ) as passed:
             try:
                 output = self.run(images, spec, options)
             except (ModelError, MemoryBudgetError) as error:
                 if not passed:
+                    check_wanted()
                     raise
                 raise self._limited(passed[0], images) from error
         if passed:

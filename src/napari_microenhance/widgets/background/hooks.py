@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Counted", "JobHooks", "JobProgress"]
+__all__ = ["Counted", "JobHooks", "JobProgress", "Staged"]
 
 
 class Counted(Protocol):
@@ -46,6 +46,14 @@ class JobProgress:
     unit: str = ""
 
 
+class Staged(Counted, Protocol):
+    """What counts, and says what is being done."""
+
+    @property
+    def stage(self) -> str:
+        """Such as "Measuring the receptive field"."""
+
+
 class JobHooks:
     """The two hooks of a long call, and a third one for its stages; any thread.
 
@@ -71,6 +79,10 @@ class JobHooks:
         self.progress = JobProgress(
             last.stage, progress.done, progress.total, progress.seconds_left, last.unit
         )
+
+    def show_stage(self, progress: Staged) -> None:
+        """Note which stage of several goes on; fits `on_progress` of `load_model`."""
+        self.progress = JobProgress(progress.stage, progress.done, progress.total)
 
     def enter(self, stage: str, unit: str = "") -> None:
         """Note that another stage begins, and what its parts are."""

@@ -43,6 +43,9 @@ class DockView(Protocol):
         """Show that something goes on whose end is not known."""
 
     def say(self, status: str, remarks: Iterable[str] = ()) -> None:
+        """Write the line that says what goes on, and remarks below it."""
+
+    def say_done(self, status: str, remarks: Iterable[str] = ()) -> None:
         """Write the line that says what ran, and remarks below it."""
 
     def tell(self, error: Exception) -> None:

@@ -48,11 +48,14 @@ class EnhanceFields:
     preview: PushButton
     cancel: PushButton
     progress: ProgressBar
+    status: Label
+    remarks: Label
     modes: Mapping[str, ModeButton]
     use_as_roi: PushButton
     inspect: PushButton
-    status: Label
-    remarks: Label
+    save_result: PushButton
+    discard: PushButton
+    try_sample: PushButton
 
     def __iter__(self) -> Iterator[Widget]:
         for field in dataclasses.fields(self):
@@ -88,7 +91,7 @@ def make_fields(
         draw_roi=button(
             "draw_roi", "Draw ROI", "Add a layer over the image and draw a polygon on it."
         ),
-        more_roi=button("more_roi", "", "Other shapes, the foreground network, ROI files."),
+        more_roi=button("more_roi", "", "Other shapes, the foreground model, ROI files."),
         roi_label=LineEdit(
             name="roi_label",
             label="ROI labels",
@@ -96,19 +99,19 @@ def make_fields(
         ),
         each_shape=CheckBox(
             name="each_shape",
-            text="Each shape on its own",
-            tooltip="A run makes one layer per shape, each a patch of its own.",
+            text="One result per shape",
+            tooltip="Each shape becomes a layer of its own, cropped to that shape.",
         ),
         model=ComboBox(
             name="model",
-            label="Network",
+            label="Model",
             choices=models,
-            tooltip="A built-in network, one of your folder, or a file that was opened.",
+            tooltip="A built-in model, one from your folder, or a file that you opened.",
         ),
         open_file=button(
-            "open_file", "Open file…", "Open a file or package; dropping one here does too."
+            "open_file", "Open file…", "Open a model file or package; you can also drop one here."
         ),
-        open_recent=button("open_recent", "", "Files that were opened lately."),
+        open_recent=button("open_recent", "", "Recently opened files."),
         about=wrapped_text("about"),
         preset=ComboBox(
             name="preset",
@@ -121,16 +124,21 @@ def make_fields(
         caution=wrapped_text("caution"),
         run=button("run", "Run", "Enhance the whole ROI."),
         more_run=button("more_run", "", "Run on several images."),
-        preview=button("preview", "Preview", "Enhance the part of the ROI that is in sight."),
+        preview=button("preview", "Preview", "Enhance the visible part of the ROI."),
         cancel=button("cancel", "Cancel", "Stop the run; nothing of it is kept."),
         progress=ProgressBar(name="progress", min=0, max=1, value=0),
-        modes={mode.name: mode for mode in mode_buttons()},
-        use_as_roi=button(
-            "use_as_roi", "Use as ROI", "Enhance what the labels of this result mark."
-        ),
-        inspect=button("inspect", "Inspect…", "What a result changed, and how far to trust it."),
         status=wrapped_text("status"),
         remarks=wrapped_text("remarks"),
+        modes={mode.name: mode for mode in mode_buttons()},
+        use_as_roi=button("use_as_roi", "Use as ROI", "Use the labels of this result as the ROI."),
+        inspect=button("inspect", "Inspect…", "What the result changed, and how far to trust it."),
+        save_result=button(
+            "save_result", "Save…", "Save the result with its record, as OME-TIFF or OME-Zarr."
+        ),
+        discard=button("discard", "Discard", "Remove this result."),
+        try_sample=button(
+            "try_sample", "Try a sample", "Open a simulated fluorescence image with an ROI."
+        ),
     )
     for chooser in (fields.image, fields.roi, fields.model, fields.preset):
         let_shrink(chooser)

@@ -1,26 +1,27 @@
 """The look of the dock "Enhance ROI": what its fields say, and the lines that it writes."""
 
 from collections.abc import Iterable
-from html import escape
 from typing import TYPE_CHECKING
 
+from magicgui.widgets import Label, ProgressBar
+from magicgui.widgets.bases import ValueWidget
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
-from napari_microenhance.engine.cautions import Caution
+from napari_microenhance.widgets.background.telling import text_of
 from napari_microenhance.widgets.enhance.enhance_layout import native_bar
+from napari_microenhance.widgets.enhance.readiness import ButtonStates, Readiness
 from napari_microenhance.widgets.enhance.request import EnhanceRequest
-from napari_microenhance.widgets.enhance.telling import text_of
+from napari_microenhance.widgets.fields.notice import Kind
 from napari_microenhance.widgets.fields.options_form import CURRENT_PLANE, read_options
-from napari_microenhance.widgets.models.card import CAUTION
 from napari_microenhance.widgets.roi.labels_roi import parse_labels
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_microenhance.widgets.background.hooks import JobProgress
-    from napari_microenhance.widgets.enhance.caution_ticks import CautionTicks
     from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
+    from napari_microenhance.widgets.enhance.enhance_layout import Panels
     from napari_microenhance.widgets.models.network_choices import Networks
 
 __all__ = ["EnhanceView"]
@@ -36,16 +37,23 @@ class EnhanceView:
     fields : EnhanceFields
     networks : Networks
         What the keys of the chooser stand for.
-    ticks : CautionTicks
+    panels : Panels
+        What the fields stand in.
     """
 
     told = Signal(object)
     """An exception that the user was told of."""
 
-    def __init__(
-        self, fields: "EnhanceFields", networks: "Networks", ticks: "CautionTicks"
-    ) -> None:
-        self._fields, self._networks, self._ticks = fields, networks, ticks
+    def __init__(self, fields: "EnhanceFields", networks: "Networks", panels: "Panels") -> None:
+        self._fields, self._networks, self._panels = fields, networks, panels
+        self._buttons = ButtonStates(fields)
+        self._busy = self._can_cancel = False
+        # Before anybody else hears of it: what an action says itself is to stay.
+        for part in fields:
+            if isinstance(part, ValueWidget) and not isinstance(part, Label | ProgressBar):
+                part.changed.connect(self._on_action)
+        for field in (fields.image, fields.model):
+            field.changed.connect(self._show_buttons)
 
     def read_request(self) -> EnhanceRequest:
         """Return what the fields say.
@@ -78,8 +86,8 @@ class EnhanceView:
 
     def show_state(self, *, busy: bool, can_cancel: bool) -> None:
         """Enable the buttons that make sense; `busy` is about runs, not about opening."""
-        self._fields.run.enabled = self._fields.preview.enabled = not busy
-        self._fields.cancel.enabled = can_cancel
+        self._busy, self._can_cancel = busy, can_cancel
+        self._show_buttons()
         if not can_cancel:
             self.show_idle()
 
@@ -101,38 +109,69 @@ class EnhanceView:
             self._fields.status.value = _RUNNING
 
     def show_busy(self, text: str) -> None:
-        """Show that something goes on whose end is not known."""
-        self._set_bar(0, 0, "")
+        """Show that something goes on whose end is not known.
+
+        The bar stands still: an endless one makes the window compose all the time.
+        """
+        self._panels.activity.show()
+        self._set_bar(0, 1, "")
         self.say(text)
 
+    def show_stage(self, progress: "JobProgress", what: str) -> None:
+        """Show which stage of several goes on."""
+        count = f", {progress.done} of {progress.total}" if progress.total else ""
+        self._set_bar(max(0, progress.done - 1), max(1, progress.total), "")
+        self.say(f"{what}: {progress.stage.lower()}{count}")
+
     def show_idle(self) -> None:
-        """Empty the bar."""
+        """Put the bar away."""
+        self._panels.activity.hide()
         self._set_bar(0, 1, "")
 
-    def warn(self, cautions: Iterable[Caution | str]) -> None:
-        """Write the lines above Run that ask for caution, with a way to silence them."""
-        cautions = tuple(cautions)
-        self._ticks.show_names([c.name for c in cautions if isinstance(c, Caution)])
-        lines = [f'<p style="margin: 0">⚠ {escape(str(text))}</p>' for text in cautions]
-        colour = f'<div style="color: {CAUTION}">{"".join(lines)}</div>'
-        self._fields.caution.value = colour if lines else ""
-        self._fields.caution.visible = bool(lines)
-
     def say(self, status: str, remarks: Iterable[str] = ()) -> None:
-        """Write the line that says what ran, and remarks below it."""
-        fields = self._fields
-        fields.status.value = status
-        # The same remark may come from two sources.
-        fields.remarks.value = "\n".join(f"• {r}" for r in dict.fromkeys(remarks))
-        fields.status.visible = bool(status)
-        fields.remarks.visible = bool(fields.remarks.value)
+        """Write the line that says what ran, and remarks that unfold below it."""
+        self._write("plain", status, remarks)
+
+    def say_done(self, status: str, remarks: Iterable[str] = ()) -> None:
+        """Write the line that says what was finished, and remarks that unfold below it."""
+        self._write("done", status, remarks)
 
     def tell(self, error: Exception) -> None:
-        """Tell the user what went wrong."""
+        """Tell the user what went wrong; it stays until the next action."""
         text = text_of(error)
-        self.say("Failed.", [text])
+        self._write("error", text)
         show_error(text)
         self.told.emit(error)
+
+    def show_result(self, result: "Layer | None") -> None:
+        """Show what can be done with a result, where there is one."""
+        self._panels.results.setVisible(result is not None)
+        for part in (self._fields.save_result, self._fields.discard):
+            part.enabled = result is not None
+
+    def _write(self, kind: Kind, status: str, remarks: Iterable[str] = ()) -> None:
+        """Write the line of the status, and what unfolds from it."""
+        fields, panels = self._fields, self._panels
+        # The same remark may come from two sources.
+        notes = tuple(dict.fromkeys(remarks))
+        fields.status.value = status
+        fields.status.visible = bool(status)
+        fields.remarks.value = "\n".join(f"• {note}" for note in notes)
+        panels.status.show_kind(kind)
+        panels.status.setVisible(bool(status))
+        panels.notes.offer(f"{len(notes)} note{'s' * (len(notes) > 1)}" if notes else "")
+
+    def _on_action(self, _: object = None) -> None:
+        """Take an error away: the user goes on."""
+        if self._panels.status.kind == "error":
+            self.say("")
+
+    def _show_buttons(self, _: object = None) -> None:
+        """Enable the buttons that make sense, and say what to begin with."""
+        image, model = self._fields.image.value, self._fields.model.value
+        ready = Readiness(image is not None, model is not None, self._busy, self._can_cancel)
+        self._buttons.show(ready)
+        self._panels.welcome.setVisible(image is None)
 
     def _set_bar(self, value: int, total: int, text: str) -> None:
         """Set the bar; it is drawn when the event loop comes to it, not once per setter."""

@@ -9,8 +9,9 @@ from psygnal import Signal
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.compare.buttons import Comparing
 from napari_microenhance.widgets.compare.pairs import remember as remember_pair
-from napari_microenhance.widgets.enhance.caution_control import CautionControl
-from napari_microenhance.widgets.enhance.caution_ticks import CautionTicks
+from napari_microenhance.widgets.enhance.cautions.caution_control import CautionControl
+from napari_microenhance.widgets.enhance.cautions.caution_panel import CautionPanel
+from napari_microenhance.widgets.enhance.cautions.caution_ticks import CautionTicks
 from napari_microenhance.widgets.enhance.enhance_fields import make_fields
 from napari_microenhance.widgets.enhance.enhance_layout import lay_out
 from napari_microenhance.widgets.enhance.enhance_view import EnhanceView
@@ -20,12 +21,17 @@ from napari_microenhance.widgets.enhance.layer_control import (
     offered_rois,
 )
 from napari_microenhance.widgets.enhance.network_control import NetworkControl
+from napari_microenhance.widgets.enhance.outcome.save_control import SaveControl
+from napari_microenhance.widgets.enhance.outcome.undo_control import UndoControl
+from napari_microenhance.widgets.enhance.outcome.undo_step import UndoStep
 from napari_microenhance.widgets.enhance.outline_control import OutlineControl
 from napari_microenhance.widgets.enhance.preset_control import PresetChoices, PresetControl
 from napari_microenhance.widgets.enhance.request import resolve
 from napari_microenhance.widgets.enhance.roi_control import RoiControl
 from napari_microenhance.widgets.enhance.run_control import RunControl
+from napari_microenhance.widgets.enhance.sample_control import SampleControl
 from napari_microenhance.widgets.fields.menus import ButtonMenu
+from napari_microenhance.widgets.fields.theme_colours import ThemeFollower
 from napari_microenhance.widgets.models.card import ModelCard
 from napari_microenhance.widgets.models.card_control import CardControl
 from napari_microenhance.widgets.models.network_choices import SUFFIXES, Networks
@@ -40,13 +46,14 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer, Shapes
 
+    from napari_microenhance.widgets.background.hooks import JobProgress
     from napari_microenhance.widgets.running.task import Outcome
 
 __all__ = ["EnhanceWidget"]
 
 
 class EnhanceWidget(Container[Any]):
-    """Enhances the drawn region of an image layer with a network.
+    """Enhances the drawn region of an image layer with a model.
 
     It shows, and tells what was asked; the controllers that are its attributes do the rest.
     The fields of a run are attributes too, under the names that `Options` and the run give
@@ -96,12 +103,16 @@ class EnhanceWidget(Container[Any]):
         known.end_with(self.native)
         self.card = ModelCard()
         self.ticks = CautionTicks(fields.options["no_caution"])
-        lay_out(self, fields, self.card, self.ticks)
+        self._caution_panel = CautionPanel(fields.caution.native, self.ticks)
+        panels = lay_out(self, fields, self.card, self._caution_panel)
         self.run_menu = ButtonMenu(fields.more_run.native)
-        self._view = EnhanceView(fields, known, self.ticks)
+        self._view = EnhanceView(fields, known, panels)
+        self.undoing = UndoControl(napari_viewer, fields.roi, self.native)
+        self._samples = SampleControl(napari_viewer, self.native)
+        self._saving = SaveControl(napari_viewer, self.native)
         self.presets = PresetControl(fields, preset_choices)
         self._layers = LayerControl(napari_viewer, fields)
-        self.rois = RoiControl(napari_viewer, fields)
+        self.rois = RoiControl(napari_viewer, fields, self.undoing.noting)
         self.networks = NetworkControl(fields, known)
         self._card_control = CardControl(self.card, known)
         runner, results = Runner(napari_viewer, self.native), ResultLayers(napari_viewer)
@@ -115,10 +126,11 @@ class EnhanceWidget(Container[Any]):
             napari_viewer, self._view.read_request, fields, self._layers, known, self.native
         )
         self._connect_buttons()
+        self._connect_result_bar()
         self._connect_controllers()
         self._show_state()
-        self._view.warn(())
         self._view.say("")
+        self._theme = ThemeFollower(napari_viewer, self.native, panels.paint_with)
         self._card_control.choose(fields.model.value)
         options, key = last_used()
         self.presets.restore(options)
@@ -158,7 +170,7 @@ class EnhanceWidget(Container[Any]):
         fields.run.changed.connect(self._runs.run)
         fields.preview.changed.connect(self._runs.preview)
         fields.cancel.changed.connect(self._on_cancel)
-        fields.inspect.changed.connect(self._on_inspect)
+        fields.try_sample.changed.connect(self._samples.open)
         fields.model.changed.connect(self._card_control.choose)
         self.run_menu.add(
             "Run on all image layers",
@@ -171,16 +183,35 @@ class EnhanceWidget(Container[Any]):
         self._events.dropped.connect(self.rois.take)
         self._events.ended.connect(self._on_ended)
 
+    def _connect_result_bar(self) -> None:
+        """Do with a result what is asked for, and take actions back."""
+        fields = self._fields
+        fields.inspect.changed.connect(self._on_inspect)
+        fields.save_result.changed.connect(self._on_save)
+        fields.discard.changed.connect(self._on_discard)
+        self._layers.result_changed.connect(self._view.show_result)
+        self._view.show_result(self._layers.result())
+        self._runs.left.connect(self.undoing.note)
+        self._samples.opened.connect(self._on_sample)
+        self.undoing.undone.connect(self._on_undone)
+        self._saving.saved.connect(self._on_saved)
+        for busy in (self._samples, self._saving):
+            busy.began.connect(self._view.say)
+            busy.failed.connect(self._tell)
+        for key, name in self._comparing.keys.bound.items():
+            fields.modes[name].text = f"{fields.modes[name].text} ({key})"
+
     def _connect_controllers(self) -> None:
         """Show what comes of it, and tell it to listeners."""
         self._view.told.connect(self.failed.emit)
         for part in (self.presets, self.rois, self._comparing, self._card_control):
             part.failed.connect(self._tell)
         self.networks.began.connect(self._on_opening)
+        self._known.progressed.connect(self._on_stage)
         self.networks.opened.connect(self._on_opened)
         self.networks.failed.connect(self._on_not_opened)
         self._card_control.saved.connect(self.open_model)
-        self.cautions.found.connect(self._view.warn)
+        self.cautions.found.connect(self._caution_panel.show_cautions)
         self._comparing.compare.changed.connect(self._events.watch_window)
         self._runs.began.connect(self._on_began)
         self._runs.ran.connect(self._on_ran)
@@ -190,7 +221,7 @@ class EnhanceWidget(Container[Any]):
 
     def _show_state(self) -> None:
         """Enable the buttons that make sense."""
-        busy = self._runs.is_busy
+        busy = self.undoing.is_blocked = self._runs.is_busy
         self._view.show_state(busy=busy, can_cancel=busy or self._known.opening is not None)
 
     def _tell(self, error: Exception) -> None:
@@ -203,6 +234,11 @@ class EnhanceWidget(Container[Any]):
         self._events.watch_window()
         self._show_state()
         self._view.show_busy(f"Opening {Path(key).name}…")
+
+    def _on_stage(self, progress: "JobProgress") -> None:
+        """Show how far the opening of a network is."""
+        if self._known.opening is not None:
+            self._view.show_stage(progress, f"Opening {Path(self._known.opening).name}")
 
     def _on_opened(self, key: str) -> None:
         """Say that a network is open, and start the run that waited for it."""
@@ -239,6 +275,32 @@ class EnhanceWidget(Container[Any]):
         if result is not None:
             show_inspect(self._viewer, result)
 
+    def _on_save(self) -> None:
+        """Save the result that is selected, or the topmost one."""
+        result = self._layers.result()
+        if result is not None:
+            self._saving.ask(result, self.native.window())
+
+    def _on_saved(self, path: Path) -> None:
+        """Say where a result was saved."""
+        self._view.say_done(f"Saved {path.name}.")
+
+    def _on_discard(self) -> None:
+        """Take back the run that made the result."""
+        result = self._layers.result()
+        if result is not None:
+            self.undoing.discard(result)
+
+    def _on_undone(self, sentence: str) -> None:
+        """Say what was taken back, and keep the keys here."""
+        self._view.say(sentence)
+        self.native.setFocus()
+
+    def _on_sample(self, layers: "tuple[Layer, ...]") -> None:
+        """Take note of a sample."""
+        self.undoing.note(UndoStep("Opening the sample", layers))
+        self._view.say("")
+
     def _on_began(self) -> None:
         """Keep what is chosen for the next opening of the widget."""
         self._remember()
@@ -267,6 +329,8 @@ class EnhanceWidget(Container[Any]):
         self._card_control.drop()
         self.outline.drop()
         self.cautions.drop()
+        self._samples.drop()
+        self._saving.drop()
         self._remember()
         was_opening = self._known.opening is not None
         self.networks.drop()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels, Layer, Shapes
+from psygnal import Signal
 
 from napari_microenhance.widgets.viewer.layer_values import is_result
 from napari_microenhance.widgets.viewer.layer_watch import LayerWatch
@@ -44,6 +45,9 @@ class LayerControl:
     image_watch, roi_watch : LayerWatch
         Tell when the chosen layer, its content or its place has changed.
     """
+
+    result_changed = Signal(object)
+    """The result that is selected, or the topmost one, or None: it may be another one."""
 
     def __init__(self, viewer: "ViewerModel", fields: "EnhanceFields") -> None:
         self._viewer, self._fields = viewer, fields
@@ -172,7 +176,11 @@ class LayerControl:
     def _show_planes(self) -> None:
         """Offer planes only where there are some."""
         image = self._fields.image.value
-        self._fields.options["planes"].enabled = image is not None and image.ndim > 2
+        planes, has_some = self._fields.options["planes"], image is not None and image.ndim > 2
+        planes.enabled = has_some
+        row = planes.native.parentWidget()
+        if row is not None:
+            row.setVisible(has_some)
 
     def _show_parts(self) -> None:
         """Offer a run per shape where there are several, and a choice of labels."""
@@ -182,5 +190,9 @@ class LayerControl:
 
     def _show_offers(self) -> None:
         """Offer what can be done with results of ours where there are some."""
-        self._fields.use_as_roi.enabled = self._labels_result() is not None
-        self._fields.inspect.enabled = self.result() is not None
+        labels = self._labels_result()
+        self._fields.use_as_roi.enabled = labels is not None
+        self._fields.use_as_roi.native.setVisible(labels is not None)
+        result = self.result()
+        self._fields.inspect.enabled = result is not None
+        self.result_changed.emit(result)

@@ -1,6 +1,7 @@
 """The ways to an ROI: drawn, from a file, into a file; and what the menu beside them asks."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RoiControl"]
 
+Noting = Callable[[str], AbstractContextManager[None]]
+"""Gets the name of an action, for the user to take back."""
+
 
 class RoiControl:
     """Adds layers to draw on, and reads and writes ROI files; main thread only.
@@ -34,6 +38,8 @@ class RoiControl:
     ----------
     viewer : napari.components.ViewerModel
     fields : EnhanceFields
+    noting : callable, optional
+        Gets a name; what is done in the context that it returns can be taken back.
 
     Attributes
     ----------
@@ -46,8 +52,11 @@ class RoiControl:
     find_asked = Signal()
     """The foreground is to become the ROI."""
 
-    def __init__(self, viewer: "ViewerModel", fields: "EnhanceFields") -> None:
+    def __init__(
+        self, viewer: "ViewerModel", fields: "EnhanceFields", noting: Noting | None = None
+    ) -> None:
         self._viewer, self._fields = viewer, fields
+        self._noting: Noting = noting or (lambda _: nullcontext())
         self.menu = RoiMenu(fields.more_roi.native)
         self.menu.chosen.connect(self._on_menu)
         fields.draw_roi.changed.connect(self._on_draw)
@@ -172,6 +181,7 @@ class RoiControl:
     def _try(self, action: Callable[..., object], *args: object) -> None:
         """Do something at once, and tell what is wrong."""
         try:
-            action(*args)
+            with self._noting("The new ROI"):
+                action(*args)
         except Exception as error:  # noqa: BLE001 - the edge: every mistake reaches the user
             self.failed.emit(error)

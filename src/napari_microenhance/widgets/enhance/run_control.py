@@ -10,14 +10,16 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_microenhance.errors import ImageError
+from napari_microenhance.widgets.background.telling import text_of
 from napari_microenhance.widgets.enhance.layer_control import offered_images
+from napari_microenhance.widgets.enhance.outcome.undo_step import UndoStep
 from napari_microenhance.widgets.enhance.request import (
     batch_of_foreground,
     batch_of_images,
     batch_of_preview,
     batch_of_run,
 )
-from napari_microenhance.widgets.enhance.telling import text_of
+from napari_microenhance.widgets.roi.drawn_roi import finish_drawing
 from napari_microenhance.widgets.running.batch import Batch
 from napari_microenhance.widgets.viewer.view import read_view
 
@@ -70,6 +72,9 @@ class RunControl:
 
     cancelled = Signal()
     """A run was cancelled; no layer of it is left, only results of other images."""
+
+    left = Signal(object)
+    """The `UndoStep` that takes the layers of finished runs back."""
 
     def __init__(
         self,
@@ -170,6 +175,7 @@ class RunControl:
             self._view.show_busy(f"Waiting for {Path(self._networks.opening).name} to open…")
             return
         try:
+            finish_drawing(self._view.chosen_roi())
             batch = plan()
         except Exception as error:  # noqa: BLE001 - the edge: every mistake reaches the user
             self._show_state()
@@ -240,10 +246,13 @@ class RunControl:
         batch.remarks += [r for r in outcome.remarks if r not in batch.remarks]
         self.ran.emit(outcome)
         if batch.preview:
-            self._results.preview = layer
-        elif self._results.holds(image):
-            self.made.emit(image, layer)
+            self._results.keep_preview(layer, image)
+        else:
+            batch.removed += self._results.remove_preview(image)
+            if self._results.holds(image):
+                self.made.emit(image, layer)
         if batch.as_roi:
+            batch.roi_before = self._view.chosen_roi()
             self._view.choose_roi(layer)
         self._go_on(batch, outcome.summary)
         (self.previewed if batch.preview else self.completed).emit(layer)
@@ -258,15 +267,24 @@ class RunControl:
             return
         self._end_batch(complete=True)
         self._show_state()
-        self._view.say(*batch.summary(summary))
+        self._view.say_done(*batch.summary(summary))
 
     def _end_batch(self, *, complete: bool) -> int:
         """Forget the runs; return how many results stay, which are all or none of them."""
         batch, self._batch = self._batch, None
         if batch is None or complete or batch.keeps:
+            if batch is not None and batch.layers:
+                self.left.emit(self._step(batch))
             return 0 if batch is None else len(batch.layers)
         self._results.remove(batch.layers)
         return 0
+
+    def _step(self, batch: Batch) -> UndoStep:
+        """Return what takes finished runs back."""
+        name = "Preview" if batch.preview else "ROI from foreground" if batch.as_roi else "Run"
+        after = batch.layers[-1] if batch.as_roi else None
+        added, removed = tuple(batch.layers), tuple(batch.removed)
+        return UndoStep(name, added, removed, roi_before=batch.roi_before, roi_after=after)
 
     def _show_state(self) -> None:
         """Enable the buttons that make sense."""

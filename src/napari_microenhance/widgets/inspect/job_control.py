@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_microenhance.api import RecordMismatchError
 from napari_microenhance.widgets.background.background_job import BackgroundJob
-from napari_microenhance.widgets.enhance.telling import text_of
+from napari_microenhance.widgets.background.telling import text_of
 from napari_microenhance.widgets.viewer.lifetime import WidgetEvents
 
 if TYPE_CHECKING:

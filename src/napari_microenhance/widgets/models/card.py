@@ -49,7 +49,7 @@ class ModelCard(QCollapsible):
     """The user wants to see it."""
 
     def __init__(self) -> None:
-        super().__init__("Network card", expandedIcon="▾", collapsedIcon="▸")
+        super().__init__("Model card", expandedIcon="▾", collapsedIcon="▸")
         self._spec: ModelSpec | None = None
         self._pairs: tuple[tuple[str, str], ...] = ()
         self._findings: tuple[Finding, ...] = ()

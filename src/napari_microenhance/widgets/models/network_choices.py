@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from qtpy.QtCore import QObject
 
     from napari_microenhance.api import Model
+    from napari_microenhance.widgets.background.hooks import JobHooks
 
 __all__ = ["SUFFIXES", "Networks", "may_hold_network"]
 
@@ -53,6 +54,9 @@ class Networks:
     opened = Signal(str)
     """A file's key: its network can be used."""
 
+    progressed = Signal(object)
+    """The `JobProgress` of the file that is being opened: its stage, of several."""
+
     failed = Signal(str, object)
     """A file's key and the exception: it is no choice any more."""
 
@@ -65,6 +69,7 @@ class Networks:
         self.opening: str | None = None
         self._job = BackgroundJob(None)
         self._job.failed.connect(self._on_failed)
+        self._job.progressed.connect(self.progressed.emit)
 
     def end_with(self, owner: "QObject") -> None:
         """End the opening of a file when Qt deletes an object."""
@@ -131,7 +136,11 @@ class Networks:
         self._models.pop(key, None)
         self.opening = key
         title = f"Opening {path.name}"
-        self._job.start(lambda _: load_model(path), self._on_opened, title=title)
+
+        def call(hooks: "JobHooks") -> "Model":
+            return load_model(path, on_progress=hooks.show_stage, should_stop=hooks.should_stop)
+
+        self._job.start(call, self._on_opened, title=title)
         return key
 
     def drop(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Shapes
 
 from napari_microenhance.contributions.layer_data import planes_from
 from napari_microenhance.engine.cautions import Caution
@@ -22,7 +22,7 @@ from napari_microenhance.widgets.viewer.layer_values import axes_of, level_zero
 from napari_microenhance.widgets.viewer.view import View, map_points
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Shapes
+    from napari.layers import Image, Layer
 
 __all__ = [
     "EXACT_KEY",
@@ -44,6 +44,7 @@ NOTES_KEY = "microenhance-notes"
 _FLATNESS = 0.5
 _SNAP_PX = 1e-3
 _LEAST_AREA_PX = 0.5
+_LEAST_CORNERS = 3
 _DRAWING = {"add_polygon", "add_polygon_lasso"}
 _UNFINISHED = "shape that is still being drawn; double-click or press Escape to finish it."
 SHAPES = "roi-layer"
@@ -214,7 +215,7 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
             f"{spanning} of {len(read)} shapes span several planes and count for each of them."
         )
     if not drawn and left_out[_UNFINISHED]:
-        raise RoiError("The ROI is still being drawn; double-click or press Escape to finish it.")
+        raise RoiError(_still_drawn(shapes))
     if not drawn:
         raise RoiError(
             f"ROI layer {shapes.name!r} holds no shape with an area in the y-x plane; "
@@ -362,3 +363,40 @@ def _name_planes(planes: Iterable[Plane]) -> str:
     """Return planes as a user counts them along the sliders."""
     names = [", ".join(map(str, p)) for p in planes]
     return f"plane{'s' if len(names) > 1 else ''} {'; '.join(names)}"
+
+
+def finish_drawing(layer: "Layer | None") -> None:
+    """Close the polygon that is being drawn, as a double click does; the user can go on drawing.
+
+    One with less than three corners stays as it is.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer or None
+        The ROI.
+    """
+    if isinstance(layer, Shapes) and _corners(layer) >= _LEAST_CORNERS:
+        mode = layer.mode
+        # napari closes what is being drawn when the mode changes.
+        layer.mode = "pan_zoom"
+        layer.mode = mode
+
+
+def _corners(shapes: Shapes) -> int:
+    """Return the number of corners of the polygon that is being drawn; 0 where none is."""
+    drawing = str(shapes.mode) in _DRAWING and bool(shapes.data)
+    if not drawing or shapes.shape_type[-1] != "path":
+        return 0
+    # The last one follows the cursor.
+    return len(np.unique(np.asarray(shapes.data[-1])[:-1], axis=0))
+
+
+def _still_drawn(shapes: Shapes) -> str:
+    """Return how to finish what is being drawn."""
+    corners = _corners(shapes)
+    if 0 < corners < _LEAST_CORNERS:
+        return (
+            f"The ROI has {corners} corner{'s' * (corners > 1)} so far; click at least "
+            f"{_LEAST_CORNERS}, then double-click to close it."
+        )
+    return "The ROI is still being drawn; double-click or press Escape to finish it."

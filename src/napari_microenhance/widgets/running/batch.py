@@ -48,10 +48,14 @@ class Batch:
     ----------
     layers : list of napari.layers.Layer
         Results so far.
+    removed : list of (napari.layers.Layer, int)
+        Layers that these took the place of, with their place in the list.
     failures : list of str
         A sentence for every run that failed.
     remarks : list of str
         Of the runs so far.
+    roi_before : napari.layers.Layer or None
+        What was the ROI before a result became it.
     stopped : bool
         Whether the user cancelled between two runs.
     """
@@ -72,8 +76,10 @@ class Batch:
         self.as_roi = as_roi
         self.keeps = keeps
         self.layers: list[Layer] = []
+        self.removed: list[tuple[Layer, int]] = []
         self.failures: list[str] = []
         self.remarks: list[str] = []
+        self.roi_before: Layer | None = None
         self.stopped = False
 
     def __len__(self) -> int:

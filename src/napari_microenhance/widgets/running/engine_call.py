@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,23 @@ from napari_microenhance.widgets.viewer.live import LiveTiles
 from napari_microenhance.widgets.viewer.results import plan_layer
 
 if TYPE_CHECKING:
-    from napari_microenhance.api import Progress
+    from napari_microenhance.api import Progress, Report
     from napari_microenhance.widgets.background.hooks import JobHooks
 
 __all__ = ["EngineCall"]
 
 _SHOW_SECONDS = 0.4
+
+_PROVIDERS: Final = {
+    "cpu": "CPU",
+    "cuda": "CUDA",
+    "tensorrt": "TensorRT",
+    "openvino": "OpenVINO",
+    "directml": "DirectML",
+    "coreml": "Core ML",
+    "webgpu": "WebGPU",
+}
+"""How they are written."""
 
 Box = tuple[tuple[int, int], ...]
 
@@ -69,7 +80,7 @@ class EngineCall:
         return Outcome(
             plan=plan_layer(task.source, result, model, preview=task.preview, part=task.part),
             model=model,
-            summary=result.report.summary(),
+            summary=_summary(result.report, preview=task.preview),
             remarks=tuple(result.report.warnings),
             provider=result.report.provider,
         )
@@ -94,6 +105,14 @@ class EngineCall:
             hooks.show(progress)
 
         return record
+
+
+def _summary(report: "Report", *, preview: bool) -> str:
+    """Return one short line on what ran."""
+    tiles, got = report.plan.tiles, report.provider.got
+    what = [report.model.name, _PROVIDERS.get(got, got), f"{tiles} tile{'s' * (tiles != 1)}"]
+    head = "Preview" if preview else "Done"
+    return f"{head} in {report.seconds.total:.1f} s: {', '.join(what)}"
 
 
 def _empty_tiles(task: Task, box: Box, *, labels: bool) -> LiveTiles:

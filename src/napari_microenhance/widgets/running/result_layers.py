@@ -1,5 +1,6 @@
 """Results and previews as layers of the viewer."""
 
+import weakref
 from typing import TYPE_CHECKING
 
 from napari.layers import Layer
@@ -37,7 +38,10 @@ class ResultLayers:
     def __init__(self, viewer: "ViewerModel") -> None:
         self._layers = viewer.layers
         self.preview: Layer | None = None
+        self._preview_of: weakref.ref[Layer] | None = None
+        self._gone: weakref.ref[Layer] | None = None
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.events.inserted.connect(self._on_inserted)
 
     def add(
         self, plan: "LayerPlan", image: Layer, tiles: Layer | None = None, *, preview: bool
@@ -80,10 +84,30 @@ class ResultLayers:
             if layer in self._layers:
                 self._layers.remove(layer)
 
-    def remove_preview(self) -> None:
-        """Make room for the next preview."""
-        if self.preview is not None:
-            self._layers.remove(self.preview)
+    def keep_preview(self, layer: Layer, image: Layer) -> None:
+        """Take note of a preview of an image: the next one, or a result, takes its place."""
+        self.preview, self._preview_of = layer, weakref.ref(image)
+
+    def remove_preview(self, image: Layer | None = None) -> tuple[tuple[Layer, int], ...]:
+        """Make room for the next preview, or for the result of an image.
+
+        Parameters
+        ----------
+        image : napari.layers.Layer, optional
+            With it, a preview of another image stays.
+
+        Returns
+        -------
+        tuple of (napari.layers.Layer, int)
+            What was removed, and its place in the list; empty where nothing was.
+        """
+        layer, of = self.preview, self._preview_of
+        other = image is not None and (of is None or of() is not image)
+        if layer is None or layer not in self._layers or other:
+            return ()
+        at = self._layers.index(layer)
+        self._layers.remove(layer)
+        return ((layer, at),)
 
     def holds(self, layer: Layer) -> bool:
         """Return whether a layer is in the viewer."""
@@ -91,5 +115,11 @@ class ResultLayers:
 
     def _on_removed(self, event: object) -> None:
         """Do not keep the pixels of a layer that is gone."""
-        if self.preview is getattr(event, "value", None):
-            self.preview = None
+        if self.preview is not None and self.preview is getattr(event, "value", None):
+            self._gone, self.preview = weakref.ref(self.preview), None
+
+    def _on_inserted(self, event: object) -> None:
+        """Take note of a preview that is back."""
+        gone = None if self._gone is None else self._gone()
+        if gone is not None and gone is getattr(event, "value", None):
+            self.preview, self._gone = gone, None

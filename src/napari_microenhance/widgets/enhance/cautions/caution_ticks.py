@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from psygnal import Signal
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_microenhance.widgets.fields.options_form import OptionField
@@ -16,7 +17,14 @@ class CautionTicks(QWidget):
     ----------
     option : magicgui widget
         Of `Options.no_caution`: what is ticked stands there, and what stands there is ticked.
+
+    Attributes
+    ----------
+    boxes : dict of str to QCheckBox
     """
+
+    changed = Signal()
+    """Others are offered or ticked."""
 
     def __init__(self, option: OptionField) -> None:
         super().__init__()
@@ -40,6 +48,11 @@ class CautionTicks(QWidget):
         self._found = tuple(names)
         self._show()
 
+    @property
+    def silent(self) -> int:
+        """How many are ticked."""
+        return sum(box.isChecked() for box in self.boxes.values())
+
     def _show(self) -> None:
         """Show a tick for each name."""
         value = self._option.value
@@ -55,6 +68,7 @@ class CautionTicks(QWidget):
             box.setChecked(name in silent)
             box.blockSignals(False)
         self.setVisible(bool(names))
+        self.changed.emit()
 
     def _made(self, name: str) -> QCheckBox:
         """Return a new tick."""

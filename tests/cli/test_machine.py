@@ -148,7 +148,7 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path, image, name, capf
 def test_clean_says_that_there_is_nothing(capfd):
     remove_left()
     assert run(["clean"]) == 0
-    assert capfd.readouterr().out == "Nothing was left behind.\n"
+    assert capfd.readouterr().out == "Nothing to remove.\n"
 
 
 # --- full disks ------------------------------------------------------------------

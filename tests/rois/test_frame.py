@@ -53,9 +53,7 @@ def test_shapes_inside_or_along_the_border_get_no_word():
 
 def test_where_all_lie_outside_there_is_a_reason(rng, invert):
     image = rng.integers(0, 256, (40, 50), dtype=np.uint8)
-    with pytest.raises(
-        RoiError, match=r"selects no pixel of the image; .*: 2 of 2 .* cropped from"
-    ):
+    with pytest.raises(RoiError, match=r"selects no pixel of the image: 2 of 2 .* cropped from"):
         enhance(image, invert, [moved(1000, 2000), moved(1020, 2030)])
 
 

@@ -295,8 +295,8 @@ def _chosen_planes(source: Source, options: Options) -> tuple[tuple[int, ...], .
         return planes
     if max(options.planes) >= len(planes):
         raise OptionsError(
-            f"planes={max(options.planes)} does not exist; the image has planes 0 to "
-            f"{len(planes) - 1}."
+            f"planes={max(options.planes)} does not exist; the image has "
+            + (f"planes 0 to {len(planes) - 1}." if len(planes) > 1 else "a single plane, 0.")
         )
     return tuple(planes[int(p)] for p in options.planes)
 

@@ -107,7 +107,9 @@ def format_of_name(path: Path) -> ImageFormat:
     if name.endswith((".jpg", ".jpeg")):
         raise OutputError(f"{path}: JPEG compression changes pixels; use {_WRITTEN}.")
     given = f'"{path.suffix}"' if path.suffix else "no suffix"
-    raise OutputError(f"{path} has {given}; results are written as {_WRITTEN}.")
+    raise OutputError(
+        f"{path} has {given}, which is not supported; results are written as {_WRITTEN}."
+    )
 
 
 def _read_raster(path: Path, how: Reading) -> ImageFile:

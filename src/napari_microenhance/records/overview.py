@@ -98,7 +98,8 @@ def _tiles(plan: RecordedPlan, mismatch: float | None) -> str:
     seams = "" if mismatch is None else f", mismatch {mismatch:.2g}"
     blend = f", {plan.blend}" if plan.tiles > 1 and plan.blend else ""
     halo = "" if plan.halo is None else f", halo {plan.halo} px"
-    return f"{plan.tiles} of up to {shape} px{halo}{blend}{seams}" if plan.tiles else ""
+    size = f"{'up to ' if plan.tiles > 1 else ''}{shape} px"
+    return f"{plan.tiles} of {size}{halo}{blend}{seams}" if plan.tiles else ""
 
 
 def _options(options: Mapping[str, object]) -> str:

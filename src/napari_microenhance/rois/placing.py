@@ -106,7 +106,7 @@ def _frame(placed: Sequence[PlacedRoi], source: Source) -> list[Caution]:
     found, all_outside = frame_caution(polygons, (height, width))
     if found and all_outside and len(polygons) == len(placed):
         why = f"{found.text[0].lower()}{found.text[1:]}"
-        raise RoiError(f"The ROI selects no pixel of the image; draw it over the image: {why}")
+        raise RoiError(f"The ROI selects no pixel of the image: {why}")
     return [found] if found else []
 
 

@@ -12,4 +12,4 @@ def clean_up() -> None:
     for path in removed:
         say(f"removed {path}")
     if not removed:
-        say("Nothing was left behind.")
+        say("Nothing to remove.")

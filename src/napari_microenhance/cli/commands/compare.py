@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "pixels": ("px", "{:,}"),
-    "mean": ("mean", "{:.6g} > {:.6g}"),
-    "contrast": ("contrast", "{:.4g} > {:.4g}"),
-    "sharpness": ("sharpness", "{:.3f} > {:.3f}"),
+    "mean": ("mean", "{:.6g} -> {:.6g}"),
+    "contrast": ("contrast", "{:.4g} -> {:.4g}"),
+    "sharpness": ("sharpness", "{:.3f} -> {:.3f}"),
     "psnr": ("PSNR dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.4f}"),
     "nrmse": ("NRMSE", "{:.4f}"),
     "changed": ("changed", "{:.2%}"),
     "clipped": ("clipped", "{:,}"),
 }
-"""Columns of the table: figure, its head, and how it is written; before > after."""
+"""Columns of the table: figure, its head, and how it is written; before -> after."""
 
 
 def compare_files(

@@ -150,7 +150,7 @@ class Report:
         tiles = self.plan.tiles
         shape = " x ".join(str(n) for n in self.plan.tile_shape)
         return (
-            f"{self.model.name} on {self.provider.got}: {tiles} tile{'s' * (tiles != 1)} "
-            f"of up to {shape} px, {self.plan.pixels_roi:,} ROI px "
-            f"in {self.seconds.total:.1f} s"
+            f"{self.model.name} on {self.provider.got}: {tiles} "
+            f"{'tile of' if tiles == 1 else 'tiles of up to'} {shape} px, "
+            f"{self.plan.pixels_roi:,} ROI px in {self.seconds.total:.1f} s"
         )

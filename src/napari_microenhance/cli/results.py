@@ -1,56 +1,13 @@
-"""A result and its record as files, both or neither."""
+"""What commands that write results share: the report beside one, and what is named."""
 
 import contextlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from napari_microenhance.api import Result
-    from napari_microenhance.images.image_formats import ImageFile
-
-__all__ = ["default_model", "named_file", "write_result", "writing_report"]
-
-
-def write_result(
-    target: Path, result: "Result", image: "ImageFile", record: dict[str, Any]
-) -> None:
-    """Write the result with what the image's file said about it.
-
-    Parameters
-    ----------
-    target : Path
-    result : Result
-    image : ImageFile
-    record : dict
-        Plain JSON.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    from napari_microenhance.images.changed import changed_pixels
-    from napari_microenhance.images.composed import ResultPixels
-    from napari_microenhance.images.image_formats import write_image
-
-    # A Zarr result is written part by part, so it need not be composed as a whole.
-    by_parts = target.name.lower().endswith(".zarr")
-    size = {
-        axis: (step / result.scale if axis in "YX" else step, unit)
-        for axis, (step, unit) in image.pixel_size.items()
-    }
-    write_image(
-        target,
-        ResultPixels(result) if by_parts else result.pixels,
-        result.axes,
-        pixel_size=size,
-        channel_names=image.channel_names,
-        record=record,
-        changed=changed_pixels(result),
-    )
+__all__ = ["default_model", "named_file", "writing_report"]
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from napari_microenhance.cli.options import OVERWRITE, Typed, options_from, with
 from napari_microenhance.cli.results import (
     default_model,
     named_file,
-    write_result,
     writing_report,
 )
 from napari_microenhance.cli.terminal import Bar, say, stopping, warn
@@ -107,6 +106,7 @@ def _enhance_file(
     from napari_microenhance.api import load_model
     from napari_microenhance.files import check_target
     from napari_microenhance.images.image_formats import check_output
+    from napari_microenhance.images.result_writing import write_result
     from napari_microenhance.records import Record
     from napari_microenhance.records.image_input import ImageInput
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_microenhance.cli.options import OVERWRITE
-from napari_microenhance.cli.results import named_file, write_result
+from napari_microenhance.cli.results import named_file
 from napari_microenhance.cli.terminal import Bar, say, stopping, warn
 from napari_microenhance.engine.cautions import gather
 from napari_microenhance.errors import Cancelled
@@ -40,6 +40,7 @@ def rerun_file(
     """Repeat a recorded run, and compare the pixels."""
     from napari_microenhance.api import rerun
     from napari_microenhance.images.image_formats import check_output, read_image
+    from napari_microenhance.images.result_writing import write_result
     from napari_microenhance.records import Record
     from napari_microenhance.records.repeating import find_image
 

@@ -233,6 +233,7 @@ def check_target(path: Path, *, folder: bool = False) -> None:
         If the folder is missing or not writable, or something else stands at `path`.
     """
     target = _real(path)
+    check_reachable(target, error=OutputError)
     if folder and target.exists() and not is_zarr(target):
         raise OutputError(f"{path} exists and is not a Zarr folder; choose another name.")
     if target.is_dir() and not folder:

@@ -40,7 +40,12 @@ def name_beside(target: Path) -> Path:
     -------
     Path
     """
-    return target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}{_PART}")
+    return target.with_name(f".{_cut(target.name)}.{os.urandom(4).hex()}{_PART}")
+
+
+def _cut(name: str) -> str:
+    """Return the beginning of a name that leaves room for more; systems count bytes."""
+    return os.fsencode(name)[:200].decode(errors="ignore")
 
 
 def name_aside(part: Path) -> Path:
@@ -74,7 +79,7 @@ def noted(part: Path, target: Path) -> Iterator[None]:
     lock = _lock(part)
     note = _note(part, target)
     _remove_left_once()
-    for path in target.parent.glob(f".{glob.escape(target.name[:100])}.????????{_PART}"):
+    for path in target.parent.glob(f".{glob.escape(_cut(target.name))}.????????{_PART}"):
         _remove_if_left(path, target)
     try:
         yield

@@ -1,12 +1,14 @@
 """The headless front: enhance a region, repeat a run, and see what it changed."""
 
 from napari_microenhance.api.enhancing import check_domain, enhance, foresee
+from napari_microenhance.api.folder import FilesProgress, enhance_files
 from napari_microenhance.api.judging import compare, raw_consistency, variability
 from napari_microenhance.api.rerunning import repeat, rerun
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Progress
+from napari_microenhance.jobs.outcomes import FileOutcome
 from napari_microenhance.measure.comparison import Comparison
 from napari_microenhance.measure.trust_maps.trust import TrustMap, mismatch_map, noted
 from napari_microenhance.models import Model, ModelInfo, list_models, load_model
@@ -23,6 +25,8 @@ from napari_microenhance.records import (
 
 __all__ = [
     "Comparison",
+    "FileOutcome",
+    "FilesProgress",
     "Model",
     "ModelInfo",
     "Options",
@@ -37,6 +41,7 @@ __all__ = [
     "command_line",
     "compare",
     "enhance",
+    "enhance_files",
     "foresee",
     "list_models",
     "list_presets",

@@ -19,6 +19,7 @@ __all__ = [
     "EXIT_UNEXPECTED",
     "fail",
     "fail_unexpectedly",
+    "log_failure",
 ]
 
 EXIT_MENDABLE: Final = 2
@@ -68,13 +69,28 @@ def fail_unexpectedly(error: Exception, arguments: Sequence[str], *, debug: bool
         with contextlib.suppress(OSError):
             typer.echo(text, err=True, nl=False)
     what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
-    log = _log(text, arguments)
+    log = log_failure(text, arguments)
     where = "run it again with --debug to see where" if log is None else f"see {log}"
     return fail(f"Error: something unexpected went wrong ({what[:200]}); {where}.", EXIT_UNEXPECTED)
 
 
-def _log(text: str, arguments: Sequence[str]) -> Path | None:
-    """Add an entry to the log file; return its path, or None where it cannot be written."""
+def log_failure(text: str, arguments: Sequence[str] = ()) -> Path | None:
+    """Add a traceback to the log file.
+
+    Parameters
+    ----------
+    text : str
+        Nothing is written where it is empty.
+    arguments : sequence of str
+        As typed, without the program's own name.
+
+    Returns
+    -------
+    Path or None
+        Of the log; None where nothing was written.
+    """
+    if not text:
+        return None
     import platformdirs
 
     folder = platformdirs.user_log_path("napari-microenhance", appauthor=False)

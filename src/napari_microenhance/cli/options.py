@@ -9,8 +9,9 @@ import typer
 
 from napari_microenhance.engine.option_text import parse, takes
 from napari_microenhance.engine.options import Options
+from napari_microenhance.errors import OptionsError
 
-__all__ = ["OVERWRITE", "Typed", "options_from", "with_options"]
+__all__ = ["OVERWRITE", "Typed", "labels_from", "options_from", "with_options"]
 
 OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 
@@ -47,6 +48,31 @@ def options_from(preset: str | None, texts: Mapping[str, Typed]) -> Options:
         if text is not None and text != []
     }
     return dataclasses.replace(base, **typed)
+
+
+def labels_from(text: str) -> tuple[int, ...]:
+    """Return the labels that a comma list names.
+
+    Parameters
+    ----------
+    text : str
+        Such as "1,3".
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    OptionsError
+        If one of them is no whole number.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise OptionsError(
+            f"--roi-label {text} is not understood; use whole numbers, such as 1,3."
+        ) from error
 
 
 def _flag(name: str) -> str:

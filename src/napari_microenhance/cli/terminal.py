@@ -200,19 +200,33 @@ class Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Leave the line to what is to be said; the next `show` draws the bar again."""
         if self._shown:
             self._draw("")
             sys.stderr.write("\r")
+            self._shown = 0.0
 
-    def show(self, progress: Countable) -> None:
-        """Draw the bar, at most ten times a second."""
+    def show(self, progress: Countable, name: str = "") -> None:
+        """Draw the bar, at most ten times a second.
+
+        Parameters
+        ----------
+        progress : Countable
+            Where parts of what is counted are known, its `share` of all.
+        name : str
+            Of what is in work.
+        """
         now, last = time.monotonic(), progress.done == progress.total
         if not self._active or (now - self._shown < 0.1 and not last):
             return
         self._shown = now
         share = progress.done / progress.total if progress.total else 1.0
+        share = getattr(progress, "share", share)
         left = "" if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
-        text = f" {share:4.0%} {progress.done}/{progress.total} {self._unit} {left}"
+        text = f" {share:4.0%} {progress.done}/{progress.total} {self._unit} {left} {name[:30]}"
         room = max(0, min(40, self._width - len(text) - 4))
         bar = "#" * round(room * share)
         self._draw(f"[{bar:<{room}}]{text}"[: self._width - 1])

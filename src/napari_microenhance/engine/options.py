@@ -78,7 +78,8 @@ class Options:
     context: str = _option("image", "What the model sees outside the ROI.")
     intensity: str | tuple[float, float] = _option(
         "auto",
-        "Intensity normalisation: how image values map to the model's range; a rule, or LOW,HIGH.",
+        "Intensity normalisation: how image values map to the model's range, fitted once per "
+        "channel on the whole image or stack; a rule, or LOW,HIGH.",
     )
     value_range: Auto | tuple[float, float] = _option(
         "auto", "Input range of the model, LOW,HIGH, where its file states none."

@@ -71,7 +71,7 @@ class Model:
         self.hint = measured.hint
         self.probe_seconds = probe_seconds
         self._edits = dict(edits or {})
-        self._packed = origin.path != origin.named
+        self._named = origin.named
         self._twin: Model | None = None
         self._sessions: dict[tuple[str, int | str], Session] = {}
         if session is not None:
@@ -84,6 +84,12 @@ class Model:
     def name(self) -> str:
         """Name of the network."""
         return self.spec.name
+
+    @property
+    def reference(self) -> tuple[str, dict[str, Any]]:
+        """What `load_model` takes for the same network in another process: source, overrides."""
+        source = self.path.stem if self.source == "built-in" else os.fspath(self._named)
+        return source, dict(self._edits)
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -134,7 +140,7 @@ class Model:
         twin = twin_of(self.path)
         if precision != "int8" or twin is None:
             wanted = f"{self.path.stem}{TWIN} beside it" if precision == "int8" else ""
-            missing = f", {wanted}" if wanted and not self._packed else ""
+            missing = f", {wanted}" if wanted and self.path == self._named else ""
             raise ModelError(
                 f"The model {self.name} computes in {self.spec.precision}; "
                 f"precision={precision} needs another file of it{missing}."

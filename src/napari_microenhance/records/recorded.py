@@ -148,6 +148,8 @@ class RecordedPlan:
     """
 
     tiles: int = 0
+    pixels_roi: int | None = None
+    pixels_computed: int | None = None
     tile_shape: tuple[int, ...] = ()
     halo: int | None = None
     blend: str | None = None
@@ -228,6 +230,7 @@ class RecordedReport:
     clipped: int | None = None
     tile_mismatch: float | None = None
     seconds: RecordedSeconds | None = None
+    peak_bytes: int | None = None
     warnings: tuple[str, ...] = ()
     result: RecordedPatch | None = None
     trust: Mapping[str, RecordedMap] | None = None

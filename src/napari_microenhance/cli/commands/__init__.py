@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from napari_microenhance.cli.commands.batch import enhance_batch
 from napari_microenhance.cli.commands.clean import clean_up
 from napari_microenhance.cli.commands.compare import compare_files
 from napari_microenhance.cli.commands.demo import show_demo
@@ -21,6 +22,7 @@ __all__ = ["COMMANDS"]
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "enhance": enhance_file,
+    "batch": enhance_batch,
     "rerun": rerun_file,
     "compare": compare_files,
     "inspect": inspect_model,

@@ -5,14 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_microenhance.cli.options import OVERWRITE, Typed, options_from, with_options
+from napari_microenhance.cli.options import (
+    OVERWRITE,
+    Typed,
+    labels_from,
+    options_from,
+    with_options,
+)
 from napari_microenhance.cli.results import (
     default_model,
     named_file,
     writing_report,
 )
 from napari_microenhance.cli.terminal import Bar, say, stopping, warn
-from napari_microenhance.errors import Cancelled, ImageError, OptionsError
+from napari_microenhance.errors import Cancelled, ImageError
 from napari_microenhance.files import kind_of
 from napari_microenhance.outputs import guard_output
 
@@ -122,22 +128,6 @@ def _enhance_file(
         write_result(target, result, image, record)
     warn(text for text in kept.report.warnings if text not in said)
     say(f"{result.report.summary()} -> {target}")
-
-
-def labels_from(text: str) -> tuple[int, ...]:
-    """Return the labels that a comma list names.
-
-    Raises
-    ------
-    OptionsError
-        If one of them is no whole number.
-    """
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise OptionsError(
-            f"--roi-label {text} is not understood; use whole numbers, such as 1,3."
-        ) from error
 
 
 def run_with_bar(

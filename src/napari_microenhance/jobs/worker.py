@@ -61,12 +61,13 @@ def _main() -> None:
     """Serve, with what libraries print kept out of the answers."""
     if hasattr(signal, "SIGINT"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    writing = os.fdopen(os.dup(1), "wb")
+    # Files of our own: Python ends in an abort where a thread still reads its stdin.
+    reading, writing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
-    serve(sys.stdin.buffer, writing)
+    serve(reading, writing)
 
 
 if __name__ == "__main__":

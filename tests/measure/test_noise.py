@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_microenhance.errors import ImageError
-from napari_microenhance.measure.noise import estimate_noise
+from napari_microenhance.measure.noise import estimate_noise, noise_in_words
 from napari_microenhance.simulation.camera_noise import CameraNoise, Correlation, expose
 from napari_microenhance.simulation.specimens import simulate
 
@@ -140,6 +140,11 @@ def test_the_estimate_in_words() -> None:
     }
     alike, _ = expose(np.full((128, 128), 0.5, np.float32), CAMERAS["smoothed"], rng())
     assert estimate_noise(alike).in_words(1.0).endswith("correlated over about 3 px")
+    assert noise_in_words(12.0, None, reach_px=1) == "Noise: 12, white"
+    assert noise_in_words(0.0, 255, reach_px=1) == "Noise: none found"
+    assert noise_in_words(5.1, 255, reach_px=5, sure=False) == (
+        "Noise: at most 2 % of the range, with texture everywhere"
+    )
 
 
 @pytest.mark.parametrize("channel", [0, 1, 2])

@@ -1,6 +1,6 @@
 """The headless front: enhance a region, repeat a run, and see what it changed."""
 
-from napari_microenhance.api.enhancing import check_domain, enhance, foresee
+from napari_microenhance.api.enhancing import check_domain, enhance, foresee, noise_in
 from napari_microenhance.api.folder import FilesProgress, enhance_files
 from napari_microenhance.api.judging import compare, raw_consistency, variability
 from napari_microenhance.api.rerunning import repeat, rerun
@@ -50,6 +50,7 @@ __all__ = [
     "load_preset",
     "methods_text",
     "mismatch_map",
+    "noise_in",
     "noted",
     "python_code",
     "raw_consistency",

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from napari_microenhance.engine.arguments import (
     as_number,
     as_options,
@@ -11,8 +13,9 @@ from napari_microenhance.engine.arguments import (
     whole_depth,
 )
 from napari_microenhance.engine.cautions import Caution, gather
-from napari_microenhance.engine.intensity import rounding_cautions
+from napari_microenhance.engine.intensity import fit, palettes, rounding_cautions
 from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.reports.report_sections import ModelSection
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Job, Progress, run
@@ -21,12 +24,13 @@ from napari_microenhance.engine.runtime.threads import thread_cautions
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ModelError
 from napari_microenhance.measure.likeness import likeness_cautions
+from napari_microenhance.measure.seen_noise import SeenNoise, seen_noise
 from napari_microenhance.models import Model, load_model
 from napari_microenhance.records.image_input import ImageInput
 from napari_microenhance.records.inputs import selection_of
 from napari_microenhance.types import ImageLike, PathLike, RoiLike, ShouldStop
 
-__all__ = ["check_domain", "enhance", "foresee"]
+__all__ = ["check_domain", "enhance", "foresee", "noise_in"]
 
 
 def enhance(  # noqa: PLR0913 - the one call of most users
@@ -89,6 +93,8 @@ def enhance(  # noqa: PLR0913 - the one call of most users
     result = run(job, on_progress=on_progress, should_stop=should_stop)
     told = likeness_cautions(result, job.selection, job.spec) if job.window is None else ()
     report = result.report.warned(gather(told, silenced=job.options.no_caution))
+    if job.window is None:
+        report = report.noted(noise.section() for noise in _noise(job, report))
     if name is not None:
         report = report.named(name)
     return dataclasses.replace(result, report=report)
@@ -161,6 +167,40 @@ def check_domain(
     return tuple(map(str, _domain(given, network, chosen)))
 
 
+def noise_in(
+    image: ImageLike | Source | ImageInput,
+    model: Model | PathLike,
+    axes: str | None = None,
+    *,
+    options: Options | None = None,
+) -> tuple[SeenNoise, ...]:
+    """Find the noise of an image, as a run would show it to a network.
+
+    Parameters
+    ----------
+    image, model, axes, options
+        As for `enhance`.
+
+    Returns
+    -------
+    tuple of SeenNoise
+        One of each group of channels that runs apart; its text is a short sentence, such as
+        "Noise: 5.2 % of the range, correlated over about 3 px". Empty below 64 x 64 px.
+
+    Raises
+    ------
+    MicroEnhanceError
+        If image and network do not fit together.
+    """
+    chosen = as_options(options)
+    spec = load_model(model).at(chosen.precision).spec
+    source = ImageInput.of(image, axes, spec.spatial).source
+    groups = palettes(source, spec, chosen)
+    lines = [fit(source, palette, spec, chosen)[0] for palette in groups]
+    spans = [None if f.source == "none" else f.high - f.low for f in lines]
+    return seen_noise(source, [palette.channels for palette in groups], spans)
+
+
 def _job(
     image: ImageLike | Source | ImageInput,
     model: Model | PathLike,
@@ -204,6 +244,20 @@ def _job(
         coupled=network.coupled_for(chosen),
     )
     return job, given.name
+
+
+def _noise(job: Job, report: Report) -> tuple[SeenNoise, ...]:
+    """Return the noise of the image that a run was given, group of channels by group."""
+    groups = [palette.channels for palette in palettes(job.source, job.spec, job.options)]
+    kept = report.intensity
+    low, high = (np.atleast_1d(ends) for ends in (kept.low, kept.high))
+    if kept.source == "none":
+        spans: list[float | None] = [None] * len(groups)
+    elif len(low) == len(groups):
+        spans = [float(span) for span in high - low]
+    else:  # channels that are seen at once have a line each
+        spans = [float((high - low).mean())] * len(groups)
+    return seen_noise(job.source, groups, spans)
 
 
 def _domain(given: ImageInput, network: Model, options: Options) -> tuple[Caution, ...]:

@@ -20,21 +20,19 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import fit, palettes
-from napari_microenhance.engine.luma import luma
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.measure import metrics
-from napari_microenhance.measure.alignment import middle
-from napari_microenhance.measure.noise import SMALLEST_PX, estimate_noise
+from napari_microenhance.measure.seen_noise import QUIET_SHARE, grey, middle_plane, noise_of
 
 __all__ = ["CAUTION", "KEY", "Look", "TrainedOn", "cautions", "check", "look"]
 
@@ -47,21 +45,21 @@ CAUTION: Final = "domain"
 SEEN_PX: Final = 1 << 20
 """As many pixels tell where the percentiles lie."""
 
-MIDDLE_PX: Final = 512
-"""Noise and blur are taken from so much of the image's middle."""
-
 NOISE_PX: Final = 3
 
 BLUR_PX: Final = 11
-
-QUIET_SHARE: Final = 0.2
-"""Share of an image that must hold noise alone before its correlation is believed."""
 
 FAINT: Final = 0.005
 """Noise below this part of the range harms nobody, however correlated."""
 
 ALIKE: Final = 0.15
 """How far beyond the highest correlation is not worth a word."""
+
+WHITE: Final = (0.0, 0.1)
+"""Correlations found in white noise."""
+
+SIMULATED: Final = "simulated fields"
+"""How `images` begins where training simulated them."""
 
 PERCENTS: Final = (1, 50, 99)
 
@@ -131,6 +129,11 @@ class TrainedOn:
         except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(f"The model's {KEY} cannot be read: {error}.") from error
 
+    @property
+    def noise_correlation(self) -> Range | None:
+        """What `correlation` says; fields that were simulated without a word had white noise."""
+        return self.correlation or (WHITE if self.images.startswith(SIMULATED) else None)
+
     def to_text(self) -> str:
         """Return it as the metadata of a network keeps it."""
         kept = {name: value for name, value in dataclasses.asdict(self).items() if value}
@@ -194,12 +197,8 @@ def look(
     Look
     """
     span = high - low
-    *depth, height, width = ((0, n) for n in source.spatial_shape)
-    flat = middle((height, width), MIDDLE_PX)
-    plane = source.planes[len(source.planes) // 2]
-    box = (*((n // 2, n // 2 + 1) for _, n in depth), *flat)
-    picture = _grey(source.read(plane, channels, box)).reshape([b - a for a, b in flat])
-    values = _grey(source.sample(channels))
+    picture = middle_plane(source, channels)
+    values = grey(source.sample(channels))
     values = values[:: -(-values.size // SEEN_PX)]
     values = values[np.isfinite(values)]
     shares = (np.percentile(values, PERCENTS) - low) / span if values.size else ()
@@ -252,7 +251,7 @@ def check(
             line.high,
             channels=palette.channels,
             pixel_size_um=pixel_size_um,
-            correlated=trained.correlation is not None,
+            correlated=trained.noise_correlation is not None,
         )
         where = f"Channel {palette.channels[0]}: " * (len(lanes) > 1)
         found += [Caution(CAUTION, where + text) for text in cautions(seen, trained, name)]
@@ -290,11 +289,12 @@ def _differences(seen: Look, trained: TrainedOn) -> Iterator[tuple[str, str]]:
     if side := _beyond(seen.noise, trained.noise, below=QUIET):
         word = "The image is noisier" if side > 0 else "The image is less noisy"
         yield word, f"noise {seen.noise:.1%} of the range, {_span(trained.noise, '.1%')} there"
-    most = trained.correlation[1] if trained.correlation else math.inf
+    limits = trained.noise_correlation
+    most = limits[1] if limits else math.inf
     if seen.correlation is not None and seen.correlation > most + ALIKE:
         yield (
             "The noise is more correlated between neighbouring pixels",
-            f"correlation {seen.correlation:.2f}, {_span(trained.correlation, '.2f')} there",
+            f"correlation {seen.correlation:.2f}, {_span(limits, '.2f')} there",
         )
     if side := _outside(seen.blur, trained.blur):
         word = "The image is more blurred" if side > 0 else "The image is sharper"
@@ -317,10 +317,8 @@ def _differences(seen: Look, trained: TrainedOn) -> Iterator[tuple[str, str]]:
 
 def _correlation(picture: npt.NDArray[np.float64], span: float) -> float | None:
     """Return how alike the noise of neighbouring pixels is, where that can be told."""
-    if min(picture.shape) < SMALLEST_PX or not np.isfinite(picture).all():
-        return None
-    found = estimate_noise(picture)
-    if found.quiet < QUIET_SHARE or found.sigma < FAINT * abs(span):
+    found = noise_of(picture) if np.isfinite(picture).all() else None
+    if found is None or found.quiet < QUIET_SHARE or found.sigma < FAINT * abs(span):
         return None
     return max(found.lag)
 
@@ -361,10 +359,3 @@ def _span(limits: Range | None, form: str) -> str:
 def _words(names: Sequence[str]) -> str:
     """Return names as a list of alternatives."""
     return " or ".join(names)
-
-
-def _grey(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return one channel as it is, or the Rec.601 grey of colours, without the axis of channels."""
-    if len(pixels) == 1:
-        return np.asarray(pixels[0], np.float64)
-    return luma(pixels.astype(np.float64))

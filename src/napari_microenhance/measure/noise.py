@@ -28,7 +28,7 @@ from napari_microenhance.measure.autocovariance import (
 )
 from napari_microenhance.types import AnyArray, Float64Array
 
-__all__ = ["NoiseEstimate", "estimate_noise"]
+__all__ = ["NoiseEstimate", "estimate_noise", "noise_in_words"]
 
 SMALLEST_PX: Final = 64
 
@@ -122,8 +122,35 @@ class NoiseEstimate:
         str
             Such as "Noise: 5.2 % of the range, correlated over about 3 px".
         """
-        alike = f"correlated over about {self.reach_px} px" if self.reach_px > 1 else "white"
-        return f"Noise: {100 * self.sigma / span:.2g} % of the range, {alike}"
+        return noise_in_words(self.sigma, span, reach_px=self.reach_px)
+
+
+def noise_in_words(sigma: float, span: float | None, *, reach_px: int, sure: bool = True) -> str:
+    """Return the strength and the correlation of noise as a short sentence.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation, in the image's units.
+    span : float or None
+        What counts as the range, in the image's units.
+    reach_px : int
+        How far pixels are alike; 1 of white noise.
+    sure : bool
+        False where texture was everywhere, which counts as noise.
+
+    Returns
+    -------
+    str
+        Such as "Noise: 5.2 % of the range, correlated over about 3 px".
+    """
+    if not sigma:
+        return "Noise: none found"
+    strength = f"{100 * sigma / span:.2g} % of the range" if span else f"{sigma:.3g}"
+    if not sure:
+        return f"Noise: at most {strength}, with texture everywhere"
+    alike = f"correlated over about {reach_px} px" if reach_px > 1 else "white"
+    return f"Noise: {strength}, {alike}"
 
 
 def estimate_noise(image: AnyArray) -> NoiseEstimate:

@@ -63,7 +63,8 @@ def methods_text(
        analyses", Nature Methods 21, 2024. https://doi.org/10.1038/s41592-023-01987-9
     """
     record = Record.of(report)
-    return " ".join(" ".join(sentence.split()) for sentence in _sentences(record, comparison))
+    sentences = (" ".join(sentence.split()) for sentence in _sentences(record, comparison))
+    return " ".join(filter(None, sentences))
 
 
 def _sentences(record: Record, comparison: "Comparison | None") -> Iterator[str]:
@@ -71,6 +72,7 @@ def _sentences(record: Record, comparison: "Comparison | None") -> Iterator[str]
     yield _software(record)
     yield _region(record)
     yield _intensity(record)
+    yield _noise(record)
     yield _tiles(record)
     if comparison is not None:
         total = comparison.total
@@ -133,6 +135,15 @@ def _intensity(record: Record) -> str:
         f"linearly{each} to the model's input range of {net_low:g} to {net_high:g}, once for "
         f"the whole image. {_way_back(record, mapped=True)}"
     )
+
+
+def _noise(record: Record) -> str:
+    """Return the sentence on the noise that was found in the image."""
+    found = [str(noise).removeprefix("Noise: ") for noise in record.report.noise]
+    if not found:
+        return ""
+    each = "channels" if len(found) > 1 else "image"
+    return f"Estimated noise of the {each} (standard deviation): {'; '.join(found)}."
 
 
 def _way_back(record: Record, *, mapped: bool) -> str:

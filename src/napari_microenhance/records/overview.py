@@ -46,6 +46,7 @@ def overview(record: Record) -> tuple[tuple[str, str], ...]:
         ("Image", _array(report.image, report.image.name)),
         ("Region", _region(report.roi)),
         ("Intensity", _intensity(report.intensity)),
+        ("Noise", "; ".join(str(noise).removeprefix("Noise: ") for noise in report.noise)),
         ("Tiles", _tiles(report.plan, report.tile_mismatch)),
         ("Options", _options(report.options)),
         ("Result", _array(report.result)),

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pydantic
 
 from napari_microenhance.errors import MicroEnhanceError
+from napari_microenhance.measure.noise import noise_in_words
 
 __all__ = [
     "RecordError",
@@ -20,6 +21,7 @@ __all__ = [
     "RecordedIntensity",
     "RecordedMap",
     "RecordedNetwork",
+    "RecordedNoise",
     "RecordedPatch",
     "RecordedPlan",
     "RecordedProvider",
@@ -176,6 +178,20 @@ class RecordedIntensity:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordedNoise:
+    """The noise of channels that the network saw at once, in the image's units."""
+
+    channels: tuple[int, ...]
+    sigma: float
+    span: float | None = None
+    reach_px: int = 1
+    sure: bool = True
+
+    def __str__(self) -> str:
+        return noise_in_words(self.sigma, self.span, reach_px=self.reach_px, sure=self.sure)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RecordedSeconds:
     """How long it took, s."""
 
@@ -235,6 +251,7 @@ class RecordedReport:
     result: RecordedPatch | None = None
     trust: Mapping[str, RecordedMap] | None = None
     rerun: RecordedRepetition | None = None
+    noise: tuple[RecordedNoise, ...] = ()
 
 
 def parse_report(kept: Mapping[str, Any]) -> RecordedReport:

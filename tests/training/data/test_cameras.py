@@ -7,7 +7,7 @@ import pytest
 
 from napari_microenhance.simulation.camera_noise import expose
 from napari_microenhance.training.data.cameras import draw_shot
-from napari_microenhance.training.data.examples import Bank, draw_examples
+from napari_microenhance.training.data.examples import Bank, draw_examples, white_count
 
 
 def rng(*seed: int) -> np.random.Generator:
@@ -61,6 +61,10 @@ def test_so_many_examples_have_alike_neighbours_as_were_asked_for(flat, cameras)
     # Four cameras in five; some correlate too little to be told, lines along the other axis.
     assert cameras * 0.45 < (lag > 0.12).mean() < cameras * 0.85
     assert np.isfinite(given).all()
+
+
+def test_the_first_examples_have_white_noise() -> None:
+    assert [white_count(8, cameras) for cameras in (0.0, 0.3, 0.5, 1.0)] == [8, 6, 4, 0]
 
 
 def test_without_cameras_examples_are_what_they_were(flat) -> None:

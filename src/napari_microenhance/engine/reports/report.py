@@ -16,6 +16,7 @@ from napari_microenhance.engine.reports.report_sections import (
     ImageSection,
     IntensitySection,
     ModelSection,
+    NoiseSection,
     PlanSection,
     ProviderSection,
     RerunSection,
@@ -35,7 +36,11 @@ HASH_BYTES_MOST = 1 << 30
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a copy of a JSON value; `copy.deepcopy` takes seconds for a million vertices."""
+    """Return a value as JSON has it; `copy.deepcopy` takes seconds for a million vertices."""
+    if isinstance(value, Section):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_copied(part) for part in value]
     if isinstance(value, dict):
         return {key: _copied(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -104,6 +109,9 @@ class Report:
         For each trust map that was made of the result: its summary number and what it means.
     rerun : RerunSection or None
         Of the repetition of a recorded run.
+    noise : tuple of NoiseSection
+        Of the image, of each group of channels that ran apart; empty of previews, and where it
+        cannot be found.
     """
 
     model: ModelSection
@@ -122,6 +130,7 @@ class Report:
     result: ResultSection
     trust: JsonObject = dataclasses.field(default_factory=dict)
     rerun: RerunSection | None = None
+    noise: tuple[NoiseSection, ...] = ()
 
     @property
     def place(self) -> Place:
@@ -133,6 +142,10 @@ class Report:
         said = [str(caution) for caution in more]
         return dataclasses.replace(self, warnings=[*self.warnings, *said])
 
+    def noted(self, noise: Iterable[NoiseSection]) -> Self:
+        """Return the report with the noise of the image."""
+        return dataclasses.replace(self, noise=tuple(noise))
+
     def named(self, image: str) -> Self:
         """Return the report with the name of the image's file, without folders."""
         return dataclasses.replace(self, image=dataclasses.replace(self.image, name=image))
@@ -141,8 +154,7 @@ class Report:
         """Return the report as plain JSON values."""
         found: JsonObject = {}
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            found[field.name] = value.to_dict() if isinstance(value, Section) else _copied(value)
+            found[field.name] = _copied(getattr(self, field.name))
         return found
 
     def summary(self) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "ImageSection",
     "IntensitySection",
     "ModelSection",
+    "NoiseSection",
     "PlanSection",
     "ProviderSection",
     "RerunSection",
@@ -181,6 +182,49 @@ class IntensitySection(Section):
     network_range: tuple[float, float]
     source: str
     steps: tuple[JsonObject, ...] | None = dataclasses.field(default=None, metadata=LEFT_OUT)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class NoiseSection(Section):
+    """The noise found in the channels that the network saw at once, in the image's units.
+
+    Parameters
+    ----------
+    channels : tuple of int
+    sigma : float
+        Standard deviation at the levels that the image has.
+    span : float or None
+        What the network's range spans; None where it has none.
+    correlation : tuple of float
+        With the next pixel along y and along x.
+    reach_px : int
+        How far pixels are alike; 1 of white noise.
+    sure : bool
+        False where texture was everywhere, which counts as noise.
+    offset, gain, read : float
+        Level of the dark parts, rise of the variance with the level, standard deviation in the
+        dark.
+    rows, columns : float
+        Standard deviation of the offsets of whole rows and columns.
+    clipped : tuple of float
+        Share of pixels piled up at the lowest and at the highest value.
+    step : float
+        Between neighbouring values; 0 where there is no fixed one.
+    """
+
+    channels: tuple[int, ...]
+    sigma: float
+    span: float | None
+    correlation: tuple[float, float]
+    reach_px: int
+    sure: bool
+    offset: float
+    gain: float
+    read: float
+    rows: float
+    columns: float
+    clipped: tuple[float, float]
+    step: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from napari_microenhance.training.data.augment import augmented
 from napari_microenhance.training.data.border_weights import border_weights
+from napari_microenhance.training.data.examples import white_count
 from napari_microenhance.training.recipes.recipe import Recipe, Training
 
 __all__ = ["Batch", "Batches", "ExampleSource", "loader", "patch_and_batch"]
@@ -17,7 +18,10 @@ __all__ = ["Batch", "Batches", "ExampleSource", "loader", "patch_and_batch"]
 FloatArray = npt.NDArray[np.float32]
 
 Batch = dict[str, Tensor]
-"""`input`, `target` and, for a weighted cross-entropy, `weight`; each (N, C, Y, X), float32."""
+"""`input`, `target` and, for a weighted cross-entropy, `weight`; each (N, C, Y, X), float32.
+
+For distillation also `known`, (N,), bool: examples with white noise.
+"""
 
 _AHEAD: Final = 4  # batches that a worker has ready
 
@@ -62,6 +66,8 @@ class Batches(Dataset[Batch]):
         if recipe.loss.weighted_ce:
             weights = np.stack([border_weights(mask[0] > 0.5) for mask in targets])
             batch["weight"] = _tensor(weights[:, None])
+        if recipe.loss.distillation:
+            batch["known"] = torch.arange(count) < white_count(count, recipe.data.cameras)
         return batch
 
 

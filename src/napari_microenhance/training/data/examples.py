@@ -8,7 +8,6 @@ batch k of a run is the same whether or not the run was interrupted before it.
 import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from napari_microenhance.simulation.optics import Degradation, bin_pixels, degra
 from napari_microenhance.simulation.specimens import FAMILIES, simulate
 from napari_microenhance.training.data.cameras import draw_shot
 
-__all__ = ["PICTURES", "TASKS", "Bank", "build_bank", "draw_examples"]
+__all__ = ["PICTURES", "TASKS", "Bank", "build_bank", "draw_examples", "white_count"]
 
 FloatImage = npt.NDArray[np.float32]
 Pair = tuple[FloatImage, FloatImage]
@@ -161,20 +160,39 @@ def draw_examples(
         Of super-resolution.
     cameras : float
         Share of the examples of "denoise" with the noise of real cameras (`data.cameras`);
-        the rest has white noise. Above 0, the target of noise that was cut off at black and
-        white is the mean of many exposures, else the clean field.
+        the first `white_count` have white noise. Above 0, the target of noise that was cut off
+        at black and white is the mean of many exposures, else the clean field.
 
     Returns
     -------
     inputs : ndarray, shape (count, 1, patch // scale, patch // scale), float32
     targets : ndarray, shape (count, 1, patch, patch), float32
     """
-    make = partial(_denoise_cameras, cameras=cameras) if cameras else TASKS[task]
+    white = white_count(count, cameras)
+    first = _denoise_white if cameras else TASKS[task]
+    makers = [first] * white + [_denoise_camera] * (count - white)
     numbers = np.flatnonzero(bank.labelled) if task == "foreground" else len(bank.images)
-    pairs = [make(bank, int(rng.choice(numbers)), patch, scale, rng) for _ in range(count)]
+    pairs = [make(bank, int(rng.choice(numbers)), patch, scale, rng) for make in makers]
     inputs = np.stack([given for given, _ in pairs])[:, None]
     targets = np.stack([wanted for _, wanted in pairs])[:, None]
     return inputs.astype(np.float32), targets.astype(np.float32)
+
+
+def white_count(count: int, cameras: float) -> int:
+    """Return how many of some examples have white noise.
+
+    Parameters
+    ----------
+    count : int
+        Of all.
+    cameras : float
+        Share with the noise of real cameras.
+
+    Returns
+    -------
+    int
+    """
+    return round(count * (1 - cameras))
 
 
 def _turned(image: npt.NDArray[Any], turn: int) -> FloatImage:
@@ -231,14 +249,15 @@ def _denoise(bank: Bank, number: int, patch: int, _: int, rng: np.random.Generat
     return noisy, clean
 
 
-def _denoise_cameras(
-    bank: Bank, number: int, patch: int, _: int, rng: np.random.Generator, *, cameras: float
-) -> Pair:
-    """Take a field with a real camera, or add white noise."""
-    if rng.random() >= cameras:
-        noisy, clean, sigma = _white(bank, number, patch, rng)
-        limited = rng.random() < 0.5
-        return (np.clip(noisy, 0, 1), clipped_mean(clean, sigma)) if limited else (noisy, clean)
+def _denoise_white(bank: Bank, number: int, patch: int, _: int, rng: np.random.Generator) -> Pair:
+    """Add white noise; of limited noise, what the mean of many exposures shows is wanted."""
+    noisy, clean, sigma = _white(bank, number, patch, rng)
+    limited = rng.random() < 0.5
+    return (np.clip(noisy, 0, 1), clipped_mean(clean, sigma)) if limited else (noisy, clean)
+
+
+def _denoise_camera(bank: Bank, number: int, patch: int, _: int, rng: np.random.Generator) -> Pair:
+    """Take a field with a real camera."""
     shot = draw_shot(rng)
     window = _window(bank.images.shape[1], patch, rng)
     clean = _turned(bank.images[number][window], int(rng.integers(8)))

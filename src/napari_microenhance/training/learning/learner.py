@@ -35,6 +35,8 @@ class Learner:
     criterion : Criterion
     discriminator : nn.Module or None
         For an adversarial loss.
+    teacher : nn.Module or None
+        For distillation: what the network was when it began.
 
     Attributes
     ----------
@@ -54,6 +56,7 @@ class Learner:
         network: nn.Module,
         criterion: Criterion,
         discriminator: nn.Module | None = None,
+        teacher: nn.Module | None = None,
     ) -> None:
         self.device = _device()
         self.recipe = recipe
@@ -61,6 +64,7 @@ class Learner:
         self.average = copy.deepcopy(network).requires_grad_(requires_grad=False).eval()
         self.criterion = criterion.to(self.device)
         self.discriminator = None if discriminator is None else discriminator.to(self.device)
+        self.teacher = None if teacher is None else teacher.to(self.device).eval()
         self.step = 0
         self.losses: dict[str, float] = {}
         training, adversarial = recipe.training, recipe.loss.adversarial
@@ -91,6 +95,8 @@ class Learner:
                 group["lr"] = group["initial_lr"] * factor
         adversarial = self._adversarial()
         with self._mixed():
+            if self.teacher is not None:
+                batch["target"] = self._taught(self.teacher, batch)
             output = self.network(batch["input"])
             terms = self.criterion(output, batch["target"], batch.get("weight"))
             if adversarial:
@@ -115,6 +121,14 @@ class Learner:
         """Return the context of a forward pass: bfloat16 where the recipe asks for it."""
         mixed = self.recipe.training.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
+
+    @torch.no_grad()
+    def _taught(self, teacher: nn.Module, batch: Batch) -> Tensor:
+        """Return the targets, those of white noise partly what the teacher makes of them."""
+        known, targets = batch["known"], batch["target"].clone()
+        answer = teacher(batch["input"][known]).float()
+        targets[known] = targets[known].lerp(answer, self.recipe.loss.distillation)
+        return targets
 
     def _adversarial(self) -> bool:
         """Tell whether the discriminator takes part in this step."""

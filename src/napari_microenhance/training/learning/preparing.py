@@ -62,11 +62,12 @@ def prepare(
         features, origin = perceptual_features(recipe.loss.perceptual.features)
     criterion = Criterion(recipe.loss, multi_scale=recipe.training.multi_scale, features=features)
     judge = _discriminator(recipe, inputs, targets)
-    modules: list[Any] = [network, judge, features]
+    teacher = _teacher(recipe, description)
+    modules: list[Any] = [network, judge, features, teacher]
     for module in filter(None, modules):
         # Convolutions of bfloat16 and of few channels are fastest in this layout.
         module.to(memory_format=torch.channels_last)
-    learner = Learner(recipe, network, criterion, judge)
+    learner = Learner(recipe, network, criterion, judge, teacher)
     if checkpoint is not None:
         learner.step = checkpoint["step"]
         load_weights(learner.average, checkpoint["weights"], "the last checkpoint")
@@ -96,6 +97,15 @@ def _freeze(network: nn.Module, names: Sequence[str]) -> None:
                 f"are {', '.join(parts)}."
             )
         parts[name].requires_grad_(requires_grad=False)
+
+
+def _teacher(recipe: Recipe, description: dict[str, Any]) -> nn.Module | None:
+    """Return the network that the run started from, if its answers are part of targets."""
+    if not recipe.loss.distillation or recipe.init is None:
+        return None
+    teacher = build(description)
+    start_from(teacher, description, recipe.init)
+    return teacher
 
 
 def _discriminator(recipe: Recipe, inputs: int, targets: int) -> nn.Module | None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.source import Source
-from napari_microenhance.measure.domain import Look, Range, TrainedOn, look
+from napari_microenhance.measure.domain import SIMULATED, Look, Range, TrainedOn, look
 from napari_microenhance.training.data.batches import Batches
 from napari_microenhance.training.recipes.recipe import Recipe
 
@@ -68,7 +68,5 @@ def _words(recipe: Recipe) -> str:
     """Return what the images are."""
     if recipe.data.pairs is not None:
         return "pairs of images"
-    what = "simulated fields of " + ", ".join(dict.fromkeys(recipe.data.families))
-    if not recipe.data.families:
-        what = "simulated fields of all families"
+    what = f"{SIMULATED} of {', '.join(dict.fromkeys(recipe.data.families)) or 'all families'}"
     return f"{what}, and photographs" if recipe.data.real else what

@@ -141,7 +141,14 @@ class Perceptual(_Section):
 
 
 class Loss(_Section):
-    """Weights of the terms of the loss; zero leaves a term out."""
+    """Weights of the terms of the loss; zero leaves a term out.
+
+    Attributes
+    ----------
+    distillation : float
+        Share, in the targets of examples with white noise, of what the network that a run starts
+        from (`init`) makes of them: what it knows is kept while it learns more.
+    """
 
     l1: float = Field(default=0.0, ge=0)
     l2: float = Field(default=0.0, ge=0)
@@ -152,6 +159,7 @@ class Loss(_Section):
     bce: float = Field(default=0.0, ge=0)
     dice: float = Field(default=0.0, ge=0)
     weighted_ce: float = Field(default=0.0, ge=0)
+    distillation: float = Field(default=0.0, ge=0, lt=1)
     adversarial: Adversarial | None = None
     perceptual: Perceptual | None = None
 
@@ -311,6 +319,8 @@ class Recipe(_Section):
             raise ValueError("adversarial and perceptual losses are for images, not for masks")
         if self.data.cameras and self.task != "denoise":
             raise ValueError(f"data.cameras is for task denoise, not for {self.task}")
+        if self.loss.distillation and not (self.init and self.data.cameras):
+            raise ValueError("loss.distillation needs init and data.cameras")
         if self.task == "image" and self.data.pairs is None:
             raise ValueError("task image needs data.pairs with inputs and targets")
         if self.task == "superres" and self.scale == 1:

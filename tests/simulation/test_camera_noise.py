@@ -51,6 +51,20 @@ def test_the_strength_is_what_was_asked_for_whatever_the_correlation(correlation
     np.testing.assert_array_equal(mean, flat(0.4))
 
 
+@pytest.mark.parametrize("falloff", [0.8, 1.0, 1.9, 6.0])
+def test_a_filter_of_any_falloff_has_the_width_that_was_asked_for(falloff) -> None:
+    point = np.zeros((121, 121), np.float32)
+    point[60, 60] = 1
+    spread = Correlation("smoothing", 1.6, falloff).apply(point)
+    assert spread.sum() == pytest.approx(1, abs=1e-4)
+    for axis in (0, 1):
+        along = spread.sum(axis=axis)
+        wide = np.sqrt((along * (np.arange(121) - 60) ** 2).sum() - 1 / 12)
+        assert wide == pytest.approx(1.6, rel=0.08)
+    np.testing.assert_allclose(spread, spread.T, atol=1e-6)
+    assert Correlation("smoothing", 1.6, falloff).apply(flat(0.3)) == pytest.approx(0.3, abs=1e-5)
+
+
 def test_correlations_are_those_of_their_filters() -> None:
     found = {}
     for correlation in CORRELATIONS:

@@ -29,6 +29,9 @@ FloatImage = npt.NDArray[np.float32]
 _BAYER = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
 _CHECKED = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
 
+_FINE = 5
+"""Points along a pixel's side over which a kernel is averaged."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
@@ -43,14 +46,20 @@ class Correlation:
     size : float
         Standard deviation of the filters, px; of "shift" the way, 0 to 0.5 px; of "resize" the
         factor, above 1; of the patterns nothing.
+    falloff : float
+        Of "smoothing", exp(-(r / r0)^falloff): 2 is a Gaussian, 1 has long tails, large ones are
+        discs. Standard deviations stay `size` along either axis.
     """
 
     kind: Literal["smoothing", "shift", "mosaic", "checkered", "resize", "line"]
     size: float = 0.0
+    falloff: float = 2.0
 
     def apply(self, image: FloatImage) -> FloatImage:
         """Return an image, (Y, X), after it; what is flat stays as it is."""
-        if self.kind == "smoothing":
+        if self.kind == "smoothing" and self.falloff != 2:
+            made = self._spread(image)
+        elif self.kind == "smoothing":
             made = ndimage.gaussian_filter(image, self.size, mode="reflect")
         elif self.kind == "line":
             made = ndimage.gaussian_filter1d(image, self.size, axis=1, mode="reflect")
@@ -63,6 +72,14 @@ class Correlation:
         else:
             made = self._interpolated(image)
         return np.asarray(made, np.float32)
+
+    def _spread(self, image: FloatImage) -> npt.NDArray[np.floating]:
+        """Return an image after a filter of any falloff."""
+        from scipy.signal import fftconvolve  # takes long to import
+
+        kernel = _smoothing(self.size, self.falloff)
+        wide = np.pad(image, len(kernel) // 2, mode="symmetric")
+        return np.asarray(fftconvolve(wide, kernel, mode="valid"))
 
     def _enlarged(self, image: FloatImage) -> npt.NDArray[np.floating]:
         """Return the first part of an image, made as large as all of it by cubic interpolation."""
@@ -78,6 +95,20 @@ class Correlation:
             return np.asarray(ndimage.convolve(seen, _BAYER, mode="mirror"))
         seen[::2, ::2], seen[1::2, 1::2] = image[::2, ::2], image[1::2, 1::2]
         return np.asarray(ndimage.convolve(seen, _CHECKED, mode="mirror"))
+
+
+def _smoothing(size: float, falloff: float) -> FloatImage:
+    """Return the kernel exp(-(r / r0)^falloff) of a standard deviation, (N, N), its sum 1."""
+    # The variance along an axis is r0^2 / 2 times a ratio of gamma functions.
+    ratio = special.gamma(4 / falloff) / special.gamma(2 / falloff)
+    unit = size * np.sqrt(2 / ratio)
+    edge = int(np.ceil(4 * size * max(1.0, 2 / falloff)))
+    # Pixels are means over their area.
+    fine = (np.arange(-edge * _FINE - _FINE // 2, edge * _FINE + _FINE // 2 + 1)) / _FINE
+    values = np.exp(-((np.hypot(fine[:, None], fine[None]) / unit) ** falloff))
+    width = 2 * edge + 1
+    kernel = values.reshape(width, _FINE, width, _FINE).mean(axis=(1, 3))
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

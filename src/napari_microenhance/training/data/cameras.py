@@ -73,7 +73,8 @@ def _correlation(rng: np.random.Generator) -> Correlation:
     """Draw how neighbours came to be alike: lag-1 from about 0.05 to 0.85."""
     kind = rng.choice(6, p=(0.5, 0.1, 0.1, 0.1, 0.15, 0.05))
     if kind == 0:
-        return Correlation("smoothing", _log_uniform(rng, 0.35, 2.2))
+        falloff = 2.0 if rng.random() < 0.3 else _log_uniform(rng, 0.7, 12)
+        return Correlation("smoothing", _log_uniform(rng, 0.35, 2.2), falloff)
     if kind == 1:
         return Correlation("shift", float(rng.uniform(0.1, 0.5)))
     if kind == 2:

@@ -15,7 +15,7 @@ from napari_microenhance.errors import ImageError
 from napari_microenhance.measure.alignment import middle
 from napari_microenhance.measure.noise import NoiseEstimate, estimate_noise, noise_in_words
 
-__all__ = ["QUIET_SHARE", "SeenNoise", "grey", "middle_plane", "noise_of", "seen_noise"]
+__all__ = ["QUIET_SHARE", "SeenNoise", "middle_plane", "seen_noise"]
 
 MIDDLE_PX: Final = 512
 """Noise is found in so much of the image's middle."""

@@ -9,9 +9,17 @@ from scipy import ndimage
 import toys
 from napari_microenhance.cli import run
 from napari_microenhance.errors import FileMissingError, ImageError
+from napari_microenhance.evaluation.added_noise import (
+    CORRELATIONS,
+    correlated_noise,
+    noisy_pairs,
+    published,
+)
+from napari_microenhance.evaluation.baselines import blind_bm3d, has_bm3d
 from napari_microenhance.evaluation.real_pairs import (
     BEST_BLUR,
     RealPair,
+    first_of_groups,
     pairs_table,
     read_pairs_of,
     score_pairs,
@@ -105,7 +113,70 @@ def test_the_command_scores_networks_on_pairs(folder, tmp_path, capfd) -> None:
     ]
     assert f"| {BEST_BLUR} | mine |" in shown
     found = json.loads(figures.read_text())
-    assert {f["method"] for f in found["figures"]} == {"input", BEST_BLUR, "mine"}
-    assert len(found["figures"]) == 9
+    blind = {"Anscombe + BM3D, noise estimated"} if has_bm3d() else set()
+    assert {f["method"] for f in found["figures"]} == {"input", BEST_BLUR, "mine"} | blind
+    assert len(found["figures"]) == 9 + 3 * len(blind)
     assert run(arguments) == 2
     assert "--overwrite" in capfd.readouterr().err
+
+
+def test_white_and_correlated_noise_is_added_to_clean_images(tmp_path) -> None:
+    folder = tmp_path / "Set12"
+    folder.mkdir()
+    write_image(folder / "a.png", TRUTH, "YX")
+    write_image(folder / "b.tif", (TRUTH * 4.0).astype(np.uint16), "YX")
+    pairs = noisy_pairs(folder)
+    assert [(pair.name, pair.group) for pair in pairs[:3]] == [
+        ("a", "white 15"),
+        ("b", "white 15"),
+        ("a", "white 25"),
+    ]
+    np.testing.assert_array_equal(pairs[1].truth, pairs[0].truth)
+    for pair in pairs:
+        noise = pair.taken - pair.truth.astype(float)
+        kind, strength = pair.group.split()
+        if kind == "white":
+            assert pair.taken.dtype == np.float32
+            assert noise.std() == pytest.approx(float(strength), rel=0.05)
+        else:
+            assert pair.taken.dtype == np.uint8
+    assert [pair.name for pair in first_of_groups(pairs, 1)] == ["a"] * 6
+    assert "| BM3D (told the noise) | 32.37 |" in published(folder)
+    assert published(tmp_path) == ""
+
+
+@pytest.mark.parametrize("lag", CORRELATIONS)
+def test_correlated_noise_has_the_strength_and_correlation_asked_for(lag) -> None:
+    noise = correlated_noise((400, 500), lag, np.random.default_rng(1))
+    assert noise.shape == (400, 500)
+    assert noise.std() == pytest.approx(1, rel=0.06)
+    for axis in (0, 1):
+        alike = (noise * np.roll(noise, 1, axis)).mean() / noise.var()
+        assert alike == pytest.approx(lag, abs=0.03)
+        farther = (noise * np.roll(noise, 2, axis)).mean() / noise.var()
+        assert farther == pytest.approx(lag**2, abs=0.05)
+
+
+def test_bm3d_that_is_told_nothing_takes_noise_away() -> None:
+    pytest.importorskip("bm3d")
+    rng = np.random.default_rng(2)
+    level = ndimage.gaussian_filter(rng.random((96, 96)), 6)
+    truth = 20 + 200 * (level - level.min()) / np.ptp(level)
+    for taken in (rng.normal(truth, 8), 100 + 2.0 * rng.poisson((truth - 20) / 2)):
+        right = truth if taken.mean() < 160 else truth + 80
+        error = blind_bm3d(taken) - right
+        assert error.std() < 0.5 * (taken - right).std()
+
+
+def test_the_command_adds_noise_to_clean_images(tmp_path, capfd) -> None:
+    folder = tmp_path / "BSD68"
+    folder.mkdir()
+    write_image(folder / "a.png", TRUTH[:96, :96], "YX")
+    net = toys.plain(tmp_path / "mine.onnx")
+    assert run(["evaluate", str(net), "--clean", str(folder), "--quick"]) == 0
+    shown = capfd.readouterr().out
+    assert "| white 15 (1) |" in shown
+    assert "| correlated 0.8 (1) |" in shown
+    assert "| DnCNN-B (blind) | 31.61 | 29.16 | 26.23 |" in shown
+    assert run(["evaluate", "--clean", str(tmp_path / "none")]) == 2
+    assert "There is no folder" in capfd.readouterr().err

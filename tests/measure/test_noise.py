@@ -143,7 +143,7 @@ def test_the_estimate_in_words() -> None:
     assert noise_in_words(12.0, None, reach_px=1) == "Noise: 12, white"
     assert noise_in_words(0.0, 255, reach_px=1) == "Noise: none found"
     assert noise_in_words(5.1, 255, reach_px=5, sure=False) == (
-        "Noise: at most 2 % of the range, with texture everywhere"
+        "Noise: at most 2 % of the range, hard to tell from fine structure"
     )
 
 

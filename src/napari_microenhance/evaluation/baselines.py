@@ -18,8 +18,9 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage import filters, restoration, transform
 
-from napari_microenhance.evaluation.trials import EvaluationTrial
+from napari_microenhance.evaluation.trials import EvaluationTrial, Noise
 from napari_microenhance.measure import metrics
+from napari_microenhance.measure.noise import estimate_noise
 
 __all__ = [
     "BM3D_MISSING",
@@ -27,6 +28,7 @@ __all__ = [
     "Method",
     "TunedResult",
     "best",
+    "blind_bm3d",
     "bm3d",
     "denoising_steps",
     "has_bm3d",
@@ -240,7 +242,9 @@ def _denoisers(trial: EvaluationTrial) -> tuple[Method, ...]:
     if has_bm3d():
         found.append(Method("BM3D", {"true sigma": partial(bm3d, image, sigma)}))
         if trial.noise.photons:
-            found.append(Method("Anscombe + BM3D", {"true noise": partial(_stabilised, trial)}))
+            found.append(
+                Method("Anscombe + BM3D", {"true noise": partial(_stabilised, image, trial.noise)})
+            )
     return tuple(found)
 
 
@@ -284,7 +288,35 @@ def _wavelets(image: FloatImage, sigma: float, kind: str, rule: str) -> FloatIma
     return (total / len(shifts)).astype(np.float32)
 
 
-def _stabilised(trial: EvaluationTrial) -> FloatImage:
+def blind_bm3d(image: AnyImage) -> FloatImage:
+    """Denoise with BM3D, the noise being estimated; shot noise by an Anscombe transform.
+
+    Parameters
+    ----------
+    image : ndarray, shape (Y, X)
+        At least 64 x 64 px.
+
+    Returns
+    -------
+    ndarray, shape (Y, X), float32
+        In the image's units.
+
+    Raises
+    ------
+    ImageError
+        If the noise cannot be estimated.
+    """
+    noise = estimate_noise(image)
+    values = image.astype(np.float64)
+    if noise.gain * float(np.ptp(values)) < noise.read**2 / 10:
+        span = float(np.ptp(values)) or 1.0
+        return bm3d((values / span).astype(np.float32), noise.sigma / span) * np.float32(span)
+    found = Noise(sigma=noise.read, photons=1 / noise.gain)
+    light = np.asarray(values - noise.offset, np.float32)
+    return _stabilised(light, found) + np.float32(noise.offset)
+
+
+def _stabilised(image: FloatImage, noise: Noise) -> FloatImage:
     """Return BM3D between the generalised Anscombe transform and its exact inverse.
 
     References
@@ -293,9 +325,9 @@ def _stabilised(trial: EvaluationTrial) -> FloatImage:
        transformation for Poisson-Gaussian noise", IEEE Trans. Image Process. 22(1), 2013.
        https://doi.org/10.1109/TIP.2012.2202675
     """
-    photons = trial.noise.photons
-    read = trial.noise.sigma * photons
-    counts = trial.image.astype(np.float64) * photons
+    photons = noise.photons
+    read = noise.sigma * photons
+    counts = image.astype(np.float64) * photons
     even = 2 * np.sqrt(np.maximum(counts + 3 / 8 + read**2, 0))
     # bm3d's own thresholds expect values of about [0, 1].
     span = float(np.ptp(even))

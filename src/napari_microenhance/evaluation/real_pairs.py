@@ -19,7 +19,16 @@ from napari_microenhance.images.image_formats import read_image
 from napari_microenhance.measure import metrics
 from napari_microenhance.types import AnyArray
 
-__all__ = ["BEST_BLUR", "PairFigures", "RealPair", "pairs_table", "read_pairs_of", "score_pairs"]
+__all__ = [
+    "BEST_BLUR",
+    "PairFigures",
+    "RealPair",
+    "first_of_groups",
+    "image_files",
+    "pairs_table",
+    "read_pairs_of",
+    "score_pairs",
+]
 
 BEST_BLUR: Final = "best Gaussian blur"
 """The blur whose width, of a grid, is the best for each exposure: the truth is told to it."""
@@ -99,9 +108,9 @@ def read_pairs_of(folder: Path) -> list[RealPair]:
     ImageError
         If an image cannot be read, or the two of a pair differ in shape.
     """
-    truths = {path.stem: path for path in _files(folder / _TRUTH)}
+    truths = {path.stem: path for path in image_files(folder / _TRUTH)}
     found = []
-    for path in _files(folder / _RAW):
+    for path in image_files(folder / _RAW):
         if path.stem not in truths:
             raise FileMissingError(f"{path} has no truth of the same name in {folder / _TRUTH}.")
         taken, truth = read_image(path), read_image(truths[path.stem])
@@ -119,6 +128,21 @@ def read_pairs_of(folder: Path) -> list[RealPair]:
     if not found:
         raise FileMissingError(f"There is no image in {folder / _RAW}.")
     return found
+
+
+def first_of_groups(pairs: Sequence[RealPair], count: int) -> list[RealPair]:
+    """Return the first pairs of each group.
+
+    Parameters
+    ----------
+    pairs : sequence of RealPair
+    count : int
+        Of each.
+    """
+    groups: dict[str, list[RealPair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.group, []).append(pair)
+    return [pair for group in groups.values() for pair in group[:count]]
 
 
 def score_pairs(
@@ -206,8 +230,18 @@ def _blurs(image: AnyArray) -> Iterator[AnyArray]:
         yield ndimage.gaussian_filter(values, width, mode="reflect")
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the images of a folder, by name."""
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder, by name.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    FileMissingError
+        If there is no such folder.
+    """
     if not folder.is_dir():
         raise FileMissingError(f"There is no folder {folder}.")
     suffixes = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}

@@ -32,7 +32,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.errors import ModelError
 from napari_microenhance.measure import metrics
-from napari_microenhance.measure.seen_noise import QUIET_SHARE, grey, middle_plane, noise_of
+from napari_microenhance.measure.seen_noise import grey, is_sure, middle_plane, noise_of
 
 __all__ = ["CAUTION", "KEY", "Look", "TrainedOn", "cautions", "check", "look"]
 
@@ -49,7 +49,7 @@ NOISE_PX: Final = 3
 
 BLUR_PX: Final = 11
 
-FAINT: Final = 0.005
+FAINT: Final = 0.0075
 """Noise below this part of the range harms nobody, however correlated."""
 
 ALIKE: Final = 0.15
@@ -318,7 +318,7 @@ def _differences(seen: Look, trained: TrainedOn) -> Iterator[tuple[str, str]]:
 def _correlation(picture: npt.NDArray[np.float64], span: float) -> float | None:
     """Return how alike the noise of neighbouring pixels is, where that can be told."""
     found = noise_of(picture) if np.isfinite(picture).all() else None
-    if found is None or found.quiet < QUIET_SHARE or found.sigma < FAINT * abs(span):
+    if found is None or not is_sure(found) or found.sigma < FAINT * abs(span):
         return None
     return max(found.lag)
 

@@ -76,7 +76,8 @@ class NoiseEstimate:
     step : float
         Between neighbouring values; 0 where there is no fixed one.
     quiet : float
-        Share of the image that held noise alone, 0 to 1; near 0, texture counts as noise.
+        Share of the image, but for what is clipped, that held noise alone, 0 to 1; near 0, fine
+        structure counts as noise.
     levels : tuple of tuple of float
         Level and standard deviation, as found, the darkest first.
     """
@@ -137,7 +138,7 @@ def noise_in_words(sigma: float, span: float | None, *, reach_px: int, sure: boo
     reach_px : int
         How far pixels are alike; 1 of white noise.
     sure : bool
-        False where texture was everywhere, which counts as noise.
+        False where fine structure may have been counted.
 
     Returns
     -------
@@ -148,7 +149,7 @@ def noise_in_words(sigma: float, span: float | None, *, reach_px: int, sure: boo
         return "Noise: none found"
     strength = f"{100 * sigma / span:.2g} % of the range" if span else f"{sigma:.3g}"
     if not sure:
-        return f"Noise: at most {strength}, with texture everywhere"
+        return f"Noise: at most {strength}, hard to tell from fine structure"
     alike = f"correlated over about {reach_px} px" if reach_px > 1 else "white"
     return f"Noise: {strength}, {alike}"
 
@@ -209,7 +210,7 @@ def estimate_noise(image: AnyArray) -> NoiseEstimate:
         columns=_pattern(values.T),
         clipped=clipped,
         step=step,
-        quiet=sum(trusts) / len(blocks),
+        quiet=sum(trusts) / len(used),
         levels=tuple((mean, float(np.sqrt(max(variance, 0.0)))) for mean, variance in curve),
     )
 

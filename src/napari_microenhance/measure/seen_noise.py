@@ -13,14 +13,15 @@ from napari_microenhance.engine.reports.report_sections import NoiseSection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.errors import ImageError
 from napari_microenhance.measure.alignment import middle
+from napari_microenhance.measure.autocovariance import LAGS
 from napari_microenhance.measure.noise import NoiseEstimate, estimate_noise, noise_in_words
 
-__all__ = ["QUIET_SHARE", "SeenNoise", "middle_plane", "seen_noise"]
+__all__ = ["SeenNoise", "middle_plane", "seen_noise"]
 
 MIDDLE_PX: Final = 512
 """Noise is found in so much of the image's middle."""
 
-QUIET_SHARE: Final = 0.2
+_QUIET_SHARE: Final = 0.15
 """Share of an image that must hold noise alone before its correlation is believed."""
 
 _KEPT: Final = 4
@@ -46,8 +47,8 @@ class SeenNoise:
 
     @property
     def sure(self) -> bool:
-        """Whether enough of the image held noise alone; texture counts as noise else."""
-        return self.estimate.quiet >= QUIET_SHARE
+        """Whether it surely is noise, and no fine structure."""
+        return is_sure(self.estimate)
 
     def __str__(self) -> str:
         return noise_in_words(
@@ -120,6 +121,15 @@ def middle_plane(source: Source, channels: Sequence[int]) -> npt.NDArray[np.floa
     plane = source.planes[len(source.planes) // 2]
     box = (*((n // 2, n // 2 + 1) for _, n in depth), *flat)
     return grey(source.read(plane, channels, box)).reshape([b - a for a, b in flat])
+
+
+def is_sure(estimate: NoiseEstimate) -> bool:
+    """Tell whether what was found surely is noise.
+
+    Enough of the image held noise alone; and what is alike as far as can be seen, as in a smooth
+    image, may be structure.
+    """
+    return estimate.quiet >= _QUIET_SHARE and estimate.reach_px < LAGS
 
 
 def noise_of(picture: npt.NDArray[np.float64]) -> NoiseEstimate | None:

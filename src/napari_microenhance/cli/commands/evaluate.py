@@ -78,6 +78,14 @@ def evaluate_networks(
             show_default=False,
         ),
     ] = None,
+    clean: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Instead of all this: clean images, to which white and correlated noise is added.",
+            show_default=False,
+        ),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A quick check: few and small images.")
     ] = False,
@@ -87,10 +95,18 @@ def evaluate_networks(
     from napari_microenhance.cli.extras import extra
 
     with extra("evaluate"):
-        if pairs is not None:
+        if pairs is not None or clean is not None:
             from napari_microenhance.cli.commands.evaluate_pairs import evaluate_on_pairs
 
-            evaluate_on_pairs(names or [], pairs, json_file, overwrite=overwrite, on_progress=_show)
+            evaluate_on_pairs(
+                names or [],
+                json_file,
+                pairs=pairs,
+                clean=clean,
+                overwrite=overwrite,
+                quick=quick,
+                on_progress=_show,
+            )
             return
         # scikit-image asks for it only when wavelets are computed, minutes later.
         importlib.import_module("pywt")

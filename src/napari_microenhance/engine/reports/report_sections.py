@@ -200,7 +200,7 @@ class NoiseSection(Section):
     reach_px : int
         How far pixels are alike; 1 of white noise.
     sure : bool
-        False where texture was everywhere, which counts as noise.
+        False where fine structure may have been counted.
     offset, gain, read : float
         Level of the dark parts, rise of the variance with the level, standard deviation in the
         dark.

@@ -131,7 +131,8 @@ def test_white_and_correlated_noise_is_added_to_clean_images(tmp_path) -> None:
         ("b", "white 15"),
         ("a", "white 25"),
     ]
-    np.testing.assert_array_equal(pairs[1].truth, pairs[0].truth)
+    np.testing.assert_array_equal(pairs[0].truth, TRUTH)
+    assert (pairs[1].truth.dtype, np.ptp(pairs[1].truth)) == (np.uint8, 255)
     for pair in pairs:
         noise = pair.taken - pair.truth.astype(float)
         kind, strength = pair.group.split()

@@ -743,3 +743,22 @@ def test_layers_of_a_mode_are_no_inputs(widget, viewer, rng):
         getattr(widget, mode).value = True
         assert list(widget.image.choices) == [image, result]
         assert not [x for x in widget.roi.choices if x is not None]
+
+
+def test_both_cells_say_what_they_show_and_outline_the_roi(compare, viewer, rng):
+    image, result = pair_turned(viewer, rng)
+    triangle = [(5, 5), (5, 40), (30, 20)]
+    roi = viewer.add_shapes([triangle], shape_type="polygon", edge_color="red", **TURNED)
+    before = [layer.name for layer in viewer.layers]
+    compare.start("side_by_side", image, result, roi)
+    assert all(layer.name_overlay.visible for layer in (image, result))
+    (outline,) = (layer for layer in viewer.layers if layer.name not in before)
+    assert is_live(outline)
+    np.testing.assert_array_equal(outline.data[0], roi.data[0])
+    np.testing.assert_allclose(outline.data_to_world((1, 2)), roi.data_to_world((1, 2)))
+    grid = viewer.canvas.grid
+    cells = [grid.position(viewer.layers.index(x), viewer.layers) for x in (result, outline)]
+    assert cells == [(0, 1), (0, 1)]
+    compare.stop()
+    assert [layer.name for layer in viewer.layers] == before
+    assert not any(layer.name_overlay.visible for layer in (image, result))

@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import html
 import io
 import json
 import threading
@@ -476,6 +477,25 @@ def test_consistency_of_a_cropped_stack_lies_where_it_was(widget, viewer, rng, q
     _, over = ended(qtbot, widget, act, "mapped")
     assert over.data.shape == layer.data.shape
     np.testing.assert_allclose(centre(over, (0, 0, 0)), centre(image, (1, 20, 30)), atol=1e-6)
+
+
+def test_a_map_has_its_colours_explained_and_its_meaning_behind_a_button(
+    widget, viewer, data, qtbot
+):
+    image = viewer.add_image(data, name="cells")
+    run(viewer, image, "detail-classic", [SQUARE])
+    seen = set()
+    widget.bar.valueChanged.connect(lambda _: seen.add(widget.bar.text()))
+    button = widget.trust.buttons["raw consistency"]
+    found, layer = ended(qtbot, widget, button.click, "mapped")
+    assert layer.colorbar.visible
+    reading = widget.trust.readings["raw consistency"]
+    assert f"{found.summary:.3g}" in reading.number.text()
+    assert found.reading not in reading.number.text()
+    assert reading.meaning.isHidden()
+    reading.button.click()
+    assert not reading.meaning.isHidden()
+    assert found.reading in html.unescape(reading.text())
 
 
 def test_variability_of_a_preview_covers_its_window(

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.layers import Shapes
 
 from napari_microenhance.widgets.compare.layer_pair import LayerPair, link
-from napari_microenhance.widgets.viewer.layer_values import bare
+from napari_microenhance.widgets.viewer.layer_values import bare, read_placement
+from napari_microenhance.widgets.viewer.live import LIVE_KEY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -47,7 +49,30 @@ class SideBySide:
         changes.hide(layer for layer in layers if layer not in wanted)
         for layer in wanted:
             changes.set(layer, "visible", True)
+        for layer in (pair.original, pair.result):
+            changes.name_cell(layer)
+        if isinstance(roi, Shapes) and roi in wanted:
+            # In the fourth place, it goes into the second cell.
+            changes.add(_outline(roi), (roi,))
         link(changes, pair)
+
+
+def _outline(roi: Shapes) -> Shapes:
+    """Return the outlines of an ROI as a layer that is only looked at."""
+    made = Shapes(
+        list(roi.data),
+        shape_type=list(roi.shape_type),
+        ndim=roi.ndim,
+        edge_color=roi.edge_color,
+        edge_width=list(roi.edge_width),
+        face_color="transparent",
+        opacity=roi.opacity,
+        name=f"{roi.name} (outline)",
+        metadata={LIVE_KEY: True},
+        **read_placement(roi).to_kwargs(),
+    )
+    made.editable = False
+    return made
 
 
 def _split(viewer: "ViewerModel", changes: "ViewerChanges") -> None:

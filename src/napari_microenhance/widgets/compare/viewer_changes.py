@@ -74,6 +74,12 @@ class ViewerChanges(ExitStack):
         self.set(overlay, "position", "top_center")
         self.set(overlay, "visible", True)
 
+    def name_cell(self, layer: "Layer") -> None:
+        """Write a layer's name into its cell of the canvas."""
+        overlay = layer.name_overlay
+        self.set(overlay, "box", True)
+        self.set(overlay, "visible", True)
+
     def add(self, layer: "Layer", above: "Iterable[Layer]") -> None:
         """Add a layer just above others and leave the selection as it is."""
         layers = self._viewer.layers

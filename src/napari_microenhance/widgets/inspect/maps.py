@@ -23,7 +23,6 @@ from napari_microenhance.widgets.viewer.results import LayerPlan
 
 if TYPE_CHECKING:
     from napari_microenhance.api import TrustMap
-    from napari_microenhance.records.recorded import RecordedMap
     from napari_microenhance.widgets.background.hooks import JobHooks
 
 __all__ = ["MAPS", "MAP_KEY", "MapOutcome", "NetworkSearch", "make_map"]
@@ -130,13 +129,6 @@ def recorded_run(
     own = tuple(info.path for info in list_models() if info.source == "user")
     model = network.chosen or find_model(inspected.record, (*network.known, *own))
     return prepare(inspected.record, inspected.image.data, model, allow_other=allow_other)
-
-
-def sentence(found: "TrustMap | RecordedMap") -> str:
-    """Return a map's number and how to read it, in one paragraph."""
-    value = found.summary
-    number = "Nothing is known." if value is None else f"{value:.3g} ({found.unit})."
-    return f"{number} {found.reading}".strip()
 
 
 def _consistency(inspected: InspectedResult, hooks: "JobHooks") -> MapOutcome:

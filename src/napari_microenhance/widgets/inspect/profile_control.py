@@ -9,6 +9,7 @@ from napari_microenhance.widgets.background.background_job import BackgroundJob
 from napari_microenhance.widgets.inspect.drawn_line import DrawnLine
 from napari_microenhance.widgets.inspect.pair_choice import NO_ORIGINAL
 from napari_microenhance.widgets.inspect.profile import profile_under
+from napari_microenhance.widgets.inspect.sections.plots import load_plots
 from napari_microenhance.widgets.viewer.view import read_view
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ class ProfileControl:
         except MicroEnhanceError as error:
             self._on_failed(error)
             return
-        self._job.start(lambda _: profile_under(inspected, line, plane), self._show)
+
+        def call(_: object) -> "Profile | None":
+            load_plots()
+            return profile_under(inspected, line, plane)
+
+        self._job.start(call, self._show)
 
     def _draw(self) -> None:
         """Let the user draw a line over the original."""

@@ -48,6 +48,7 @@ class TrustControl:
         if np.isfinite(found.values).any():
             self._choice.hide_maps()
             layer = self._choice.add(outcome.plan)
+            layer.colorbar.visible = True
         record = self._choice.read_record().with_map(found)
         self._choice.keep_record(record)
         self._view.show_record(record)

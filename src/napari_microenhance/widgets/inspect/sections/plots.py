@@ -1,7 +1,8 @@
 """Plots in napari's colours; where napari-matplotlib is missing, what to install."""
 
-import contextlib
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.compat import isalive
@@ -22,10 +23,26 @@ _HEIGHT_PX = 210
 _TEXT_PT = 8
 
 
+@cache
 def load_plots() -> None:
-    """Load what plots need, which takes a second, where the window does not wait; any thread."""
-    with contextlib.suppress(ModuleNotFoundError):
-        pass
+    """Load what plots need, and draw one, so that the window need not wait for it; any thread.
+
+    Its import, fonts and the first number with an exponent take a second or more.
+    """
+    try:
+        import_module("napari_matplotlib.base")
+    except ModuleNotFoundError:
+        return
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with style.context({"font.size": _TEXT_PT}):
+        figure = Figure(layout="constrained")
+        axes = figure.add_subplot(xlabel="x", ylabel="y", yscale="log")
+        axes.plot([0, 1], [1, 100], label="warm")
+        axes.legend()
+        FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
 
 
 class Plot(QWidget):

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_microenhance.widgets.inspect.maps import MAPS, sentence
+from napari_microenhance.widgets.inspect.maps import MAPS
 from napari_microenhance.widgets.inspect.sections.form_parts import (
     FoldedSection,
-    WrappedText,
     push_button,
     row,
 )
+from napari_microenhance.widgets.inspect.sections.map_reading import MapReading
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QPushButton
@@ -38,16 +38,15 @@ class TrustSection(FoldedSection):
         self.buttons: dict[str, QPushButton] = {
             name: push_button(name.capitalize(), _TIPS[name], self._asker(name)) for name in MAPS
         }
-        self.readings = {name: WrappedText() for name in MAPS}
+        self.readings = {name: MapReading(name) for name in MAPS}
         self.column.addWidget(row(*self.buttons.values()))
-        for text in self.readings.values():
-            self.column.addWidget(text)
+        for reading in self.readings.values():
+            self.column.addWidget(reading)
 
     def show_maps(self, kept: "Mapping[str, RecordedMap]") -> None:
         """Show what a record keeps of the maps that were made."""
-        for name, text in self.readings.items():
-            found = kept.get(name)
-            text.show_lines([] if found is None else [f"{name.capitalize()}: {sentence(found)}"])
+        for name, reading in self.readings.items():
+            reading.show_map(kept.get(name))
 
     def _asker(self, name: str) -> Callable[[], None]:
         """Return what a button does."""

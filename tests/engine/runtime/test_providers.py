@@ -103,7 +103,7 @@ def test_what_is_missing_or_breaks_is_the_cpu_with_a_word(monkeypatch):
     assert choice.remarks == ("provider=coreml is not available on this machine; the CPU is used.",)
     choice, _, opened = chosen(monkeypatch, "cuda", {"cuda": GOOD}, broken=("cuda",))
     assert opened == ["cuda", "cpu"]
-    assert "cannot load this network; cpu ran. no memory on it." in choice.remarks[0]
+    assert "cannot load this model; the CPU is used. no memory on it." in choice.remarks[0]
 
 
 # --- the trial, in a process of its own --------------------------------------------

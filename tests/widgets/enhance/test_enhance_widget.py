@@ -364,7 +364,7 @@ def test_an_roi_outside_the_image_fails_clearly(widget, viewer, image, ears, not
     viewer.add_shapes([SQUARE + 1000], shape_type="rectangle")
     click(widget.run)
     assert isinstance(ears.wait("failed"), RoiError)
-    assert "draw it over the image" in notes()[0]
+    assert "lies outside the image" in notes()[0]
     assert len(viewer.layers) == 2
 
 

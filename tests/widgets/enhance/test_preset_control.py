@@ -70,7 +70,7 @@ def test_planes_are_of_one_image_and_not_kept(home):
 
 @pytest.mark.parametrize("name", ["", "  ", "../up", "a/b", ".hidden", "a.", "x" * 61, "a\nb"])
 def test_what_cannot_be_a_name_is_said(home, name):
-    with pytest.raises(OptionsError, match="cannot be the name of a preset"):
+    with pytest.raises(OptionsError, match="cannot be used as the name of a preset"):
         save_preset(name, MINE)
     assert not home.exists()
 
@@ -270,13 +270,13 @@ def test_without_settings_nothing_is_remembered(npe2pm, plugin_settings):
     assert last_used() == (Options(), "")
 
 
-@pytest.mark.parametrize("name", ["defaults", "your settings", "mine.json", "../mine.json"])
+@pytest.mark.parametrize("name", ["defaults", "Custom", "mine.json", "../mine.json"])
 def test_some_names_are_no_names_of_presets(name, widget, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     heard = []
     widget.failed.connect(heard.append)
     widget.presets.save(name)
-    assert "cannot be the name of a preset" in str(heard[0])
+    assert "cannot be used as the name of a preset" in str(heard[0])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -68,8 +68,8 @@ def test_without_an_roi_the_whole_image_is_meant(image):
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"image": None}, ImageError, "No image layer is chosen"),
-        ({"model": None}, ModelError, "No network is chosen"),
+        ({"image": None}, ImageError, "No image layer is selected"),
+        ({"model": None}, ModelError, "No model is selected"),
     ],
 )
 def test_what_is_missing_is_said(image, changes, error, words):
@@ -134,7 +134,7 @@ def test_of_several_images_what_is_wrong_with_one_goes_with_it(image):
     assert "six" in str(broken.error)
     with pytest.raises(ImageError, match="All image layers are results"):
         batch_of_images(request_for(image), [ours], view_of())
-    with pytest.raises(ModelError, match="No network"):
+    with pytest.raises(ModelError, match="No model"):
         batch_of_images(request_for(image, model=None), [image], view_of())
 
 

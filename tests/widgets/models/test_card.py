@@ -51,13 +51,13 @@ def test_what_a_network_is_in_words():
         licence="MIT",
     )
     facts = dict(describe(spec))
-    assert facts["Takes"] == "colour, float32, YxX"
-    assert facts["Gives"] == "colour"
+    assert facts["Input"] == "colour, float32, YxX"
+    assert facts["Output"] == "colour"
     assert facts["Size"] == "16 + n x 8 px"
-    assert facts["Scale"] == "2 result px per image px"
-    assert facts["Each pixel sees"] == "10 px, so the halo is 16 px"
-    assert facts["Border"] == "loses 4 px on every side"
-    assert facts["Tile starts"] == "at multiples of 8 px"
+    assert facts["Scale"] == "2 output px per input px"
+    assert facts["Receptive field"] == "10 px, halo 16 px"
+    assert facts["Border"] == "cropped by 4 px on every side"
+    assert facts["Shift step"] == "tiles start at multiples of 8 px"
     assert facts["Licence"] == "MIT"
     assert "Citation" not in facts
     assert "Output range" not in facts
@@ -74,7 +74,7 @@ def test_two_ranges_further_channels_and_the_order_of_colours_in_words():
         output_range_source="measured",
     )
     facts = dict(describe(spec))
-    assert facts["Takes"].startswith("colour and one value, such as a noise level, float32")
+    assert facts["Input"].startswith("colour and a constant, such as a noise level, float32")
     assert facts["Value range"] == "0 to 1 (default)"
     assert facts["Output range"] == "0 to 255 (measured)"
     assert facts["Colours"] == "blue, green, red"
@@ -82,8 +82,10 @@ def test_two_ranges_further_channels_and_the_order_of_colours_in_words():
 
 def test_labels_and_global_networks_in_words():
     facts = dict(describe(ModelSpec(name="x", task="labels", channels_out=4)))
-    assert facts["Gives"] == "labels of 4 classes"
-    assert facts["Each pixel sees"].startswith("the whole tile, neighbours are blended over")
+    assert facts["Output"] == "labels, 4 classes"
+    assert facts["Receptive field"].startswith(
+        "the whole tile, neighbouring tiles are blended over"
+    )
 
 
 def test_the_useful_share_of_a_fixed_tile():
@@ -173,7 +175,7 @@ def test_a_builtin_network_is_opened_when_its_card_is(qtbot, widget, card, image
     assert card.facts.text() == "<table></table>"
     assert card.words.toPlainText()
     card.expand()
-    qtbot.waitUntil(lambda: "Each pixel sees" in card.facts.text(), timeout=dock.WAIT_MS)
+    qtbot.waitUntil(lambda: "Receptive field" in card.facts.text(), timeout=dock.WAIT_MS)
     radius = load_model(NETWORK).spec.radius
     assert f"{radius} px" in card.facts.text()
     # It came with the program: there is nothing to know better.
@@ -182,17 +184,17 @@ def test_a_builtin_network_is_opened_when_its_card_is(qtbot, widget, card, image
 
 def test_the_card_follows_the_choice(qtbot, widget, card, image, tmp_path):
     dock.opened(qtbot, widget, toys.espcn(tmp_path / "finer.onnx", scale=3))
-    assert "3 result px" in card.facts.text()
+    assert "3 output px" in card.facts.text()
     assert not card.editor.isHidden()
     widget.model.value = NETWORK
-    assert "3 result px" not in card.facts.text()
+    assert "3 output px" not in card.facts.text()
 
 
 def test_a_run_shows_its_provider(qtbot, widget, card, image, tmp_path):
     dock.opened(qtbot, widget, toys.plain(tmp_path / "toy.onnx"))
-    assert "the CPU is used" not in card.facts.text()
+    assert "cpu used" not in card.facts.text()
     dock.run(qtbot, widget)
-    assert "auto asked, cpu ran" in card.facts.text()
+    assert "auto requested, cpu used" in card.facts.text()
 
 
 def test_one_tile_of_the_image(qtbot, widget, card, viewer, rng, tmp_path):

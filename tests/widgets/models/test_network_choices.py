@@ -39,8 +39,8 @@ def test_a_package_is_verified(qtbot, widget, card, image, tmp_path):
     dock.opened(qtbot, widget, path)
     assert not card.verify.native.isHidden()
     card.verify.native.click()
-    text = dock.said(qtbot, card, "what its package says")
-    assert text.startswith("The network gives")
+    text = dock.said(qtbot, card, "the test output of its package")
+    assert text.startswith("The model reproduces")
     assert BAD not in text
 
 
@@ -48,8 +48,8 @@ def test_a_package_that_lies_is_found_out(qtbot, widget, card, image, tmp_path):
     path = package(tmp_path / "made", spoilt=True).zip(tmp_path / "made.zip")
     dock.opened(qtbot, widget, path)
     card.verify.native.click()
-    text = dock.said(qtbot, card, "what its package says")
-    assert "does not give" in text
+    text = dock.said(qtbot, card, "the test output of its package")
+    assert "does not reproduce" in text
     assert BAD in text
 
 
@@ -104,7 +104,7 @@ def test_a_dialog_offers_every_kind_of_file(widget, monkeypatch):
     )
     widget.open_file.native.click()
     kinds = asked[0].split(";;")[0]
-    assert kinds == "Networks (*.onnx *.zip *.czann *bioimageio.yaml *rdf.yaml)"
+    assert kinds == "Models (*.onnx *.zip *.czann *bioimageio.yaml *rdf.yaml)"
 
 
 @pytest.fixture

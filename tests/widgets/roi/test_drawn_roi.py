@@ -126,7 +126,7 @@ def test_shapes_that_span_planes_count_for_each_of_them_aloud():
     roi = read_shapes(shapes, image, view)
     assert [one.planes["Z"] for one in roi.shapes] == [(2, 3, 4, 5), (7,)]
     (remark,) = roi.remarks
-    assert str(remark) == "1 of 2 shapes span several planes and count for each of them."
+    assert str(remark) == "1 of 2 shapes span several planes and apply to each of them."
 
 
 def test_shapes_before_the_first_plane_are_left_out_aloud():

@@ -99,7 +99,7 @@ def test_what_napari_opens_and_saves_keeps_its_planes(tmp_path, suffix):
     roi = read_shapes(layer, image, view)
     source = Source(image.data, "ZYX")
     assert [len(roi.on_plane(source, (z,)).shapes) for z in range(6)] == [0, 1, 0, 0, 1, 0]
-    assert "2 of 2 shapes count for the planes in the layer's column" in str(roi.remarks[0])
+    assert "2 of 2 shapes apply to the planes in the layer's column" in str(roi.remarks[0])
     write_shapes(again, layer_shapes(layer.data, {**meta, "features": layer.features}))
     assert [set(shape.planes.values()) for shape in shapes_in(again)] == [{(1,)}, {(4,)}]
 

@@ -164,7 +164,7 @@ def test_an_roi_is_never_saved_into_the_image(root, npe2pm, widget, viewer, rng,
 
 
 def test_what_is_no_roi_is_not_saved(widget, viewer, image, tmp_path):
-    with pytest.raises(RoiError, match="No ROI is chosen"):
+    with pytest.raises(RoiError, match="No ROI is selected"):
         widget.save_roi(tmp_path / "a.geojson")
     widget.roi.value = viewer.add_shapes(name="nothing")
     with pytest.raises(RoiError, match="'nothing' is empty"):

@@ -12,5 +12,5 @@ def text_of(error: Exception) -> str:
     text = str(error)
     if isinstance(error, MicroEnhanceError):
         return text
-    LOGGER.error("unexpected failure", exc_info=error)
+    LOGGER.error("unexpected error", exc_info=error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

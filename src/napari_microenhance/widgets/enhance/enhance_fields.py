@@ -85,28 +85,28 @@ def make_fields(
             label="ROI",
             choices=rois,
             nullable=True,
-            tooltip="The Shapes or Labels layer that marks what to enhance; "
-            "everything outside stays as it is.",
+            tooltip="Shapes or Labels layer that marks what to enhance; pixels outside stay "
+            "unchanged.",
         ),
         draw_roi=button(
-            "draw_roi", "Draw ROI", "Add a layer over the image and draw a polygon on it."
+            "draw_roi", "Draw ROI", "Add a Shapes layer and draw a polygon on the image."
         ),
-        more_roi=button("more_roi", "", "Other shapes, the foreground model, ROI files."),
+        more_roi=button("more_roi", "", "Other shapes, automatic foreground, ROI files."),
         roi_label=LineEdit(
             name="roi_label",
             label="ROI labels",
-            tooltip="Which labels of the layer are the ROI, such as 1, 3; empty: all but 0.",
+            tooltip="Labels that form the ROI, such as 1, 3; empty: all labels.",
         ),
         each_shape=CheckBox(
             name="each_shape",
             text="One result per shape",
-            tooltip="Each shape becomes a layer of its own, cropped to that shape.",
+            tooltip="Each shape gives its own result layer, cropped to that shape.",
         ),
         model=ComboBox(
             name="model",
             label="Model",
             choices=models,
-            tooltip="A built-in model, one from your folder, or a file that you opened.",
+            tooltip="Built-in model, model from your folder, or file that you opened.",
         ),
         open_file=button(
             "open_file", "Open file…", "Open a model file or package; you can also drop one here."
@@ -117,7 +117,7 @@ def make_fields(
             name="preset",
             label="Preset",
             choices=presets,
-            tooltip="Sets all options at once; the arrow saves and opens presets.",
+            tooltip="Sets all options at once; use the arrow to save or open presets.",
         ),
         preset_menu=button("preset_menu", "", "Save and open presets."),
         options={name: make_field(name) for name in OPTION_NAMES},
@@ -125,17 +125,17 @@ def make_fields(
         run=button("run", "Run", "Enhance the whole ROI."),
         more_run=button("more_run", "", "Run on several images."),
         preview=button("preview", "Preview", "Enhance the visible part of the ROI."),
-        cancel=button("cancel", "Cancel", "Stop the run; nothing of it is kept."),
+        cancel=button("cancel", "Cancel", "Stop the run and discard what it has done."),
         progress=ProgressBar(name="progress", min=0, max=1, value=0),
         status=wrapped_text("status"),
         remarks=wrapped_text("remarks"),
         modes={mode.name: mode for mode in mode_buttons()},
         use_as_roi=button("use_as_roi", "Use as ROI", "Use the labels of this result as the ROI."),
-        inspect=button("inspect", "Inspect…", "What the result changed, and how far to trust it."),
+        inspect=button("inspect", "Inspect…", "What the result changed, and where to doubt it."),
         save_result=button(
             "save_result", "Save…", "Save the result with its record, as OME-TIFF or OME-Zarr."
         ),
-        discard=button("discard", "Discard", "Remove this result."),
+        discard=button("discard", "Discard", "Remove this result (undo: Ctrl+Z)."),
         try_sample=button(
             "try_sample", "Try a sample", "Open a simulated fluorescence image with an ROI."
         ),
@@ -145,5 +145,5 @@ def make_fields(
     native: Any = fields.model.native
     native.setMinimumContentsLength(4)
     native = fields.roi_label.native
-    native.setPlaceholderText("All labels; or some, such as 1, 3")
+    native.setPlaceholderText("All labels, or some, such as 1, 3")
     return fields

@@ -174,7 +174,7 @@ class EnhanceWidget(Container[Any]):
         fields.model.changed.connect(self._card_control.choose)
         self.run_menu.add(
             "Run on all image layers",
-            "One result for each, with the same options and ROI; results are left out.",
+            "One result per image, with the same options and ROI; results are skipped.",
         )
         self.run_menu.chosen.connect(self._runs.run_all)
         self.card.test.changed.connect(self._on_test)

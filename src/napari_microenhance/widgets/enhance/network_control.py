@@ -110,9 +110,9 @@ class NetworkControl:
         kinds = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         path, _ = QFileDialog.getOpenFileName(
             self._fields.model.native.window(),
-            "Open a network",
+            "Open a model",
             "",
-            f"Networks ({kinds});;All files (*)",
+            f"Models ({kinds});;All files (*)",
         )
         if path:
             self.open(path)

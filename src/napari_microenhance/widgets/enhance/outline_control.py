@@ -131,7 +131,7 @@ class OutlineControl:
     def _on_failed(self, error: Exception) -> None:
         """Draw nothing; what is wrong with the ROI a run will tell."""
         if not isinstance(error, MicroEnhanceError):
-            LOGGER.error("outline of the ROI", exc_info=error)
+            LOGGER.error("ROI outline", exc_info=error)
         self._on_traced(None)
 
     def _show(self, traced: Traced) -> None:
@@ -161,7 +161,7 @@ class OutlineControl:
             edge_color=colours,
             edge_width=width,
             face_color="transparent",
-            name="grown ROI and feather",
+            name="dilated ROI and feather",
             metadata={LIVE_KEY: True},
             **meta,
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULTS", "OWN", "PresetChoices", "PresetControl"]
 
-OWN: Final = "your settings"
+OWN: Final = "Custom"
 DEFAULTS: Final = "defaults"
 
 SAVE: Final = "Save as…"
@@ -71,9 +71,9 @@ class PresetControl:
         self._applying = False
         self._box.value = DEFAULTS
         self.menu = ButtonMenu(fields.preset_menu.native)
-        self.menu.add(SAVE, "Keep the options as they are now under a name.")
-        self.menu.add(OPEN, "Use a preset that somebody shared.")
-        self.menu.add(SHARE, "A small JSON file to share.")
+        self.menu.add(SAVE, "Save the current options under a name.")
+        self.menu.add(OPEN, "Open a preset from a file.")
+        self.menu.add(SHARE, "Save the current options as a small JSON file to share.")
         self.menu.chosen.connect(self._on_menu)
         self._box.changed.connect(self._on_chosen)
         for field in fields.options.values():
@@ -90,7 +90,9 @@ class PresetControl:
         name = name.strip()
         with self._telling():
             if name in (OWN, DEFAULTS) or name.lower().endswith(".json"):
-                raise OptionsError(f"{name!r} cannot be the name of a preset; give another one.")
+                raise OptionsError(
+                    f"{name!r} cannot be used as the name of a preset; choose another one."
+                )
             save_preset(name, read_options(self._options), overwrite=True)
             self._offer(name)
 
@@ -110,7 +112,9 @@ class PresetControl:
         with self._telling():
             named = path if path.suffix.lower() == ".json" else path.with_name(f"{path.name}.json")
             if named != path and named.exists():
-                raise OutputError(f"{named.name} exists; choose it by its full name to replace it.")
+                raise OutputError(
+                    f"{named.name} already exists; choose it by its full name to replace it."
+                )
             save_preset(named, read_options(self._options), overwrite=True)
 
     def _on_chosen(self, key: str | None) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EnhanceRequest", "resolve", "resolve_runs"]
 
-_NO_NETWORK = "No network is chosen; open an ONNX file."
+_NO_NETWORK = "No model is selected; open an ONNX file."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def chosen_image(request: EnhanceRequest) -> "Image":
         If there is none.
     """
     if request.image is None:
-        raise ImageError("No image layer is chosen; add an image to the viewer first.")
+        raise ImageError("No image layer is selected; add an image to the viewer first.")
     return request.image
 
 

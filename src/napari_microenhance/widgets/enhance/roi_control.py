@@ -82,7 +82,7 @@ class RoiControl:
         """
         image = self._fields.image.value
         if image is None:
-            raise ImageError("No image layer is chosen; add an image to draw on.")
+            raise ImageError("No image layer is selected; add an image to draw on.")
         placement = drawing_placement(image)
         shapes = self._fields.roi.value
         if not (isinstance(shapes, Shapes) and not len(shapes.data) and placement.holds(shapes)):
@@ -118,7 +118,7 @@ class RoiControl:
         """
         image = self._fields.image.value
         if image is None:
-            raise ImageError("No image layer is chosen; add the image that the ROI belongs to.")
+            raise ImageError("No image layer is selected; add the image that the ROI belongs to.")
         shapes = read_roi_file(Path(path), image)
         self._viewer.add_layer(shapes)
         self._use(shapes)
@@ -148,9 +148,9 @@ class RoiControl:
         """
         image, roi = self._fields.image.value, self._fields.roi.value
         if image is None:
-            raise ImageError("No image layer is chosen; add the image that the ROI belongs to.")
+            raise ImageError("No image layer is selected; add the image that the ROI belongs to.")
         if roi is None:
-            raise RoiError("No ROI is chosen; draw one first.")
+            raise RoiError("No ROI is selected; draw one first.")
         write_roi_file(Path(path), roi, image, read_view(self._viewer))
 
     def _use(self, shapes: Shapes) -> None:

@@ -35,16 +35,17 @@ ADVANCED: Final = tuple(name for name in OPTION_NAMES if name not in SHOWN)
 CURRENT_PLANE: Final = "current"
 
 _LABELS: Final = {
-    "dilate": "Grow ROI (px)",
+    "dilate": "Dilate ROI (px)",
     "feather": "Feather (px)",
     "tile": "Tile (px)",
+    "intensity": "Normalisation",
     "halo": "Halo (px)",
-    "value_range": "Network range",
-    "output_range": "Network's output",
+    "value_range": "Input range",
+    "output_range": "Output range",
     "extra_channel": "Extra channel",
-    "dtype": "Result type",
+    "dtype": "Data type",
     "batch": "Batch (tiles)",
-    "no_caution": "Silent cautions",
+    "no_caution": "Silenced cautions",
 }
 _SUGGESTIONS: Final = {
     "intensity": CHOICES["intensity"],

@@ -58,30 +58,32 @@ class ModelCard(QCollapsible):
         self.words = _CardText()
         self.task = ComboBox(
             name="task",
-            label="Gives",
+            label="Output",
             choices=[("an image", "image"), ("labels", "labels")],
-            tooltip="Whether the output is a picture or says what is where.",
+            tooltip="Whether the model outputs an image or labels (segmentation).",
         )
         self.value_range = WordBox(
             name="value_range",
             label="Value range",
             choices=("auto", (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)),
-            tooltip="What the network was trained on; auto: what the file says or was measured.",
+            tooltip="Range the model was trained on; auto: as stated by the file or measured.",
         )
         self.output_range = WordBox(
             name="output_range",
             label="Output range",
             choices=("auto", (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)),
-            tooltip="What it gives for both ends of the value range; auto: as measured.",
+            tooltip="Output range of the model; auto: as measured.",
         )
         self.output_channels = LineEdit(
             name="output_channels",
             label="Output channels",
-            tooltip="Which channels of the output are the image: all, or numbers from 0 on.",
+            tooltip="Output channels that form the image: all, or numbers counted from 0.",
         )
-        self.save = _button("Save for this file", "Keep this beside the file, for every later use.")
-        self.test = _button("Test on this image", "Run one tile at the middle of the view.")
-        self.verify = _button("Verify", "Run the package's own test tensors.")
+        self.save = _button(
+            "Save for this file", "Save these settings beside the file, for later use."
+        )
+        self.test = _button("Test on this image", "Run one tile at the centre of the view.")
+        self.verify = _button("Verify", "Run the test tensors of the package.")
         self._lay_out()
         self.toggled.connect(self._on_toggled)
         self.show_nothing("")
@@ -266,7 +268,7 @@ def parse_channels(text: str) -> tuple[int, ...]:
 def _provider_text(provider: "ProviderSection") -> str:
     """Return asked and got, red where they differ."""
     asked, got = provider.asked, provider.got
-    text = f"{asked} asked, {got} ran"
+    text = f"{asked} requested, {got} used"
     return escape(text) if asked in ("auto", got) else _coloured(text, BAD)
 
 

@@ -155,9 +155,9 @@ class CardControl:
         # Not a number is no small difference either.
         good = off <= TOLERANCE * max(1.0, largest)
         verdict = (
-            "The network gives what its package says"
+            "The model reproduces the test output of its package"
             if good
-            else ("The network does not give what its package says")
+            else ("The model does not reproduce the test output of its package")
         )
         self._card.say(
             f"{verdict}: largest difference {off:.2g}, largest value {largest:.3g}.", bad=not good

@@ -26,10 +26,10 @@ def describe(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     """
     low, high = spec.value_range
     pairs = [
-        ("Takes", f"{_takes(spec)}, {spec.dtype}, {'x'.join(_spatial(spec))}"),
-        ("Gives", _gives(spec)),
+        ("Input", f"{_input(spec)}, {spec.dtype}, {'x'.join(_spatial(spec))}"),
+        ("Output", _output(spec)),
         ("Size", _size(spec)),
-        ("Scale", f"{spec.ratio} result px per image px" if spec.ratio != 1 else "1"),
+        ("Scale", f"{spec.ratio} output px per input px" if spec.ratio != 1 else "1"),
         ("Value range", f"{low:g} to {high:g} ({spec.value_range_source})"),
     ]
     if spec.output_range != spec.value_range and spec.task == "image":
@@ -38,16 +38,16 @@ def describe(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     if spec.colour_order == "bgr":
         pairs.append(("Colours", "blue, green, red"))
     if any(spec.border_loss):
-        pairs.append(("Border", f"loses {max(spec.border_loss)} px on every side"))
+        pairs.append(("Border", f"cropped by {max(spec.border_loss)} px on every side"))
     tiling = usual_tiling(spec)
-    pairs.append(("Each pixel sees", _reach(spec, tiling)))
+    pairs.append(("Receptive field", _reach(spec, tiling)))
     if tiling is not None and spec.coupling != "numbers":
         shape = " x ".join(map(str, tiling.tile))
-        pairs.append(("Useful", f"{tiling.useful:.0%} of a tile of {shape} px"))
+        pairs.append(("Tile efficiency", f"{tiling.useful:.0%} (tile of {shape} px)"))
     if spec.shift_step > 1:
-        pairs.append(("Tile starts", f"at multiples of {spec.shift_step} px"))
+        pairs.append(("Shift step", f"tiles start at multiples of {spec.shift_step} px"))
     for name, value, *_ in spec.constants:
-        pairs.append(("Also takes", f"{name} = {value:g}"))
+        pairs.append(("Additional input", f"{name} = {value:g}"))
     for heading, text in (("Licence", spec.licence), ("Citation", spec.citation)):
         if text:
             pairs.append((heading, text))
@@ -59,9 +59,9 @@ def _reach(spec: ModelSpec, tiling: Tiling | None) -> str:
     if spec.coupling == "numbers":
         return "the whole image; seam-free (whole-image statistics)"
     if spec.radius == GLOBAL:
-        blended = f", neighbours are blended over {2 * tiling.halo} px" if tiling else ""
+        blended = f", neighbouring tiles are blended over {2 * tiling.halo} px" if tiling else ""
         return f"the whole tile{blended}"
-    return f"{spec.radius} px" + (f", so the halo is {tiling.halo} px" if tiling else "")
+    return f"{spec.radius} px" + (f", halo {tiling.halo} px" if tiling else "")
 
 
 def _size(spec: ModelSpec) -> str:
@@ -70,22 +70,22 @@ def _size(spec: ModelSpec) -> str:
     return rules if rules == "any" else f"{rules} px"
 
 
-def _gives(spec: ModelSpec) -> str:
+def _output(spec: ModelSpec) -> str:
     """Return what comes out."""
     if spec.task == "labels":
         classes = max(2, len(spec.output_channels) or spec.channels_out)
-        return f"labels of {classes} classes"
+        return f"labels, {classes} classes"
     units = "" if spec.units == "input" else ", brightness not comparable with the image's"
     picked = ""
     if spec.output_channels:
-        picked = f" (channels {', '.join(map(str, spec.output_channels))} of its output)"
+        picked = f" (output channels {', '.join(map(str, spec.output_channels))})"
     return _images(spec.channels_out) + picked + units
 
 
-def _takes(spec: ModelSpec) -> str:
+def _input(spec: ModelSpec) -> str:
     """Return what goes in."""
     image = _images(spec.channels_in - spec.extra_channels)
-    return f"{image} and one value, such as a noise level" if spec.extra_channels else image
+    return f"{image} and a constant, such as a noise level" if spec.extra_channels else image
 
 
 def _images(channels: int) -> str:

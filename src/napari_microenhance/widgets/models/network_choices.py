@@ -117,11 +117,11 @@ class Networks:
         spec = self._models[key].spec
         low, high = spec.value_range
         seen = "image" if spec.coupling == "numbers" else "tile"
-        reach = f"the whole {seen}" if spec.radius == "global" else f"{spec.radius} px"
+        reach = f"whole {seen}" if spec.radius == "global" else f"{spec.radius} px"
         colours = "colour" if spec.channels_in - spec.extra_channels == 3 else "greyscale"
         sizes = [str(rule) for rule in spec.size]
         size = "of any size" if set(sizes) == {"any"} else f"of {' by '.join(sizes)} px"
-        return f"Takes {colours} {size}, {low:g} to {high:g}; each pixel sees {reach}."
+        return f"Input: {colours} {size}, {low:g} to {high:g}. Receptive field: {reach}."
 
     def findings(self, key: str) -> tuple[str, ...]:
         """Return what was found when a file was opened."""

@@ -43,7 +43,7 @@ class RecentMenu(QMenu):
             if action is not None:
                 action.setToolTip(str(path))
                 action.triggered.connect(lambda _=False, p=path: self.chosen.emit(p))
-        if not paths and (empty := self.addAction("No file was opened yet")) is not None:
+        if not paths and (empty := self.addAction("No recent files")) is not None:
             empty.setEnabled(False)
 
 

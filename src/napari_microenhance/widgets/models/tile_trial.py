@@ -102,18 +102,18 @@ def _inside(seen: tuple[int, int], length: int, kept: int) -> tuple[int, int]:
 def _labels(result: "Result") -> str:
     """Say which labels came out."""
     share = np.count_nonzero(result.patch) / result.patch.size
-    return f"labels 0 to {int(result.patch.max())}, {share:.0%} of it not background."
+    return f"labels 0 to {int(result.patch.max())}, {share:.0%} of the pixels labelled."
 
 
 def _values(result: "Result", source: "ImageSource") -> str:
     """Say what became of the pixels."""
     before, after = _under(result, source), result.patch
-    text = f"pixels from {_span(before)} became {_span(after)}; "
+    text = f"pixel values {_span(before)} became {_span(after)}; "
     if before.dtype.kind == "f":
-        return text + "nothing is clipped in an image of floats."
+        return text + "nothing is clipped in a float image."
     ends = np.iinfo(before.dtype)
     share = float(np.mean((after < ends.min - 0.5) | (after > ends.max + 0.5)))
-    return text + f"{share:.2%} of them are clipped to {before.dtype}."
+    return text + f"{share:.2%} of the values are clipped to {before.dtype}."
 
 
 def _under(result: "Result", source: "ImageSource") -> npt.NDArray[Any]:

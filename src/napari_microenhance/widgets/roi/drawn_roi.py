@@ -114,7 +114,7 @@ class DrawnRoi:
             return RoiFile(rois=self.shapes or (), notes=self.remarks)
         mask, cautions = self.labels.read()
         if mask is None:
-            text = "The ROI layer holds no label: the whole image is processed."
+            text = "The ROI layer has no labels: the whole image is processed."
             return RoiFile(notes=(*self.remarks, Caution(SHAPES, text)))
         return RoiFile(rois=(Roi(mask),), notes=(*self.remarks, *cautions))
 
@@ -207,19 +207,19 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
     tabled = sum(bool(cell) for cell in cells)
     if tabled and image.ndim > 2:
         remarks.append(
-            f"{tabled} of {len(read)} shapes count for the planes in the layer's column 'planes'."
+            f"{tabled} of {len(read)} shapes apply to the planes in the layer's column 'planes'."
         )
     spanning = not tabled and sum(any(len(i) > 1 for i in one.planes.values()) for one in drawn)
     if spanning:
         remarks.append(
-            f"{spanning} of {len(read)} shapes span several planes and count for each of them."
+            f"{spanning} of {len(read)} shapes span several planes and apply to each of them."
         )
     if not drawn and left_out[_UNFINISHED]:
         raise RoiError(_still_drawn(shapes))
     if not drawn:
         raise RoiError(
-            f"ROI layer {shapes.name!r} holds no shape with an area in the y-x plane; "
-            "draw a polygon, a rectangle or an ellipse."
+            f"ROI layer {shapes.name!r} has no shape with an area in the y-x plane; draw a "
+            "polygon, a rectangle or an ellipse."
         )
     said = tuple(Caution(SHAPES, text) for text in remarks)
     return DrawnRoi(drawn, remarks=(*shapes.metadata.get(NOTES_KEY, ()), *said))

@@ -87,7 +87,7 @@ def read_roi_file(path: Path, image: "Image") -> Shapes:
     shapes, notes = _read(path, source)
     drawn = [shape for shape in shapes if shape.kind != "point"]
     if not drawn:
-        raise RoiError(f"{path.name} holds no shape but points; an ROI needs an area.")
+        raise RoiError(f"{path.name} has only points; an ROI needs an area.")
     indices = [indices_in(shape.planes, source) for shape in drawn]
     if any(indices) or None in indices:
         placement = read_placement(image)
@@ -190,8 +190,8 @@ def write_roi_file(path: Path, layer: "Layer", image: "Image", view: View) -> No
         guard_inputs(path, {f"image {image.name!r}": Path(image.source.path)}, name=path.name)
     if not isinstance(layer, Shapes):
         raise RoiError(
-            "Only drawn shapes are saved as an ROI file; save labels as an image with File > "
-            "Save Selected Layers, which is an ROI file too."
+            "Only drawn shapes can be saved as an ROI file; save labels as an image with File "
+            "> Save Selected Layers, which can be used as an ROI file, too."
         )
     if len(layer.data) == 0:
         raise RoiError(f"ROI layer {layer.name!r} is empty; draw a shape first.")

@@ -16,7 +16,7 @@ DRAWN: Final = {
 }
 """Entries that draw, and the mode of a Shapes layer in which they do."""
 
-FIND: Final = "From foreground network"
+FIND: Final = "From foreground model"
 OPEN: Final = "Open ROI file…"
 SAVE: Final = "Save ROI as…"
 
@@ -26,10 +26,10 @@ ROI_SUFFIXES: Final = (".json", ".geojson", ".roi", ".zip", ".csv")
 FILTER: Final = f"ROI files ({' '.join(f'*{s}' for s in ROI_SUFFIXES)});;All files (*)"
 
 _TOOLTIPS = {
-    "Polygon": "Click the corners; a double click closes it.",
-    "Lasso": "Draw around it with the button held down.",
+    "Polygon": "Click the corners; double-click to close.",
+    "Lasso": "Draw around it with the mouse button held down.",
     "Rectangle": "Drag from corner to corner.",
-    "Ellipse": "Drag from corner to corner of its box.",
+    "Ellipse": "Drag from corner to corner of the bounding box.",
 }
 
 
@@ -46,7 +46,7 @@ class RoiMenu(ButtonMenu):
         for text in DRAWN:
             self.add(text, _TOOLTIPS[text])
         self.addSeparator()
-        self.add(FIND, "Mark what the built-in network takes for foreground.")
+        self.add(FIND, "Segment the image with the built-in foreground model.")
         self.addSeparator()
         self.add(OPEN, "labelme JSON, GeoJSON, ImageJ .roi or .zip, or napari's CSV.")
-        self.add(SAVE, "In one of these formats; the suffix says which.")
+        self.add(SAVE, "The file extension selects the format.")

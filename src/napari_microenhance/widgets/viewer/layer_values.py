@@ -233,8 +233,8 @@ def axes_of(layer: "Image") -> str:
     left = [a for a in free if a not in lead]
     if len(unnamed) > len(left):
         raise AxesError(
-            f"Image layer {layer.name!r} has {layer.ndim - 2} axes before y and x; "
-            f"at most {len(free)} are understood ({', '.join(free)})."
+            f"Image layer {layer.name!r} has {layer.ndim - 2} axes before y and x; at most "
+            f"{len(free)} are supported ({', '.join(free)})."
         )
     # A plain stack is planes, not channels, unless time and depth are spoken for.
     wished = [a for a in _UNNAMED.get(len(unnamed), "") if a in left]

@@ -127,5 +127,5 @@ class CautionControl:
         if isinstance(error, ModelError):
             self.found.emit((str(error),))
         elif not isinstance(error, MicroEnhanceError):
-            LOGGER.error("what a run would say", exc_info=error)
+            LOGGER.error("checking for cautions", exc_info=error)
         self.done.emit()

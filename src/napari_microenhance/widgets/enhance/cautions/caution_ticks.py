@@ -73,7 +73,9 @@ class CautionTicks(QWidget):
     def _made(self, name: str) -> QCheckBox:
         """Return a new tick."""
         box = QCheckBox(f"Silence “{name}”")
-        box.setToolTip("Leaves such cautions out of a run; its record says which were silent.")
+        box.setToolTip(
+            "Silences cautions of this kind; the record of a run names what was silenced."
+        )
         box.toggled.connect(self._on_toggled)
         self._column.addWidget(box)
         self.boxes[name] = box

@@ -87,7 +87,7 @@ class UndoControl:
         step, self._again = self._again, None
         if step is not None and not self.is_blocked:
             self._steps.append(self._undone(step))
-            self.undone.emit(f"{step.name} is back.")
+            self.undone.emit(f"{step.name} restored.")
 
     def discard(self, layer: "Layer") -> None:
         """Take back the action that made a layer; of no action of the dock, the layer goes."""
@@ -101,7 +101,7 @@ class UndoControl:
     def _take_back(self, step: UndoStep) -> None:
         """Take an action back."""
         self._again = self._undone(step)
-        self.undone.emit(f"{step.name} was undone; Ctrl+Shift+Z brings it back.")
+        self.undone.emit(f"{step.name} undone; Ctrl+Shift+Z restores it.")
 
     def _undone(self, step: UndoStep) -> UndoStep:
         """Take an action back, and return the way forth."""

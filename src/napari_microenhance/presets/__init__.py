@@ -126,7 +126,7 @@ def _own_path(name: str) -> Path:
     name = name.strip()
     if not _NAME.fullmatch(name) or name.endswith("."):
         raise OptionsError(
-            f"{name!r} cannot be the name of a preset; "
+            f"{name!r} cannot be used as the name of a preset; "
             "use up to 60 letters, digits, spaces, dots, plus and minus signs."
         )
     if (FOLDER / f"{name}.json").exists():

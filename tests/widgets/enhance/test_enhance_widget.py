@@ -525,7 +525,7 @@ def test_a_network_file_is_opened_and_used(widget, viewer, image, ears, tmp_path
     assert layer.name == "cells · toy"
     assert widget.model.value == str(path)
     np.testing.assert_array_equal(layer.data, enhance(image.data, load_model(path)).pixels)
-    assert "each pixel sees 2 px" in widget.about.value
+    assert "Receptive field: 2 px" in widget.about.value
 
 
 def test_opening_another_network_leaves_the_run_alone(

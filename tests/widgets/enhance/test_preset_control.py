@@ -285,7 +285,7 @@ def test_an_ending_that_is_added_replaces_no_file(widget, tmp_path):
     widget.failed.connect(heard.append)
     (tmp_path / "mine.json").write_text("precious")
     widget.presets.save_file(tmp_path / "mine")
-    assert "mine.json exists" in str(heard[0])
+    assert "mine.json already exists" in str(heard[0])
     assert (tmp_path / "mine.json").read_text() == "precious"
     widget.presets.save_file(tmp_path / "mine.json")
     assert (tmp_path / "mine.json").read_text() != "precious"

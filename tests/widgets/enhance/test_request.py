@@ -118,7 +118,7 @@ def test_each_shape_is_a_run_of_its_own_where_that_is_asked(image):
 
 def test_a_run_that_cannot_be_read_is_refused_at_once(image):
     lines = Shapes([SQUARE[:2]], shape_type="line", name="lines")
-    with pytest.raises(RoiError, match="'lines' holds no shape with an area"):
+    with pytest.raises(RoiError, match="'lines' has no shape with an area"):
         batch_of_run(request_for(image, roi=lines), view_of())
 
 

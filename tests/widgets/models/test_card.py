@@ -131,7 +131,7 @@ def test_cautions_stand_out(loose):
 def test_another_provider_than_asked_is_red(loose, asked, got, is_red):
     loose.show_model(model_of(), editable=True)
     loose.show_provider(ProviderSection(asked=asked, got=got))
-    assert f"{asked} asked, {got} ran" in loose.facts.text()
+    assert f"{asked} requested, {got} used" in loose.facts.text()
     assert (BAD in loose.facts.text()) == is_red
 
 
@@ -212,8 +212,8 @@ def test_one_tile_of_the_image(qtbot, widget, card, viewer, rng, tmp_path):
     middle = data[172:428, 222:478].astype(int)
     low, high = middle.min(), middle.max()
     assert text.startswith("One tile of 258 x 258 px")
-    assert f"from {low} to {high} became {2 * low} to {2 * high}" in text
-    share = float(re.search(r"([\d.]+)% of them", text)[1])
+    assert f"values {low} to {high} became {2 * low} to {2 * high}" in text
+    share = float(re.search(r"([\d.]+)% of the values", text)[1])
     assert share == pytest.approx(100 * (2 * middle > 255).mean(), abs=0.01)
     assert card.test.enabled
     assert len(viewer.layers) == 1
@@ -229,7 +229,7 @@ def test_one_tile_of_labels(qtbot, widget, card, image, tmp_path):
     dock.opened(qtbot, widget, path)
     card.test.native.click()
     share = (image.data / 255 >= 0.4).mean()
-    assert f"labels 0 to 1, {share:.0%} of it" in dock.said(qtbot, card, "took")
+    assert f"labels 0 to 1, {share:.0%} of the pixels" in dock.said(qtbot, card, "took")
 
 
 @pytest.mark.parametrize("kind", ["volume", "finer", "colour", "builtin"])

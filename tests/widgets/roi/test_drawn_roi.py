@@ -69,7 +69,7 @@ def test_lines_and_paths_are_skipped_aloud():
     assert len(roi.polygons) == 1
     assert [*map(str, roi.remarks)] == ["Skipped 2 line(s) or path(s): they have no area."]
     only_lines = Shapes([POLYGON[:2]], shape_type="line", name="lines")
-    with pytest.raises(RoiError, match="'lines' holds no shape with an area"):
+    with pytest.raises(RoiError, match="'lines' has no shape with an area"):
         read_shapes(only_lines, image, view)
 
 

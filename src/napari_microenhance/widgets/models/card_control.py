@@ -157,7 +157,7 @@ class CardControl:
         verdict = (
             "The model reproduces the test output of its package"
             if good
-            else ("The model does not reproduce the test output of its package")
+            else "The model does not reproduce the test output of its package"
         )
         self._card.say(
             f"{verdict}: largest difference {off:.2g}, largest value {largest:.3g}.", bad=not good

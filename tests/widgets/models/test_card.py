@@ -15,8 +15,13 @@ from napari_microenhance.engine.reports.report_sections import ProviderSection
 from napari_microenhance.engine.spec import ModelSpec, SizeRule
 from napari_microenhance.engine.tiles.sizing import tiling_of
 from napari_microenhance.errors import OptionsError
-from napari_microenhance.widgets.models.card import BAD, CAUTION, ModelCard, parse_channels
+from napari_microenhance.widgets.fields.theme_colours import DockColours, css
+from napari_microenhance.widgets.models.card import ModelCard, parse_channels
 from napari_microenhance.widgets.models.facts import describe
+
+DARK = DockColours.of_theme("dark")
+BAD = css(DARK.error)
+CAUTION = css(DARK.caution)
 
 NETWORK = "detail-classic"
 SQUARE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 70.0), (60.0, 30.0)])

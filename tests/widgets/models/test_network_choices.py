@@ -11,8 +11,11 @@ import dock
 import handmade
 import toys
 from napari_microenhance.api import enhance
-from napari_microenhance.widgets.models.card import BAD
+from napari_microenhance.widgets.fields.theme_colours import DockColours, css
 from napari_microenhance.widgets.models.recent import KEPT, add_recent, recent_files
+
+DARK = DockColours.of_theme("dark")
+BAD = css(DARK.error)
 
 NETWORK = "detail-classic"
 

@@ -18,6 +18,7 @@ from napari_microenhance.widgets.fields.layout import FieldArea, beside, form
 from napari_microenhance.widgets.fields.notice import Notice
 from napari_microenhance.widgets.fields.options_form import ADVANCED
 from napari_microenhance.widgets.fields.theme_colours import DockColours, css
+from napari_microenhance.widgets.models.card import ModelCard
 
 __all__ = ["Panels", "lay_out"]
 
@@ -31,6 +32,7 @@ class Panels:
     Parameters
     ----------
     dock : QWidget
+    card : ModelCard
     welcome : QWidget
         In sight until there is an image.
     activity : QWidget
@@ -46,6 +48,7 @@ class Panels:
     """
 
     dock: QWidget
+    card: ModelCard
     welcome: QWidget
     activity: QWidget
     status: Notice
@@ -57,6 +60,7 @@ class Panels:
 
     def paint_with(self, colours: DockColours) -> None:
         """Take the colours of another theme."""
+        self.card.paint_with(colours)
         for notice in (self.status, self.cautions.notice, *(c.notice for c in self.checks)):
             notice.paint_with(colours)
         primary, on_primary = css(colours.primary), css(colours.on_primary)
@@ -72,7 +76,7 @@ class Panels:
 
 
 def lay_out(
-    dock: Container[Any], fields: EnhanceFields, card: QCollapsible, cautions: CautionPanel
+    dock: Container[Any], fields: EnhanceFields, card: ModelCard, cautions: CautionPanel
 ) -> Panels:
     """Put the steps into an area that scrolls, Run and what came of it below.
 
@@ -84,7 +88,7 @@ def lay_out(
     dock : Container
         Holds the fields already.
     fields : EnhanceFields
-    card : QCollapsible
+    card : ModelCard
         Of the model.
     cautions : CautionPanel
 
@@ -142,6 +146,7 @@ def lay_out(
     bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
     return Panels(
         dock=dock.native,
+        card=card,
         welcome=welcome,
         activity=activity,
         status=status,

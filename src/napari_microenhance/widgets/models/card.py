@@ -12,6 +12,7 @@ from superqt import QCollapsible
 
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.fields.options_form import WordBox, let_shrink
+from napari_microenhance.widgets.fields.theme_colours import DockColours, Rgb, css
 from napari_microenhance.widgets.models.facts import describe
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from napari_microenhance.engine.spec import ModelSpec
 
 __all__ = ["ModelCard"]
-
-CAUTION = "#e69f00"
-BAD = "#e5484d"
 
 _TEXT_PX = 120
 _NO_LIMIT_PX = (1 << 24) - 1
@@ -54,6 +52,8 @@ class ModelCard(QCollapsible):
         self._pairs: tuple[tuple[str, str], ...] = ()
         self._findings: tuple[Finding, ...] = ()
         self._provider: ProviderSection | None = None
+        self._colours = DockColours.of_theme("dark")
+        self._said = ("", False)
         self.facts, self.outcome = _Text(), _Text()
         self.words = _CardText()
         self.task = ComboBox(
@@ -130,8 +130,16 @@ class ModelCard(QCollapsible):
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """Say how a test or a verification went; an empty text hides the line."""
-        self.outcome.setText(_coloured(text, BAD) if bad else escape(text))
+        self._said = (text, bad)
+        self.outcome.setText(_coloured(text, self._colours.error) if bad else escape(text))
         self.outcome.setVisible(bool(text))
+
+    def paint_with(self, colours: DockColours) -> None:
+        """Take the colours of another theme."""
+        self._colours = colours
+        self._show_facts()
+        text, bad = self._said
+        self.say(text, bad=bad)
 
     def edits(self) -> dict[str, Any]:
         """Return the fields that differ from what is shown above them.
@@ -160,9 +168,9 @@ class ModelCard(QCollapsible):
         """Write the facts, the findings and the provider."""
         rows = [(escape(head), escape(text)) for head, text in self._pairs]
         if self._provider is not None:
-            rows.append(("Provider", _provider_text(self._provider)))
+            rows.append(("Provider", _provider_text(self._provider, self._colours.error)))
         table = "".join(f"<tr><td>{a}&nbsp;&nbsp;</td><td>{b}</td></tr>" for a, b in rows)
-        lines = [_finding_text(f) for f in self._findings]
+        lines = [_finding_text(f, self._colours.caution) for f in self._findings]
         self.facts.setText(f"<table>{table}</table>" + "".join(lines))
         self.facts.setVisible(bool(rows or lines))
 
@@ -265,23 +273,23 @@ def parse_channels(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in words)
 
 
-def _provider_text(provider: "ProviderSection") -> str:
+def _provider_text(provider: "ProviderSection", bad: Rgb) -> str:
     """Return asked and got, red where they differ."""
     asked, got = provider.asked, provider.got
     text = f"{asked} requested, {got} used"
-    return escape(text) if asked in ("auto", got) else _coloured(text, BAD)
+    return escape(text) if asked in ("auto", got) else _coloured(text, bad)
 
 
-def _finding_text(finding: "Finding") -> str:
+def _finding_text(finding: "Finding", caution: Rgb) -> str:
     """Return a finding; what asks for caution stands out."""
     is_info = finding.severity == "info"
-    sentence = escape(finding.sentence) if is_info else _coloured(f"⚠ {finding.sentence}", CAUTION)
+    sentence = escape(finding.sentence) if is_info else _coloured(f"⚠ {finding.sentence}", caution)
     return f"<p>{sentence}</p>"
 
 
-def _coloured(text: str, colour: str) -> str:
+def _coloured(text: str, colour: Rgb) -> str:
     """Return escaped text in a colour."""
-    return f'<span style="color:{colour}">{escape(text)}</span>'
+    return f'<span style="color:{css(colour)}">{escape(text)}</span>'
 
 
 def _button(text: str, tooltip: str) -> PushButton:

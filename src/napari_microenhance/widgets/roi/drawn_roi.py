@@ -199,7 +199,8 @@ def read_shapes(shapes: "Shapes", image: "Image", view: View) -> DrawnRoi:
         _read_shape(str(kind), _snap(map_points(vertices, shapes, image, view)), letters, cell)
         for vertices, kind, cell in zip(exact_data(shapes), shapes.shape_type, cells, strict=True)
     ]
-    if read and str(shapes.shape_type[-1]) == "path" and str(shapes.mode) in _DRAWING:
+    begun = str(shapes.shape_type[-1]) == "path" and str(shapes.mode) in _DRAWING
+    if begun or _corners(shapes):
         read[-1] = _UNFINISHED
     drawn = tuple(one for one in read if isinstance(one, Roi))
     left_out = Counter(one for one in read if isinstance(one, str))
@@ -376,18 +377,17 @@ def finish_drawing(layer: "Layer | None") -> None:
         The ROI.
     """
     if isinstance(layer, Shapes) and _corners(layer) >= _LEAST_CORNERS:
-        mode = layer.mode
-        # napari closes what is being drawn when the mode changes.
-        layer.mode = "pan_zoom"
-        layer.mode = mode
+        # As the Escape key does; a change of the mode would keep the vertex at the cursor.
+        layer._finish_drawing()
 
 
 def _corners(shapes: Shapes) -> int:
     """Return the number of corners of the polygon that is being drawn; 0 where none is."""
-    drawing = str(shapes.mode) in _DRAWING and bool(shapes.data)
-    if not drawing or shapes.shape_type[-1] != "path":
+    # napari has no public word for it: from the second corner on, the shape is a polygon like
+    # any other, but for its last vertex, which follows the cursor.
+    drawing = getattr(shapes, "_is_creating", False) and str(shapes.mode) in _DRAWING
+    if not drawing or not shapes.data:
         return 0
-    # The last one follows the cursor.
     return len(np.unique(np.asarray(shapes.data[-1])[:-1], axis=0))
 
 

@@ -762,3 +762,10 @@ def test_both_cells_say_what_they_show_and_outline_the_roi(compare, viewer, rng)
     compare.stop()
     assert [layer.name for layer in viewer.layers] == before
     assert not any(layer.name_overlay.visible for layer in (image, result))
+
+
+def test_an_empty_roi_has_no_outline(compare, viewer, rng):
+    image, result = pair_flat(viewer, rng)
+    roi = viewer.add_shapes()
+    compare.start("side_by_side", image, result, roi)
+    assert len(viewer.layers) == 3

@@ -51,7 +51,7 @@ class SideBySide:
             changes.set(layer, "visible", True)
         for layer in (pair.original, pair.result):
             changes.name_cell(layer)
-        if isinstance(roi, Shapes) and roi in wanted:
+        if isinstance(roi, Shapes) and roi in wanted and roi.data:
             # In the fourth place, it goes into the second cell.
             changes.add(_outline(roi), (roi,))
         link(changes, pair)

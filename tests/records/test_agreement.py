@@ -46,7 +46,7 @@ def test_the_same_run_agrees_and_each_difference_is_named(image, model, roi):
     )
     assert found(record, image[::-1], roi, model, ASKED) == ("the image",)
     assert found(record, image, [BOX[0] + 1], model, ASKED) == ("the ROI",)
-    assert found(record, image, roi, load_model("denoise"), ASKED) == ("the network",)
+    assert found(record, image, roi, load_model("denoise"), ASKED) == ("the model",)
 
 
 def test_another_version_is_named(image, model):

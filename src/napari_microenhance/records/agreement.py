@@ -54,7 +54,7 @@ def disagreements(
     found = [f"the option {name}" for name in _other_options(record, options)]
     network = model.at(options.precision)
     if model_difference(record, network.sha256) or other_spec(record, network.spec):
-        found.append("the network")
+        found.append("the model")
     if record.axes != source.axes or image_difference(record, source):
         found.append("the image")
     elif _shown(selection.to_dict()) != _shown(record.kept["roi"]):

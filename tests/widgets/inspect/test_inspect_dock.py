@@ -187,10 +187,10 @@ def test_layers_that_lie_apart_are_compared_with_a_remark(widget, viewer, data, 
     image = viewer.add_image(data, name="cells")
     layer, _ = run(viewer, image, "detail-classic")
     ended(qtbot, widget, widget.changes.compare.click, "compared")
-    assert "do not lie over" not in widget.changes.notes.text()
+    assert "do not overlap" not in widget.changes.notes.text()
     layer.translate = (0, 40)
     ended(qtbot, widget, widget.changes.compare.click, "compared")
-    assert "do not lie over each other" in widget.changes.notes.text()
+    assert "do not overlap" in widget.changes.notes.text()
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,9 @@ def test_the_table_shows_what_compare_says(widget, viewer, data, qtbot, backgrou
     part = wanted.parts[1].figures
     assert texts["SSIM", "Part 2"] == f"{part.ssim:.4f}"
     assert texts["Mean", "Part 2"] == f"{part.mean_before:.5g} → {part.mean_after:.5g}"
-    assert texts["Beyond noise", "Total"] == f"{wanted.total.changed:.2%}"
+    assert texts["Changed beyond noise", "Total"] == f"{wanted.total.changed:.2%}"
     if background == "original":
-        assert "not one pixel differs" in widget.changes.notes.text()
+        assert "no pixel differs" in widget.changes.notes.text()
     heights = widget.changes.histogram.axes.patches
     np.testing.assert_array_equal(heights[1].get_data().values, wanted.histogram.after)
 
@@ -273,7 +273,7 @@ def test_a_region_that_the_run_grew_is_compared_as_it_was_processed(widget, view
     assert found.total == compare(data, result, grown).total
     assert found.total.pixels == grown.sum() == result.report.roi["pixels"]
     assert found.different_outside == 0
-    assert "grown by 6 px, as the run processed it" in widget.changes.notes.text()
+    assert "dilated by 6 px, as processed by the run" in widget.changes.notes.text()
 
 
 @pytest.mark.parametrize("background", ["original", "crop"])
@@ -617,7 +617,7 @@ def test_another_image_is_asked_about(widget, viewer, data, qtbot, monkeypatch, 
         (again,) = ended(qtbot, widget, act, "repeated")
         wanted = enhance(other, "detail-classic", [SQUARE])
         np.testing.assert_array_equal(again.data, wanted.pixels)
-        assert "not those of the record" in widget.status.text()
+        assert "differ from the recorded ones" in widget.status.text()
         assert "Not the same as in the record: the image" in widget.status.text()
     (text,) = asked
     assert "the image (SHA-256" in text

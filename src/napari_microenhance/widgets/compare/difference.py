@@ -63,7 +63,7 @@ class Difference:
     ) -> None:
         if not pair.is_measurable:
             raise ImageError(
-                f"{pair.result.name!r} holds classes, not an image; there is no difference to show."
+                f"{pair.result.name!r} holds labels, not an image; there is no difference to show."
             )
         check_flat(viewer, pair.original, pair.result)
         self._viewer, self._pair = viewer, pair
@@ -130,7 +130,7 @@ class Difference:
             self._layer.contrast_limits_range = (-2 * change.extent, 2 * change.extent)
             self._layer.contrast_limits = (-change.extent, change.extent)
             self._layer.colorbar.visible = True
-            self._changes.caption(f"{_CAPTION} (colours up to ± {change.extent:.3g})")
+            self._changes.caption(f"{_CAPTION} (colour scale ± {change.extent:.3g})")
         placement = part.place(self._pair.result)
         self._layer.data = change.pixels
         self._layer.scale, self._layer.translate = placement.scale, placement.translate

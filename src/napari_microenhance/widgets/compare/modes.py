@@ -48,26 +48,26 @@ class Mode:
 MODES: Final[Mapping[str, Mode]] = {
     "side_by_side": Mode(
         "Side by side",
-        "Original and result in two cells of the canvas that move together.",
+        "Original and result side by side, with linked views.",
         "G",
         SideBySide,
     ),
     "swipe": Mode(
         "Swipe",
-        "The original left and the result right of a line on the canvas; drag the line.",
+        "Original left and result right of a divider; drag it.",
         "H",
         Swipe,
     ),
     "blink": Mode(
         "Blink",
-        "The original in the place of the result.",
+        "Show the original in place of the result.",
         "J",
         Blink,
         is_held=True,
     ),
     "difference": Mode(
         "Difference",
-        "What became darker in blue, what became brighter in orange, over the original.",
+        "Darker pixels in blue, brighter ones in orange, over the original.",
         "K",
         Difference,
     ),

@@ -73,7 +73,7 @@ def read_overlap(original: "Layer", result: "Layer") -> Overlap:
             spans = [(a, min(b, n)) for a, b, n in zip(first, stop, whole, strict=True)]
             return Overlap(ratio, (spans[0], spans[1]))
     raise ImageError(
-        f"{result.name!r} does not lie on the pixels of {original.name!r} (another size or "
+        f"{result.name!r} does not lie on the pixels of {original.name!r} (different size or "
         "transform), so the two cannot be compared this way."
     )
 

@@ -86,8 +86,7 @@ def _original_of(result: "Layer", layers: "list[Layer]") -> "Layer":
     found = found or named or (unknown if len(unknown) == 1 else [])
     if not found:
         raise ImageError(
-            f"The image that {result.name!r} was made from is not among the layers; "
-            "open it to compare."
+            f"The original of {result.name!r} is not among the layers; open it to compare."
         )
     return found[-1]
 

@@ -89,10 +89,10 @@ def check_flat(viewer: "ViewerModel", *layers: "Layer") -> None:
         In the 3-D view, with other axes on the canvas, or if a layer's planes are tilted.
     """
     if viewer.dims.ndisplay != 2:
-        raise ImageError("This comparison works on planes; leave the 3-D view first.")
+        raise ImageError("This comparison works in 2-D; leave the 3-D view first.")
     ndim = viewer.dims.ndim
     if tuple(viewer.dims.displayed) != (ndim - 2, ndim - 1):
-        raise ImageError("This comparison needs the axes y and x on the canvas.")
+        raise ImageError("This comparison needs y and x as the displayed axes.")
     for layer in layers:
         if mixes(read_placement(layer), (layer.ndim - 2, layer.ndim - 1)):
             raise ImageError(f"The planes of {layer.name!r} are tilted and cannot be overlaid.")

@@ -79,8 +79,8 @@ def _outcome(identical: bool | None, before: LazyArray, now: LazyArray) -> str:
     """Return how the pixels compare with the record and with the layer."""
     recorded = {
         True: "The pixels are identical to the recorded ones",
-        False: "The pixels are not those of the record",
-        None: "The record does not tell which pixels it was",
+        False: "The pixels differ from the recorded ones",
+        None: "The record has no checksum of the pixels",
     }[identical]
     if tuple(before.shape) != tuple(now.shape):
         return f"{recorded}; the layer has another shape."
@@ -93,9 +93,9 @@ def _outcome(identical: bool | None, before: LazyArray, now: LazyArray) -> str:
         return (
             f"{recorded}, and so is the whole layer."
             if identical
-            else (f"{recorded}; the layer's are the same.")
+            else (f"{recorded}; those of the layer are the same.")
         )
     largest = float(np.abs(old[other].astype(float) - new[other].astype(float)).max())
     return (
-        f"{recorded}; {count:,} of {old.size:,} values of the layer differ, by {largest:g} at most."
+        f"{recorded}; {count:,} of {old.size:,} values of the layer differ, by at most {largest:g}."
     )

@@ -82,7 +82,9 @@ class ComparisonControl:
             return
         path = Path(typed if typed.lower().endswith(".csv") else f"{typed}.csv")
         if str(path) != typed and path.exists():
-            raise OutputError(f"{path.name} exists; choose it by its full name to replace it.")
+            raise OutputError(
+                f"{path.name} already exists; choose it by its full name to replace it."
+            )
         save_figures(path, found)
         self._view.say(f"Saved {path.name}.")
         self.saved.emit(path)

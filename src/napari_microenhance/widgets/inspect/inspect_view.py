@@ -62,14 +62,14 @@ class InspectView(QWidget):
             label="Result",
             choices=(),
             nullable=False,
-            tooltip="A layer with the record of its run; follows the selected layer.",
+            tooltip="Result layer with the record of its run; follows the selected layer.",
         )
         self.original = _OriginalBox(
             name="original",
             label="Original",
             choices=(),
             nullable=True,
-            tooltip="The image that the result was made from; found by the record.",
+            tooltip="The image that the result was made from, found by the record.",
         )
         self.changes = ChangesSection(viewer)
         self.trust = TrustSection()
@@ -77,7 +77,9 @@ class InspectView(QWidget):
         self.bar = QProgressBar()
         self.bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.bar.setTextVisible(True)
-        self.cancel = push_button("Cancel", "Stop; nothing of it is kept.", self.cancel_asked.emit)
+        self.cancel = push_button(
+            "Cancel", "Stop and discard what it has done.", self.cancel_asked.emit
+        )
         self.status = WrappedText()
         self._lay_out()
         self.show_idle()

@@ -110,7 +110,7 @@ class InspectedResult:
             If the two do not belong together.
         """
         if self.record.holds_labels:
-            raise ImageError("The result holds labels and no image; there is nothing to compare.")
+            raise ImageError("The result holds labels, not an image; there is nothing to compare.")
         before = Source(self.image.data, self.image.axes)
         data_range = self.record.full_range or full_range(before)
         patch = self.record.patch_under(self.pixels.shape)
@@ -153,13 +153,13 @@ class InspectedResult:
         notes = []
         if self.apart:
             notes.append(
-                "The two layers do not lie over each other in the viewer; pixels were compared "
-                "by their place in the arrays."
+                "The two layers do not overlap in the viewer; pixels were compared by their "
+                "array indices."
             )
         grown = self.record.options().dilate
         if grown and not self.record.report.roi.whole_image:
             notes.append(
-                f"The figures are of the region grown by {grown} px, as the run processed it."
+                f"The figures are for the ROI dilated by {grown} px, as processed by the run."
             )
         return tuple(notes)
 

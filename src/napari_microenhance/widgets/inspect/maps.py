@@ -107,10 +107,14 @@ def make_map(
         return MapOutcome(found, _plan(inspected, found), again.remarks)
     result = repeat(again, on_progress=hooks.show, should_stop=hooks.should_stop)
     found = mismatch_map(result)
-    remarks = [] if result.seams else ["The run has no seams: one tile, or tiles that never meet."]
+    remarks = (
+        []
+        if result.seams
+        else ["There are no seams: the run used one tile, or tiles that do not touch."]
+    )
     repetition = Record.of(result.report).report.rerun
     if repetition is not None and repetition.identical is False:
-        remarks.append("The repeated run gave other pixels than the recorded one.")
+        remarks.append("The repeated run gave different pixels from the recorded one.")
     return MapOutcome(found, _plan(inspected, found), (*again.remarks, *remarks))
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PairChoice"]
 
-NO_RESULT = "Select a result: a layer that Enhance ROI made, or one opened from its file."
-NO_ORIGINAL = "Choose the original of this result; open it if it is not among the layers."
+NO_RESULT = "Select a result: a layer made by Enhance ROI, or one opened from its file."
+NO_ORIGINAL = "Select the original of this result; open it if it is not among the layers."
 
 
 class PairChoice:

@@ -91,11 +91,11 @@ class RecordControl:
         """Ask where the network's file is."""
         kinds = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         path, _ = QFileDialog.getOpenFileName(
-            self._view, "Network of the record", "", f"Networks ({kinds});;All files (*)"
+            self._view, "Model of the record", "", f"Models ({kinds});;All files (*)"
         )
         if path:
             self._choice.network = Path(path)
-            self._view.say(f"Repetitions of this result will use {self._choice.network.name}.")
+            self._view.say(f"This result will be repeated with {self._choice.network.name}.")
 
     def _copy_script(self, write: Callable[..., str], what: str) -> None:
         """Put a way to repeat the run onto the clipboard."""

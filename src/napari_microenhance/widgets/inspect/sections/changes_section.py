@@ -71,7 +71,7 @@ class ChangesSection(FoldedSection):
         self.beyond.setValue(_USUAL)
         self.beyond.setPrefix("> ")
         self.beyond.setSuffix(" x noise")
-        self.beyond.setToolTip("Changes of more than so many times the noise are counted.")
+        self.beyond.setToolTip("Threshold for changes, in multiples of the noise.")
         self.compare = push_button(
             "Compare", "Compute the figures for the whole ROI and each part.", self._on_compare
         )
@@ -80,10 +80,10 @@ class ChangesSection(FoldedSection):
         self.copy = push_button("Copy", "Copy all figures, tab-separated.", self._on_copy)
         self.save = push_button("Save CSV…", "Save all figures as a table.", self._on_save)
         self.draw_line = push_button(
-            "Draw a line", "Plot the values under a line drawn on the image.", self._on_draw_line
+            "Draw a line", "Plot the values along a line drawn on the image.", self._on_draw_line
         )
         self.histogram, self.profile = Plot(viewer), Plot(viewer)
-        self._heads = [_heading("Histogram of the region"), _heading("Profile under the line")]
+        self._heads = [_heading("Histogram of the ROI"), _heading("Profile along the line")]
         for part in (
             row(self.beyond, self.compare),
             self.table,

@@ -18,7 +18,7 @@ ROWS: Final = {
     "psnr": ("PSNR, dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.4f}"),
     "nrmse": ("NRMSE", "{:.4f}"),
-    "changed": ("Beyond noise", "{:.2%}"),
+    "changed": ("Changed beyond noise", "{:.2%}"),
     "largest": ("Largest change", "{:.5g}"),
     "clipped": ("Clipped px", "{:,}"),
 }
@@ -43,13 +43,13 @@ def remarks(found: "Comparison") -> tuple[str, ...]:
     noise = ", ".join(f"{value:.3g}" for value in found.noise[:3])
     more = ", …" if len(found.noise) > 3 else ""
     lines = [
-        f"Noise of the original: {noise}{more} grey values; PSNR and SSIM take "
-        f"{found.full_range} as full range."
+        f"Noise of the original: {noise}{more} grey values; data range of PSNR and SSIM: "
+        f"{found.full_range}."
     ]
     if found.different_outside:
-        lines.append(f"Outside the region {found.different_outside:,} px differ.")
+        lines.append(f"Outside the ROI, {found.different_outside:,} px differ.")
     elif found.different_outside == 0:
-        lines.append("Outside the region not one pixel differs.")
+        lines.append("Outside the ROI, no pixel differs.")
     return (*lines, *found.notes)
 
 

@@ -51,7 +51,7 @@ class MapReading(QWidget):
             self.meaning.show_lines([])
             return
         value = found.summary
-        number = "nothing is known" if value is None else f"{value:.3g} ({found.unit})"
+        number = "not available" if value is None else f"{value:.3g} ({found.unit})"
         self.number.show_lines([f"{self._name.capitalize()}: {number}"])
         self.meaning.show_lines([found.reading])
         self._on_toggled(self.button.isChecked())

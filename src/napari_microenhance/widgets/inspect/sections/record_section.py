@@ -25,11 +25,14 @@ class RecordSection(FoldedSection):
         self.facts = WrappedText()
         labels = {
             "again": ("Run again", "Repeat the run and check that the pixels are the same."),
-            "save": ("Save result…", "As OME-TIFF or OME-Zarr, with record and changed pixels."),
-            "network": ("Network file…", "Say where the network's file is, for all repetitions."),
-            "command": ("Copy as command line", "What to type to repeat the run."),
+            "save": (
+                "Save result…",
+                "Save as OME-TIFF or OME-Zarr, with the record and a mask of changed pixels.",
+            ),
+            "network": ("Model file…", "Choose the model file for repetitions of this run."),
+            "command": ("Copy as command line", "The command that repeats the run."),
             "python": ("Copy as Python", "A script that repeats the run and checks the pixels."),
-            "methods": ("Copy methods text", "A paragraph for the methods section of an article."),
+            "methods": ("Copy methods text", "A paragraph for the methods section of a paper."),
         }
         self.buttons = {
             name: push_button(text, tip, self._asker(name)) for name, (text, tip) in labels.items()

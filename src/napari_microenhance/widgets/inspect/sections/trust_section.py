@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["TrustSection"]
 
 _TIPS = {
-    "tile mismatch": "Repeat the run and show where tiles that overlap differ.",
-    "variability": "Repeat the run with the image turned in eight ways: eight runs.",
-    "raw consistency": "Blur the result back and compare it with the image.",
+    "tile mismatch": "Repeat the run and show where overlapping tiles differ.",
+    "variability": "Repeat the run in eight orientations of the image (eight runs).",
+    "raw consistency": "Blur the result back to the original's resolution and compare.",
 }
 
 

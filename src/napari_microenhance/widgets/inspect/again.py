@@ -93,7 +93,7 @@ def _outcome(identical: bool | None, before: LazyArray, now: LazyArray) -> str:
         return (
             f"{recorded}, and so is the whole layer."
             if identical
-            else (f"{recorded}; those of the layer are the same.")
+            else f"{recorded}; those of the layer are the same."
         )
     largest = float(np.abs(old[other].astype(float) - new[other].astype(float)).max())
     return (

@@ -600,7 +600,7 @@ def test_a_file_is_paired_by_its_pixels(viewer, rng):
     result.name = "from a file"
     assert pair_of(viewer, result)[0] is image
     viewer.layers.remove(image)
-    with pytest.raises(ImageError, match="The original of .* is not among the layers"):
+    with pytest.raises(ImageError, match=r"The original of .* is not among the layers"):
         pair_of(viewer, result)
     assert other in viewer.layers
 

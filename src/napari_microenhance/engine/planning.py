@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_microenhance.engine.blocks.block_grid import (
+    BlockGrid,
+    block_edge,
+    block_lengths,
+    cells_of,
+    grid_origin,
+)
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.intensity import Palette, palettes
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.region import Region, around, intersect
+from napari_microenhance.engine.region import Region, around, intersect, scaled
 from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec
@@ -149,13 +156,14 @@ class RunPlan:
         return box or tuple((start, start) for start, _ in whole)
 
 
-def plan_run(
+def plan_run(  # noqa: PLR0913 - all that a run depends on
     spec: ModelSpec,
     source: Source,
     selection: Selection,
     options: Options,
     memory: int,
     *,
+    in_memory: bool = True,
     window: Box | None = None,
     coupled: "CoupledNetwork | None" = None,
     folder: Path | None = None,
@@ -172,6 +180,8 @@ def plan_run(
     options : Options
     memory : int
         Bytes that the run may add.
+    in_memory : bool
+        Whether the result counts among them; else its blocks go where they belong.
     window : Box, optional
         Spatial ranges, px: only the tiles of the full plan that these need.
     coupled : CoupledNetwork, optional
@@ -208,18 +218,23 @@ def plan_run(
         )
     planes = {plane for _, passes in groups.values() for plane, _ in passes}
     per_px = (1 if lanes[0].makes_grey else source.channels) * source.dtype.itemsize * len(planes)
+    per_px = per_px if in_memory else 0
+    regions = [region for region, _ in groups.values()]
+    edge = _block_edge(spec, source, options, lanes)
+    origin = grid_origin(regions, cropped=options.background == "crop")
     parts = []
     for region, passes in groups.values():
         grouped = None
         if coupled is not None:
             from napari_microenhance.engine.statistics.coupled_layout import lay_out
 
-            spare = memory - _patch_bytes(spec, region, per_px)
+            spare = memory - (_patch_bytes(spec, region, per_px) if in_memory else 0)
             grouped = lay_out(coupled, region, options, budget=spare, folder=folder)
             grouped = grouped if window is None else grouped.touching(window)
             layout = grouped.plan
         else:
-            layout = _layout(spec, region, options, memory, per_px)
+            cells = cells_of(region, origin, edge) if len(region.shape) == 2 else ()
+            layout = _layout(spec, region, options, memory, per_px, cells)
             layout = layout if window is None else layout.touching(window)
         parts.append(PlanPart(region=region, passes=tuple(passes), layout=layout, coupled=grouped))
     labels = spec.task == "labels"
@@ -239,7 +254,57 @@ def plan_run(
     )
 
 
-def _layout(spec: ModelSpec, region: Region, options: Options, memory: int, per_px: int) -> Plan:
+def _block_edge(spec: ModelSpec, source: Source, options: Options, lanes: Sequence[Palette]) -> int:
+    """Return the edge of a block of the result, image px."""
+    channels = 1 if lanes[0].makes_grey else channels_together(source, lanes)
+    return block_edge(spec.ratio, channels * _result_dtype(spec, source, options).itemsize)
+
+
+def channels_together(source: Source, lanes: Sequence[Palette]) -> int:
+    """Return how many channels of a result are painted together."""
+    return 1 if all(len(palette.channels) == 1 for palette in lanes) else source.channels
+
+
+def grid_of(plan: "RunPlan", spec: ModelSpec, source: Source, options: Options) -> BlockGrid:
+    """Return the blocks of the result of a run, image or crop.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        Without a window.
+    spec : ModelSpec
+    source : Source
+    options : Options
+    """
+    axes = source.axes.replace("C", "") if plan.makes_grey else source.axes
+    spans = {letter: (0, n) for letter, n in zip(source.axes, source.shape, strict=True)}
+    if options.background == "crop":
+        spans.update(zip(source.spatial, plan.box, strict=True))
+        for axis, index in zip(source.plane_axes, zip(*plan.planes, strict=True), strict=False):
+            spans[source.axes[axis]] = (min(index), max(index) + 1)
+    for letter in source.spatial:
+        spans[letter] = scaled((spans[letter],), spec.ratio)[0]
+    return BlockGrid(
+        axes=axes,
+        box=tuple(spans[letter] for letter in axes),
+        lengths=block_lengths(
+            axes,
+            source.spatial,
+            spec.ratio,
+            _block_edge(spec, source, options, plan.palettes),
+            channels_together(source, plan.palettes),
+        ),
+    )
+
+
+def _layout(
+    spec: ModelSpec,
+    region: Region,
+    options: Options,
+    memory: int,
+    per_px: int,
+    cells: tuple[Box, ...],
+) -> Plan:
     """Lay the tiles of one plane; the result takes so many bytes per image pixel."""
     blend = blend_of(spec, options)
     if blend != "crop":
@@ -247,7 +312,7 @@ def _layout(spec: ModelSpec, region: Region, options: Options, memory: int, per_
     patch = _patch_bytes(spec, region, per_px)
     axes = size_axes(spec, region, options, memory=memory, patch_bytes=patch)
     domain = region.box if options.context == "white" else context_box(region, axes)
-    return plan(region, axes, blend=blend, domain=domain, ratio=spec.ratio)
+    return plan(region, axes, blend=blend, domain=domain, ratio=spec.ratio, cells=cells)
 
 
 def _patch_bytes(spec: ModelSpec, region: Region, per_px: int) -> int:

@@ -215,6 +215,16 @@ class Region:
             inside[here] = True if self.mask is None else self.mask[slices(common, self.origin)]
         return inside
 
+    def cut(self, box: Box) -> "Region | None":
+        """Return the part of it in a box; None where there is none."""
+        common = intersect(box, self.box)
+        if common is None or common == self.box:
+            return self if common else None
+        if self.mask is None:
+            return dataclasses.replace(self, box=common)
+        inner = self.mask[slices(common, self.origin)]
+        return self.in_box(self.shape, common, inner) if inner.any() else None
+
     def swept(self, depth: int) -> "Region":
         """Return this region of a plane in every plane of a stack."""
         mask = self.mask

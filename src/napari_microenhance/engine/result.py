@@ -3,7 +3,7 @@
 import dataclasses
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from napari_microenhance.engine.runtime.classes import classify
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.fitting import FittedSteps
-from napari_microenhance.types import Box
+from napari_microenhance.types import Box, LazyArray
 
 __all__ = ["Canvas", "Result"]
 
@@ -69,9 +69,31 @@ class Page:
             page = raw.astype(self.dtype, copy=True)
         if self.value is not None:
             # Alpha is copied whatever the page shows.
-            colour = page[..., :3] if self.source.is_colour and not self.grey else page
+            colour = page
+            if self.source.is_colour and not self.grey:
+                colour = page[..., : max(0, 3 - box[self.source.channel_axis][0])]
             colour[...] = np.asarray(self.value).astype(self.dtype)
         return page
+
+
+class SoftEdges:
+    """The share of the enhanced value for each pixel of a region, kept while it is needed.
+
+    Parameters
+    ----------
+    feather : int
+        Width of the edge, px.
+    """
+
+    def __init__(self, feather: int) -> None:
+        self._feather = feather
+        self._kept: dict[Region, npt.NDArray[np.float32] | None] = {}
+
+    def of(self, region: Region) -> npt.NDArray[np.float32] | None:
+        """Return the weights over a region's box, as `Region.weights` does."""
+        if region not in self._kept:  # planes with one region follow each other
+            self._kept = {region: region.weights(self._feather)}
+        return self._kept[region]
 
 
 class Canvas:
@@ -87,6 +109,10 @@ class Canvas:
     feather : int
     classes : ModelSpec, optional
         Of a segmentation network; its labels have no soft edge.
+    channels : tuple of int, optional
+        (start, stop) of those that the patch spans; default: all.
+    edges : SoftEdges, optional
+        Of several canvases, in place of `feather`.
     """
 
     def __init__(
@@ -97,20 +123,25 @@ class Canvas:
         planes: tuple[tuple[int, ...], ...],
         feather: int,
         classes: ModelSpec | None = None,
+        channels: tuple[int, int] | None = None,
+        edges: SoftEdges | None = None,
     ) -> None:
         source = page.source
         self.page = page
         self._classes = classes
-        self._feather = 0 if classes else feather
-        self._weights: dict[Region, npt.NDArray[np.float32] | None] = {}
+        self._edges = edges or SoftEdges(0 if classes else feather)
         full: list[tuple[int, int]] = [(0, n) for n in source.shape]
         for axis, index in zip(source.plane_axes, zip(*planes, strict=True), strict=False):
             full[axis] = (min(index), max(index) + 1)
         for axis, span in zip(source.spatial_axes, scaled(box, page.ratio), strict=True):
             full[axis] = span
+        if channels is not None:
+            full[source.channel_axis] = channels
         self.box: Box = tuple(full)
         self.patch = page.cut(self.box)
         self.clipped = 0
+        self.mismatch: float | None = None
+        """Largest difference between two tiles until now."""
 
     @property
     def place(self) -> Place:
@@ -139,7 +170,7 @@ class Canvas:
         palette: Palette,
         maps: tuple[IntensityMap, ...],
         after: FittedSteps | None = None,
-    ) -> tuple[Box, npt.NDArray[Any]] | None:
+    ) -> list[tuple[Box, npt.NDArray[Any]]]:
         """Paint finished network output over the region's pixels.
 
         Parameters
@@ -158,16 +189,16 @@ class Canvas:
 
         Returns
         -------
-        tuple of Box and ndarray, or None
+        list of tuple of Box and ndarray
             The painted box, one range per axis of the result, and a copy of its pixels;
-            None where the keep box lies outside the patch.
+            nothing where the keep box lies outside the patch.
         """
         source = self.page.source
         spatial = tuple(self.box[a] for a in source.spatial_axes)
         common = intersect(keep, scaled(region.box, self.page.ratio))
         common = common and intersect(common, spatial)
         if common is None:
-            return None
+            return []
         inner = values[(slice(None), *slices(common, [a for a, _ in keep]))]
         if after is not None:
             inner = after.apply(inner)
@@ -177,16 +208,14 @@ class Canvas:
         target, box = self._target(plane, palette, common)
         under = unscaled(common, self.page.ratio)
         inside = resample(region.crop(under), common, self.page.ratio)
-        if region not in self._weights:  # planes with one region follow each other
-            self._weights = {region: region.weights(self._feather)}
-        soft = self._weights[region]
+        soft = self._edges.of(region)
         if soft is not None:
             weights = resample(soft[slices(under, region.origin)], common, self.page.ratio)
             new = target + weights * (new - target.astype(np.float32))
         final, clipped = to_dtype(new, self.page.dtype)
         self.clipped += int(np.count_nonzero(clipped & inside))
         np.copyto(target, final, where=inside)
-        return box, self.patch[slices(box, self._origin)].copy()
+        return [(box, self.patch[slices(box, self._origin)].copy())]
 
     def _in_image_units(
         self,
@@ -273,7 +302,8 @@ class Result:
     Attributes
     ----------
     patch : ndarray, axes `axes`
-        The ROI's bounding box (and the planes that were run).
+        The ROI's bounding box (and the planes that were run). Of a result in a store it is read
+        where it is sliced.
     place : Place
         Where the patch lies in the image and in the result.
     scale : float
@@ -282,6 +312,8 @@ class Result:
     seams : tuple of (Box, ndarray)
         Where tiles overlap, (spatial ranges, result px), how much they differ: the largest
         over planes and channels, float32, in units of the network's range.
+    stored : array-like or None
+        The whole result where it lies in a store; the patch is a part of it then.
     """
 
     patch: npt.NDArray[Any]
@@ -291,6 +323,7 @@ class Result:
     page: Page
     cropped: bool
     seams: tuple[tuple[Box, npt.NDArray[np.float32]], ...] = ()
+    stored: LazyArray | None = None
 
     @property
     def axes(self) -> str:
@@ -310,6 +343,8 @@ class Result:
     @cached_property
     def pixels(self) -> npt.NDArray[Any]:
         """The whole image, the patch composed over its background (for "crop": the patch)."""
+        if self.stored is not None:
+            return cast("npt.NDArray[Any]", self.stored)
         if self.cropped:
             return self.patch
         whole = self.page.cut(tuple((0, n) for n in self.page.shape))

@@ -4,16 +4,26 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
-import psutil
 
+from napari_microenhance.engine.blocks.block_canvas import BlockCanvas, BlockTarget, Prepared
+from napari_microenhance.engine.blocks.block_grid import Block
 from napari_microenhance.engine.cautions import Caution, gather
 from napari_microenhance.engine.feed import Feed, Lane
 from napari_microenhance.engine.intensity import fit
 from napari_microenhance.engine.options import Options
-from napari_microenhance.engine.planning import PlanPart, RunPlan, plan_run, plan_survey
+from napari_microenhance.engine.planning import (
+    PlanPart,
+    RunPlan,
+    grid_of,
+    plan_run,
+    plan_survey,
+)
 from napari_microenhance.engine.region import scaled
+from napari_microenhance.engine.reports.memory_watch import MemoryWatch
+from napari_microenhance.engine.reports.progress import Progress
 from napari_microenhance.engine.reports.report import Report
 from napari_microenhance.engine.reports.report_sections import (
     ModelSection,
@@ -42,34 +52,6 @@ from napari_microenhance.types import AnyArray, Box, JsonObject
 __all__ = ["Job", "Progress", "foresee", "run"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """How far a run is.
-
-    Attributes
-    ----------
-    done, total : int
-        Tiles.
-    box : Box or None
-        (start, stop) per axis of the result of the tile just finished, image px; None for
-        the first report, which comes when the tiles are planned.
-    pixels : ndarray or None
-        The result's pixels in the box; a copy.
-    seconds_left : float or None
-        From the pixels computed so far.
-    cautions : tuple of Caution or str
-        With the first report: what should be known before the result is used, but for what
-        `Options.no_caution` names.
-    """
-
-    done: int
-    total: int
-    box: Box | None = None
-    pixels: AnyArray | None = None
-    seconds_left: float | None = None
-    cautions: tuple[Caution | str, ...] = ()
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
     """Everything a run needs.
@@ -92,6 +74,8 @@ class Job:
     probe_seconds : float
     coupled : CoupledNetwork or None
         The network in groups of layers, where it takes statistics of more than a tile.
+    target : BlockTarget or None
+        Where finished blocks go; None: the result stays in memory.
     """
 
     source: Source
@@ -104,6 +88,7 @@ class Job:
     probe_seconds: float = 0.0
     parity: JsonObject | None = None
     coupled: CoupledNetwork | None = None
+    target: BlockTarget | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -160,16 +145,22 @@ def foresee(job: Job) -> tuple[Caution | str, ...]:
 
 def _planned(job: Job) -> RunPlan:
     """Plan a run; what is free changes all the time, so one number is for all of it."""
+    target = job.target
     return plan_run(
         job.spec,
         job.source,
         job.selection,
         job.options,
-        memory_budget(job.options),
+        (target and target.memory) or memory_budget(job.options),
+        in_memory=target is None,
         window=job.window,
         coupled=job.coupled,
         folder=cache_folder("activations"),
     )
+
+
+Work = tuple[Feed | CoupledLanes, PlanPart, list[Lane]]
+"""Tiles, and the planes that they are run for."""
 
 
 def _ignore(_: Progress) -> None:
@@ -191,7 +182,7 @@ class _Run:
         self._job = job
         self._on_progress = on_progress
         self._should_stop = should_stop
-        self._memory = _MemoryWatch()
+        self._memory = MemoryWatch()
         self._cautions: list[Caution | str] = list(job.cautions)
         self._inference = Inference(job.session, job.spec.ordered(job.options.colour_order))
         self._seams = Seams()
@@ -208,22 +199,32 @@ class _Run:
             self._check_finite(part, lanes)
         canvas = self._canvas(plan, lanes)
         told = gather(self._cautions, silenced=job.options.no_caution)
-        feeds = [self._feed(plan, part) for part in plan.parts]
-        self._total = sum(
-            feed.tiles(self._placed(part, lanes))
-            for part, feed in zip(plan.parts, feeds, strict=True)
-        )
+        parts = [(part, self._placed(part, lanes)) for part in plan.parts]
+        copies: list[Block] = []
+        if isinstance(canvas, BlockCanvas):
+            copies = canvas.copies(parts)
+            parts = list(canvas.parts(parts))
+        works = [(self._feed(plan, part), part, placed) for part, placed in parts]
+        self._total = sum(feed.tiles(placed) for feed, _, placed in works) + len(copies)
         self._on_progress(Progress(0, self._total, cautions=told))
-        mismatch = self._run_tiles(plan, feeds, lanes, canvas)
+        self._run_tiles(works, canvas)
+        if isinstance(canvas, BlockCanvas):
+            self._copy(canvas, copies)
         return Result(
-            patch=canvas.patch,
+            patch=cast("AnyArray", canvas.patch),  # in a store one that is read where it is sliced
             place=canvas.place,
             scale=job.spec.scale,
-            report=self._report(plan, lanes, canvas, mismatch),
+            report=self._report(plan, lanes, canvas),
             page=canvas.page,
             cropped=job.options.background == "crop",
             seams=self._seams.parts,
+            stored=canvas.whole if isinstance(canvas, BlockCanvas) else None,
         )
+
+    @property
+    def _provider(self) -> str:
+        """Name of what runs the network; groups of layers run on the CPU."""
+        return "cpu" if self._job.coupled else self._inference.got
 
     def _check_stop(self) -> None:
         """Raise if the caller wants the run to end."""
@@ -262,8 +263,8 @@ class _Run:
         steps = fit_lane(job.source, lane.palette, job.spec, outputs)
         return dataclasses.replace(lane, steps=steps)
 
-    def _canvas(self, plan: RunPlan, lanes: list[Lane]) -> Canvas:
-        """Allocate the patch, filled with the background."""
+    def _canvas(self, plan: RunPlan, lanes: list[Lane]) -> Canvas | BlockCanvas:
+        """Allocate the patch, filled with the background, or what is painted block by block."""
         job, first = self._job, lanes[0].maps[0]
         labels = job.spec.task == "labels"
         values = {"white": first.white(job.source.dtype), "black": first.black(job.source.dtype)}
@@ -274,13 +275,18 @@ class _Run:
             0.0 if labels else values.get(job.options.background),
             job.spec.ratio,
         )
-        return Canvas(
-            page,
-            box=plan.box,
-            planes=plan.planes,
-            feather=job.options.feather,
-            classes=job.spec if labels else None,
+        classes, feather = job.spec if labels else None, job.options.feather
+        if job.target is None:
+            return Canvas(page, box=plan.box, planes=plan.planes, feather=feather, classes=classes)
+        prepared = Prepared(
+            plan=plan,
+            lanes=tuple(lanes),
+            page=page,
+            grid=grid_of(plan, job.spec, job.source, job.options),
+            provider=self._provider,
         )
+        job.target.begin(prepared)
+        return BlockCanvas(prepared, job.target, feather=feather, classes=classes)
 
     def _check_finite(self, part: PlanPart, lanes: list[Lane]) -> None:
         """Refuse an image with NaN or infinite pixels where the network would see them."""
@@ -328,56 +334,68 @@ class _Run:
         # The numbers depend on the pixels, and on the region where it is all that is seen.
         # An image that has no fingerprint is a new one at every run.
         seen = (job.source.sha256 or object(), part.region.digest if white else "")
-        return CoupledLanes(feed, part.coupled, seen)
+        return CoupledLanes(feed, part.coupled, seen, job.target)
 
-    def _run_tiles(
-        self,
-        plan: RunPlan,
-        feeds: list[Feed | CoupledLanes],
-        lanes: list[Lane],
-        canvas: Canvas,
-    ) -> float | None:
-        """Infer, stitch and paint every tile of every lane; return the mismatch."""
-        done = 0
-        work = work_done = 0.0
-        mismatches: list[float] = []
-        for part, feed in zip(plan.parts, feeds, strict=True):
-            placed = self._placed(part, lanes)
-            work = plan.pixels_computed if part.coupled is None else self._total
-            for tile, painted in self._painted(part, feed, placed, canvas, mismatches):
+    def _run_tiles(self, works: list[Work], canvas: Canvas | BlockCanvas) -> None:
+        """Infer, stitch and paint every tile of every lane."""
+        done, begun = 0, time.perf_counter()
+        pixels = [sum(math.prod(t.shape) for t in p.layout.tiles) * len(ls) for _, p, ls in works]
+        by_tiles = any(part.coupled is not None for _, part, _ in works)
+        work, work_done = self._total if by_tiles else sum(pixels), 0
+        for feed, part, lanes in works:
+            for tile, painted in self._painted(part, feed, lanes, canvas):
                 done += 1
-                work_done += math.prod(tile.shape) if tile and part.coupled is None else 1
-                elapsed = time.perf_counter() - self._started
-                if painted is not None:
-                    self._first_tile = self._first_tile or elapsed
-                left = elapsed * (work / work_done - 1)
-                box, pixels = painted or (None, None)
-                self._on_progress(Progress(done, self._total, box, pixels, left))
+                work_done += 1 if by_tiles or tile is None else math.prod(tile.shape)
+                now = time.perf_counter()
+                if painted:
+                    self._first_tile = self._first_tile or now - self._started
+                left = (now - begun) * (work / work_done - 1)
+                for box, copy in painted:
+                    self._on_progress(Progress(done, self._total, box, copy, left))
+                if not painted:
+                    self._on_progress(Progress(done, self._total, None, None, left))
             if isinstance(feed, CoupledLanes):
                 self._inference.seconds += feed.seconds
-        return max(mismatches, default=None)
+
+    def _copy(self, canvas: BlockCanvas, blocks: list[Block]) -> None:
+        """Write the blocks that no tile touches."""
+        begun = time.perf_counter()
+        for number, block in enumerate(blocks, start=1):
+            self._check_stop()
+            canvas.copy(block)
+            left = (time.perf_counter() - begun) * (len(blocks) / number - 1)
+            done = self._total - len(blocks) + number
+            self._on_progress(Progress(done, self._total, None, None, left))
 
     def _painted(
         self,
         part: PlanPart,
         feed: Feed | CoupledLanes,
         lanes: list[Lane],
-        canvas: Canvas,
-        mismatches: list[float],
-    ) -> Iterator[tuple[Tile | None, tuple[Box, AnyArray] | None]]:
+        canvas: Canvas | BlockCanvas,
+    ) -> Iterator[tuple[Tile | None, list[tuple[Box, AnyArray]]]]:
         """Run the tiles of planes with one region, and yield what each of them painted."""
         layout = part.layout
         neighbours = layout.neighbours()
         stitchers: dict[Lane, Stitcher] = {}
+        # Where they differ is a whole plane's worth of memory.
+        seams = self._seams if isinstance(canvas, Canvas) else None
+        counted = 0
+        if isinstance(canvas, BlockCanvas):
+            canvas.start(part, lanes)
         with feed:
             for lane, index, output in feed.outputs(lanes, self._check_stop):
                 if index is None or output is None:
-                    yield None, None
+                    yield None, []
                     continue
-                stitcher = stitchers.setdefault(lane, Stitcher(layout, neighbours, self._seams))
+                stitcher = stitchers.setdefault(lane, Stitcher(layout, neighbours, seams))
                 tile = layout.tiles[index]
+                finished = stitcher.add(index, output)
+                if stitcher.mismatch is not None:
+                    canvas.mismatch = max(canvas.mismatch or 0.0, stitcher.mismatch)
+                canvas.clipped, counted = canvas.clipped + feed.clipped - counted, feed.clipped
                 painted = canvas.paint(
-                    stitcher.add(index, output),
+                    finished,
                     scaled(tile.keep, layout.ratio),
                     region=part.region,
                     plane=lane.plane,
@@ -387,14 +405,9 @@ class _Run:
                 )
                 if index == len(layout.tiles) - 1:
                     del stitchers[lane]
-                    if stitcher.mismatch is not None:
-                        mismatches.append(stitcher.mismatch)
                 yield tile, painted
-        canvas.clipped += feed.clipped
 
-    def _report(
-        self, plan: RunPlan, lanes: list[Lane], canvas: Canvas, mismatch: float | None
-    ) -> Report:
+    def _report(self, plan: RunPlan, lanes: list[Lane], canvas: Canvas | BlockCanvas) -> Report:
         """Write down what was done."""
         job = self._job
         if canvas.clipped:
@@ -402,13 +415,11 @@ class _Run:
             self._cautions.append(Caution("clipped", said))
         self._cautions += self._inference.remarks
         self._memory.look()
-        if job.options.memory != "auto" and self._memory.grown > job.options.memory:
-            self._cautions.append(_over_budget(self._memory.grown, job.options.memory))
+        self._cautions += self._memory.over(job.options.memory)
         course = Course(
             provider=ProviderSection(
                 asked=job.options.provider,
-                # Groups of layers run on the CPU.
-                got="cpu" if job.coupled else self._inference.got,
+                got=self._provider,
                 parity=job.parity or None,
             ),
             seconds=SecondsSection(
@@ -417,7 +428,7 @@ class _Run:
                 first_tile=self._first_tile,
                 probe=job.probe_seconds,
             ),
-            tile_mismatch=mismatch,
+            tile_mismatch=canvas.mismatch,
             peak_bytes=self._memory.grown,
             cautions=tuple(self._cautions),
         )
@@ -431,25 +442,3 @@ class _Run:
             canvas=canvas,
             course=course,
         )
-
-
-class _MemoryWatch:
-    """The growth of this process's memory, looked at now and then."""
-
-    def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._before = self._process.memory_info().rss
-        self.grown = 0
-
-    def look(self) -> None:
-        """Note the growth so far, bytes."""
-        self.grown = max(self.grown, self._process.memory_info().rss - self._before)
-
-
-def _over_budget(taken: int, allowed: int) -> Caution:
-    """Say that a run took more than it may."""
-    return Caution(
-        "memory",
-        f"The run used {taken / 1e6:.0f} MB, more than the {allowed / 1e6:.0f} MB that memory "
-        "allows; use a smaller tile, or a model with a smaller receptive field.",
-    )

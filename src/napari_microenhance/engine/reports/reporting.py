@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from napari_microenhance.engine.blocks.block_canvas import BlockCanvas
 from napari_microenhance.engine.cautions import Caution, gather
 from napari_microenhance.engine.feed import Lane
 from napari_microenhance.engine.options import Options
@@ -54,7 +55,7 @@ def make_report(
     options: Options,
     plan: RunPlan,
     lanes: list[Lane],
-    canvas: Canvas,
+    canvas: Canvas | BlockCanvas,
     course: Course,
 ) -> Report:
     """Write down what was done.
@@ -70,7 +71,7 @@ def make_report(
     plan : RunPlan
     lanes : list of Lane
         Every group of channels that ran together, with its fitted maps.
-    canvas : Canvas
+    canvas : Canvas or BlockCanvas
         With the finished patch.
     course : Course
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.feed import Feed, Lane
+from napari_microenhance.engine.statistics.coupled import Numbers
 from napari_microenhance.engine.statistics.coupled_feed import CoupledFeed
 from napari_microenhance.engine.statistics.coupled_layout import CoupledLayout
 from napari_microenhance.types import Box, Float32Array
@@ -16,6 +17,16 @@ __all__ = ["CoupledLanes"]
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
+
+
+class NumbersStore(Protocol):
+    """Where the numbers of lanes are kept, by plane and channels."""
+
+    def numbers(self, lane: Lane) -> Numbers | None:
+        """Return those of a lane that are known."""
+
+    def keep_numbers(self, lane: Lane, numbers: Numbers) -> None:
+        """Keep those of a lane."""
 
 
 class CoupledLanes:
@@ -30,10 +41,19 @@ class CoupledLanes:
     layout : CoupledLayout
     image_key : hashable
         Tells the image, and the region where the network sees white beyond it.
+    store : NumbersStore, optional
+        Where numbers outlast the process.
     """
 
-    def __init__(self, feed: Feed, layout: CoupledLayout, image_key: Hashable) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        layout: CoupledLayout,
+        image_key: Hashable,
+        store: NumbersStore | None = None,
+    ) -> None:
         self._feed = feed
+        self._store = store
         self._layout = layout
         self._known = layout.model.known
         self.seconds = 0.0
@@ -91,9 +111,10 @@ class CoupledLanes:
                 if output is None:
                     yield lane, None, None
                     continue
+                if not made:
+                    self._keep(lane, fed)
                 yield lane, made, self._feed.as_channels(output[None], lane, [made])[0]
                 made += 1
-            self._known.keep(self._key(lane), dict(fed.numbers))
             self.seconds += fed.seconds
             fed.__exit__(None, None, None)
 
@@ -113,8 +134,14 @@ class CoupledLanes:
             read,
             layout.keeping,
             folder=layout.folder,
-            numbers=self._known.get(self._key(lane)),
+            numbers=(self._store and self._store.numbers(lane)) or self._known.get(self._key(lane)),
         )
+
+    def _keep(self, lane: Lane, fed: CoupledFeed) -> None:
+        """Keep the numbers of a plane: before the last group all of them are known."""
+        self._known.keep(self._key(lane), dict(fed.numbers))
+        if self._store is not None:
+            self._store.keep_numbers(lane, dict(fed.numbers))
 
     def _key(self, lane: Lane) -> Hashable:
         """Return what the numbers of a lane depend on."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -67,9 +68,12 @@ class CoupledLayout:
         """Return the same layout with only the tiles that pixels of a box are made of."""
         plan = self.plan.touching(box)
         kept = {id(tile) for tile in plan.tiles}
-        pairs = zip(self.plan.tiles, self.last.tiles, strict=True)
-        tiles = tuple(group_tile for tile, group_tile in pairs if id(tile) in kept)
-        last = dataclasses.replace(self.last, tiles=tiles)
+        return self.with_tiles([i for i, t in enumerate(self.plan.tiles) if id(t) in kept])
+
+    def with_tiles(self, numbers: Sequence[int]) -> "CoupledLayout":
+        """Return the same layout with only some tiles, by their numbers in the plan."""
+        plan = dataclasses.replace(self.plan, tiles=tuple(self.plan.tiles[i] for i in numbers))
+        last = dataclasses.replace(self.last, tiles=tuple(self.last.tiles[i] for i in numbers))
         return dataclasses.replace(self, plan=plan, last=last)
 
 

@@ -46,7 +46,8 @@ class Stitcher:
     """Puts the tiles of one plane together.
 
     Tiles must be added in the plan's order: a blended pixel is the sum of its tiles'
-    weighted values, in that order, so that the same tiles give the same last bit.
+    weighted values, in that order, so that the same tiles give the same last bit. Of these sums
+    only the rows that a tile reaches are kept.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ class Stitcher:
         self._seams = seams
         self._shared: dict[tuple[int, int], FloatArray] = {}
         self._sum: FloatArray | None = None
-        self._origin = [start for start, _ in scaled(plan.domain, plan.ratio)]
+        self._origin = [0] * len(plan.domain)
         self.mismatch: float | None = None
         """Largest difference between two tiles over the pixels they share; None: no seam yet."""
 
@@ -93,16 +94,26 @@ class Stitcher:
         self._compare(index, output)
         if not self._plan.ramps:
             return output[(slice(None), *slices(keep, tile.output))]
-        if self._sum is None:
-            shape = [stop - start for start, stop in scaled(self._plan.domain, self._plan.ratio)]
-            self._sum = np.zeros((len(output), *shape), np.float32)
         inside = (slice(None), *slices(check, tile.output))
         weighted = output[inside]
         for axis, (ramps, position) in enumerate(zip(self._plan.ramps, tile.grid, strict=True)):
             ramp = ramps[position][inside[axis + 1]]
             weighted = weighted * ramp.reshape([-1 if a == axis else 1 for a in range(len(keep))])
-        self._sum[(slice(None), *slices(check, self._origin))] += weighted
-        return self._sum[(slice(None), *slices(keep, self._origin))]
+        sums = self._rows(check[0], len(output))
+        sums[(slice(None), *slices(check, self._origin))] += weighted
+        return sums[(slice(None), *slices(keep, self._origin))]
+
+    def _rows(self, wanted: tuple[int, int], channels: int) -> FloatArray:
+        """Return the sums of some rows; those before them are complete, and forgotten."""
+        start, stop = wanted
+        if self._sum is None or self._origin[0] != start or self._sum.shape[1] < stop - start:
+            spans = scaled(self._plan.domain, self._plan.ratio)[1:]
+            rows = np.zeros((channels, stop - start, *(b - a for a, b in spans)), np.float32)
+            if self._sum is not None:
+                under = self._sum[:, max(0, start - self._origin[0]) :][:, : stop - start]
+                rows[:, : under.shape[1]] = under
+            self._sum, self._origin = rows, [start, *(a for a, _ in spans)]
+        return self._sum
 
     def _compare(self, index: int, output: FloatArray) -> None:
         """Compare with the stored strips of earlier tiles and store those for later ones."""

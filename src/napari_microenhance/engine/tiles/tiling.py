@@ -113,6 +113,7 @@ def plan(
     blend: str,
     domain: Box | None = None,
     ratio: Fraction = ONE,
+    cells: Sequence[Box] = (),
 ) -> Plan:
     """Lay tiles over a region.
 
@@ -129,6 +130,9 @@ def plan(
         What a blended grid covers; default: the region's box.
     ratio : Fraction
         Output pixels per input pixel: a whole number or one over one.
+    cells : sequence of Box, optional
+        Parts of the region's box that no tile of a `crop` plan reaches across; its tiles come
+        part by part.
 
     Raises
     ------
@@ -136,8 +140,8 @@ def plan(
         If no layout satisfies the rules.
     """
     if blend == "crop":
-        keeps = cover(region, axes)
-        tiles = tuple(_crop_tile(keep, axes, ratio) for keep in keeps)
+        parts = [part for cell in cells or [region.box] if (part := region.cut(cell))]
+        tiles = tuple(_crop_tile(keep, axes, ratio) for part in parts for keep in cover(part, axes))
         return Plan(tiles, blend, axes[0].halo, region.box, ratio)
     return _blended(region, axes, blend, domain or region.box, ratio)
 

@@ -1,0 +1,1 @@
+"""Results in blocks: where they lie, and painting them one by one."""

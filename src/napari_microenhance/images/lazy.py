@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.files import check_room
-from napari_microenhance.types import LazyArray
+from napari_microenhance.types import Box, LazyArray
 
-__all__ = ["ChannelPixels", "LazyPixels", "StackedPixels"]
+__all__ = ["ChannelPixels", "LazyPixels", "StackedPixels", "WindowPixels"]
 
 
 class LazyPixels(abc.ABC):
@@ -121,6 +121,27 @@ class ChannelPixels(LazyPixels):
         one = slice(self._channel, self._channel + 1)
         block = self._pixels.read((*box[: self._axis], one, *box[self._axis :]))
         return block.squeeze(self._axis)
+
+
+class WindowPixels(LazyPixels):
+    """A box of lazy pixels.
+
+    Parameters
+    ----------
+    pixels : LazyPixels
+    box : Box
+        One (start, stop) per axis, inside them.
+    """
+
+    def __init__(self, pixels: LazyPixels, box: Box) -> None:
+        super().__init__(pixels.path, tuple(b - a for a, b in box), pixels.dtype)
+        self._pixels = pixels
+        self._start = tuple(a for a, _ in box)
+
+    def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+        """Return the pixels of a box of it."""
+        pairs = zip(box, self._start, strict=True)
+        return self._pixels.read(tuple(slice(s.start + a, s.stop + a) for s, a in pairs))
 
 
 class StackedPixels(LazyPixels):

@@ -46,14 +46,12 @@ class ZarrPixels(LazyPixels):
     path : Path
         For error messages.
     array : zarr.Array
-    channel_axis : int or None
-        Axis of the array that comes last here; None: all as they are.
+    order : sequence of int, optional
+        Axes of the array in the order that they have here; default: as they are.
     """
 
-    def __init__(self, path: Path, array: Any, channel_axis: int | None = None) -> None:  # noqa: ANN401 - no types without the extra
-        order = list(range(array.ndim))
-        if channel_axis is not None:
-            order.append(order.pop(channel_axis))
+    def __init__(self, path: Path, array: Any, order: Sequence[int] | None = None) -> None:  # noqa: ANN401 - no types without the extra
+        order = range(array.ndim) if order is None else order
         # Big-endian files give swapped arrays, which onnxruntime and napari do not take.
         dtype = np.dtype(array.dtype).newbyteorder("=")
         super().__init__(path, tuple(int(array.shape[axis]) for axis in order), dtype)
@@ -241,7 +239,10 @@ def _image(
     letters, channel_axis = _letters(path, arrays[0].shape, found, axes)
     array, said = named_as_stored(arrays[0], path.name)
     cautions += said or (() if is_ours else absent_cautions(array, path.name))
-    pixels = ZarrPixels(path, array, channel_axis)
+    places = list(range(len(array.shape)))
+    if channel_axis is not None:
+        places.append(places.pop(channel_axis))
+    pixels = ZarrPixels(path, array, places)
     size = pixels.shape[letters.index("C")] if "C" in letters else 1
     channels = 0 if letters.endswith("YXC") or "C" not in letters else size
     steps = found.pixel_sizes[order[0]]
@@ -253,7 +254,7 @@ def _image(
         notes=tuple(cautions),
         displays=found.displays if len(found.displays) == size else (),
         levels=tuple(
-            ZarrPixels(path, named_as_stored(level, path.name)[0], channel_axis)
+            ZarrPixels(path, named_as_stored(level, path.name)[0], places)
             for level in arrays[1:]
             if level.ndim == array.ndim and level.dtype == array.dtype
         ),

@@ -68,5 +68,7 @@ class OutputError(MicroEnhanceError, OSError):
 class Cancelled(MicroEnhanceError):  # noqa: N818 - the name is part of the API contract
     """The run was stopped by `should_stop`; nothing of it is kept."""
 
-    def __init__(self, message: str = "The run was cancelled.") -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "The run was cancelled.", *, kept: str = "") -> None:
+        super().__init__(f"{message.removesuffix('.')}; {kept}." if kept else message)
+        self.kept = kept
+        """What of it is kept after all, in words: finished blocks in a store."""

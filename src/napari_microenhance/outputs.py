@@ -9,19 +9,38 @@ from typing import Any, Final
 from napari_microenhance.errors import OutputError
 from napari_microenhance.files import folds_case, is_zarr, read_json
 
-__all__ = ["folded", "guard_inputs", "guard_many", "guard_output", "is_own_store"]
+__all__ = [
+    "JOB_KEY",
+    "STATE_FOLDER",
+    "folded",
+    "guard_inputs",
+    "guard_many",
+    "guard_output",
+    "is_own_store",
+    "job_of",
+    "unfinished_words",
+]
 
 _OWN: Final = "napari-microenhance"
 """Attribute of the stores that we write, which holds the record of the run."""
+
+JOB_KEY: Final = "napari-microenhance-job"
+"""Attribute of a store that is written block by block: what decides its pixels, and whether it is
+finished."""
+
+STATE_FOLDER: Final = ".unfinished"
+"""In such a store until it is finished: which blocks are done, and the lock of who writes."""
 
 
 def guard_output(
     target: Path,
     *,
     overwrite: bool,
+    resume: bool = False,
     inputs: Mapping[str, Path | None] | None = None,
     name: str = "OUT",
     option: str = "overwrite=True",
+    resume_option: str = "resume=True",
 ) -> None:
     """Raise where writing an output would replace or delete something unasked.
 
@@ -31,12 +50,16 @@ def guard_output(
         A file, or the folder of a store; links are followed.
     overwrite : bool
         What stands there may go, unless it is an input, or a folder but no store of ours.
+    resume : bool
+        A store of ours that stands there may go on.
     inputs : mapping of str to (Path or None), optional
         What is read, and the other outputs, by the names that a sentence should use.
     name : str
         Of the output, for the sentence.
     option : str
         How the caller's user asks for a replacement, for the sentence.
+    resume_option : str
+        How he asks to go on with what is unfinished.
 
     Raises
     ------
@@ -59,6 +82,13 @@ def guard_output(
         )
     if not real.is_dir() and not real.is_file():
         raise OutputError(f"{name} is not an ordinary file ({target}); choose another name.")
+    if resume and not overwrite and real.is_dir():
+        return
+    if not overwrite and (words := unfinished_words(real)):
+        raise OutputError(
+            f"{name} is unfinished ({target}, {words}); go on with {resume_option}, or replace it "
+            f"with {option}."
+        )
     if not overwrite:
         raise OutputError(
             f"{name} already exists ({target}); choose another name, or {option} to replace it."
@@ -146,12 +176,52 @@ def is_own_store(path: Path) -> bool:
     bool
         False also where its metadata cannot be read.
     """
+    return bool({_OWN, JOB_KEY} & _attributes(path).keys())
+
+
+def job_of(path: Path) -> dict[str, Any] | None:
+    """Return what a store that is written block by block says of its run.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict or None
+        Plain JSON: ``finished``, ``blocks``, ``memory`` and ``decided``; None where it is no such
+        store.
+    """
+    job = _attributes(path).get(JOB_KEY)
+    return job if isinstance(job, dict) else None
+
+
+def unfinished_words(path: Path) -> str:
+    """Return how far an unfinished store is, such as "3 of 12 blocks"; empty for all else.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    job = job_of(path)
+    if job is None or job.get("finished"):
+        return ""
+    try:
+        log = (path / STATE_FOLDER / "done").read_bytes()
+    except OSError:
+        log = b""
+    done = sum(line.startswith(b"image/0 ") for line in log.splitlines())
+    return f"{done} of {job.get('blocks', '?')} blocks"
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    """Return the attributes of a Zarr group, as far as they can be read."""
     try:
         content: Any = read_json(path / "zarr.json", error=OutputError)
     except OutputError:
-        return False
+        return {}
     attributes = content.get("attributes") if isinstance(content, dict) else None
-    return isinstance(attributes, dict) and _OWN in attributes
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _same(a: Path, b: Path) -> bool:

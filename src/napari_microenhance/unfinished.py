@@ -8,6 +8,7 @@ says where it is. A path that is noted and not locked was left.
 import contextlib
 import functools
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +21,17 @@ from typing import Final
 if sys.platform != "win32":  # what is open there cannot be deleted, which is as good as a lock
     import fcntl
 
-__all__ = ["name_aside", "name_beside", "noted", "remove_left", "scratch_folder"]
+__all__ = [
+    "drop_store",
+    "locked",
+    "name_aside",
+    "name_beside",
+    "note_store",
+    "noted",
+    "noted_stores",
+    "remove_left",
+    "scratch_folder",
+]
 
 _PART: Final = ".part"
 """Ending of what is being written."""
@@ -128,6 +139,79 @@ def remove_left() -> tuple[Path, ...]:
                 with contextlib.suppress(OSError):
                     note.unlink(missing_ok=True)
     return tuple(path for path in removed if path.parent != _folder())
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file, which the system takes back however the process ends.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it is missing.
+
+    Yields
+    ------
+    bool
+        False where somebody else holds it. True also where a file system knows no locks.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        yield _try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def note_store(store: Path) -> None:
+    """Keep a note of a store that is filled block by block, until `drop_store`.
+
+    Unlike what `noted` holds it is of use to its owner, so nothing but a wish removes it.
+    """
+    with contextlib.suppress(OSError):
+        note = _store_note(store)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(str(store.absolute())), "ascii")
+
+
+def drop_store(store: Path) -> None:
+    """Drop the note of a store that is finished or gone."""
+    with contextlib.suppress(OSError):
+        _store_note(store).unlink(missing_ok=True)
+
+
+def noted_stores() -> tuple[Path, ...]:
+    """Return the stores of this user that were begun and not finished, as far as they are noted."""
+    found = []
+    with contextlib.suppress(OSError):
+        for note in sorted((_folder() / "stores").glob("*.json")):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                found.append(Path(json.loads(note.read_text("ascii"))))
+    return tuple(found)
+
+
+def _store_note(store: Path) -> Path:
+    """Return the name of the note of a store."""
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(store))).hexdigest()
+    return _folder() / "stores" / f"{digest[:32]}.json"
+
+
+def _try_lock(handle: int) -> bool:
+    """Lock an open file unless somebody else has."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from napari_microenhance.engine.run import Job, Progress, run
 from napari_microenhance.engine.run import foresee as foresee_run
 from napari_microenhance.engine.runtime.threads import thread_cautions
 from napari_microenhance.engine.source import Source
-from napari_microenhance.errors import ModelError
+from napari_microenhance.errors import ModelError, OptionsError
 from napari_microenhance.measure.likeness import likeness_cautions
 from napari_microenhance.measure.seen_noise import SeenNoise, seen_noise
 from napari_microenhance.models import Model, load_model
@@ -44,6 +44,9 @@ def enhance(  # noqa: PLR0913 - the one call of most users
     should_stop: ShouldStop | None = None,
     window: tuple[tuple[int, int], tuple[int, int]] | None = None,
     roi_label: Sequence[int] | None = None,
+    out: PathLike | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> Result:
     """Enhance a region of an image; every pixel outside stays as it is.
 
@@ -74,30 +77,54 @@ def enhance(  # noqa: PLR0913 - the one call of most users
     roi_label : sequence of int, optional
         Values of a label image that count; default: all but its background, which is 0, or -1
         where that occurs.
+    out : str or path, optional
+        Folder ``NAME.ome.zarr`` that is filled block by block, so that the memory is bounded by
+        tiles and not by the image. It outlasts a run that is ended, and can be gone on with.
+    overwrite : bool
+        With `out`: replace a result of ours that is there, finished or not.
+    resume : bool
+        With `out`: go on with what an earlier run of the same left; a finished one is left as
+        it is.
 
     Returns
     -------
     Result
         `patch` and `pixels` have the image's axes, number type and units, unless the options
-        say otherwise.
+        say otherwise. With `out` both are read from there where they are sliced.
 
     Raises
     ------
     Cancelled
-        If `should_stop` returned true; nothing is kept.
+        If `should_stop` returned true; nothing is kept but what is done of `out`.
+    OutputError
+        If `out` cannot be written, or something else stands there.
     MicroEnhanceError
         If an input cannot be used; the text is one sentence that says what to do.
     """
     check_called(on_progress=on_progress, should_stop=should_stop)
-    job, name = _job(image, model, roi, axes, options, window, roi_label)
-    result = run(job, on_progress=on_progress, should_stop=should_stop)
-    told = likeness_cautions(result, job.selection, job.spec) if job.window is None else ()
-    report = result.report.warned(gather(told, silenced=job.options.no_caution))
-    if job.window is None:
-        report = report.noted(noise.section() for noise in _noise(job, report))
-    if name is not None:
-        report = report.named(name)
-    return dataclasses.replace(result, report=report)
+
+    def ran(job: Job) -> Result:
+        return run(job, on_progress=on_progress, should_stop=should_stop)
+
+    if out is None:
+        if overwrite or resume:
+            raise OptionsError("overwrite and resume are of use only together with out=.")
+        prepared = _prepared(image, model, roi, axes, options, window, roi_label)
+        return prepared.told(ran(prepared.job))
+    if window is not None:
+        raise OptionsError("A window is not written to out=; leave one of them out.")
+    from napari_microenhance.jobs.block_store import BlockStore
+    from napari_microenhance.jobs.store_place import guarded, inputs_of
+
+    place = guarded(out, overwrite=overwrite, resume=resume, inputs=inputs_of(image, model, roi))
+    with BlockStore(place, resume=resume, overwrite=overwrite) as store:
+        prepared = _prepared(
+            image, model, roi, axes, options, None, roi_label, provider=store.provider
+        )
+        store.about(prepared.job, prepared.image)
+        result = prepared.told(ran(dataclasses.replace(prepared.job, target=store)))
+        store.finish(result.report.to_dict())
+        return result
 
 
 def foresee(
@@ -126,8 +153,7 @@ def foresee(
     MicroEnhanceError
         If an input cannot be used.
     """
-    job, _ = _job(image, model, roi, axes, options, None)
-    return foresee_run(job)
+    return foresee_run(_prepared(image, model, roi, axes, options, None).job)
 
 
 def check_domain(
@@ -201,7 +227,26 @@ def noise_in(
     return seen_noise(source, [palette.channels for palette in groups], spans)
 
 
-def _job(
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A job, and the image as it was given."""
+
+    job: Job
+    image: ImageInput
+
+    def told(self, result: Result) -> Result:
+        """Return a result with what its pixels say, and the name of the image's file."""
+        job = self.job
+        told = likeness_cautions(result, job.selection, job.spec) if job.window is None else ()
+        report = result.report.warned(gather(told, silenced=job.options.no_caution))
+        if job.window is None:
+            report = report.noted(noise.section() for noise in _noise(job, report))
+        if self.image.name is not None:
+            report = report.named(self.image.name)
+        return dataclasses.replace(result, report=report)
+
+
+def _prepared(
     image: ImageLike | Source | ImageInput,
     model: Model | PathLike,
     roi: RoiLike,
@@ -209,13 +254,16 @@ def _job(
     options: Options | None,
     window: tuple[tuple[int, int], tuple[int, int]] | None,
     roi_label: Sequence[int] | None = None,
-) -> tuple[Job, str | None]:
-    """Return what a run needs, checked, and the name of the image's file."""
+    *,
+    provider: str | None = None,
+) -> _Prepared:
+    """Return what a run needs, checked; what an earlier part of it ran on is kept to."""
     chosen, part = as_options(options), as_window(window)
     network = load_model(model).at(chosen.precision)
     given = ImageInput.of(image, axes, network.spec.spatial)
     selection, remarks = selection_of(roi, given.source, roi_label)
-    choice = network.choice(chosen.provider, chosen.threads)
+    asked = (chosen.provider == "auto" and provider) or chosen.provider
+    choice = network.choice(asked, chosen.threads)
     notes = given.notes_in(selection.footprint.box)
     cautions: list[Caution | str] = [*notes, *network.cautions(chosen)]
     cautions += thread_cautions(chosen.threads)
@@ -243,7 +291,7 @@ def _job(
         probe_seconds=network.probe_seconds,
         coupled=network.coupled_for(chosen),
     )
-    return job, given.name
+    return _Prepared(job, given)
 
 
 def _noise(job: Job, report: Report) -> tuple[SeenNoise, ...]:

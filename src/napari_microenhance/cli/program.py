@@ -69,8 +69,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with terminable():
             return _run(arguments)
-    except (Cancelled, KeyboardInterrupt, typer.Abort):
-        return fail("Cancelled; nothing was written.", EXIT_CANCELLED)
+    except (Cancelled, KeyboardInterrupt, typer.Abort) as error:
+        kept = error.kept if isinstance(error, Cancelled) else ""
+        return fail(f"Cancelled; {kept or 'nothing was written'}.", EXIT_CANCELLED)
     except MicroEnhanceError as error:
         return fail(f"Error: {error}")
     except MemoryError:

@@ -21,6 +21,8 @@ from napari_microenhance.files import is_zarr, kind_of
 from napari_microenhance.images.image_formats import read_image, read_labels
 from napari_microenhance.images.imagefile import ImageFile
 from napari_microenhance.images.lazy import StackedPixels
+from napari_microenhance.images.omezarr.zarr_reading import read_unfinished
+from napari_microenhance.outputs import unfinished_words
 from napari_microenhance.rois.geojson import is_geojson
 from napari_microenhance.rois.imagej.imagej_files import is_imagej_zip
 from napari_microenhance.rois.labelme import is_labelme, napari_shapes, read_labelme
@@ -145,7 +147,7 @@ def _read_image(name: str) -> list[LayerData]:
     if result := get_result_reader(name):
         return result(name)
     try:
-        file = read_image(path)
+        file = read_unfinished(path) if unfinished_words(path) else read_image(path)
     except AxesError:  # unnamed axes are no hindrance to looking at them
         return _as_napari_does(name)
     for note in file.notes:

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from napari_microenhance.engine.blocks.block_canvas import BlockCanvas, BlockTarget, Prepared
+from napari_microenhance.engine.blocks.block_canvas import BlockCanvas, BlockTarget, Prepared, Work
 from napari_microenhance.engine.blocks.block_grid import Block
 from napari_microenhance.engine.cautions import Caution, gather
 from napari_microenhance.engine.feed import Feed, Lane
@@ -159,10 +159,6 @@ def _planned(job: Job) -> RunPlan:
     )
 
 
-Work = tuple[Feed | CoupledLanes, PlanPart, list[Lane]]
-"""Tiles, and the planes that they are run for."""
-
-
 def _ignore(_: Progress) -> None:
     """Report to nobody."""
 
@@ -203,11 +199,13 @@ class _Run:
         copies: list[Block] = []
         if isinstance(canvas, BlockCanvas):
             copies = canvas.copies(parts)
-            parts = list(canvas.parts(parts))
-        works = [(self._feed(plan, part), part, placed) for part, placed in parts]
-        self._total = sum(feed.tiles(placed) for feed, _, placed in works) + len(copies)
+            works = list(canvas.works(parts))
+        else:
+            works = [Work(part, tuple(placed)) for part, placed in parts]
+        fed = [(self._feed(plan, work.part), work) for work in works]
+        self._total = sum(feed.tiles(list(work.lanes)) for feed, work in fed) + len(copies)
         self._on_progress(Progress(0, self._total, cautions=told))
-        self._run_tiles(works, canvas)
+        self._run_tiles(fed, canvas)
         if isinstance(canvas, BlockCanvas):
             self._copy(canvas, copies)
         return Result(
@@ -284,6 +282,7 @@ class _Run:
             page=page,
             grid=grid_of(plan, job.spec, job.source, job.options),
             provider=self._provider,
+            labels=labels,
         )
         job.target.begin(prepared)
         return BlockCanvas(prepared, job.target, feather=feather, classes=classes)
@@ -336,20 +335,21 @@ class _Run:
         seen = (job.source.sha256 or object(), part.region.digest if white else "")
         return CoupledLanes(feed, part.coupled, seen, job.target)
 
-    def _run_tiles(self, works: list[Work], canvas: Canvas | BlockCanvas) -> None:
+    def _run_tiles(
+        self, fed: list[tuple[Feed | CoupledLanes, Work]], canvas: Canvas | BlockCanvas
+    ) -> None:
         """Infer, stitch and paint every tile of every lane."""
-        done, begun = 0, time.perf_counter()
-        pixels = [sum(math.prod(t.shape) for t in p.layout.tiles) * len(ls) for _, p, ls in works]
-        by_tiles = any(part.coupled is not None for _, part, _ in works)
-        work, work_done = self._total if by_tiles else sum(pixels), 0
-        for feed, part, lanes in works:
-            for tile, painted in self._painted(part, feed, lanes, canvas):
+        done, spent, begun = 0, 0, time.perf_counter()
+        by_tiles = any(work.part.coupled is not None for _, work in fed)
+        all_pixels = sum(w.part.layout.pixels_computed * len(w.lanes) for _, w in fed)
+        for feed, work in fed:
+            for tile, painted in self._painted(work, feed, canvas):
                 done += 1
-                work_done += 1 if by_tiles or tile is None else math.prod(tile.shape)
+                spent += 1 if by_tiles or tile is None else math.prod(tile.shape)
                 now = time.perf_counter()
                 if painted:
                     self._first_tile = self._first_tile or now - self._started
-                left = (now - begun) * (work / work_done - 1)
+                left = (now - begun) * ((self._total if by_tiles else all_pixels) / spent - 1)
                 for box, copy in painted:
                     self._on_progress(Progress(done, self._total, box, copy, left))
                 if not painted:
@@ -368,23 +368,19 @@ class _Run:
             self._on_progress(Progress(done, self._total, None, None, left))
 
     def _painted(
-        self,
-        part: PlanPart,
-        feed: Feed | CoupledLanes,
-        lanes: list[Lane],
-        canvas: Canvas | BlockCanvas,
+        self, work: Work, feed: Feed | CoupledLanes, canvas: Canvas | BlockCanvas
     ) -> Iterator[tuple[Tile | None, list[tuple[Box, AnyArray]]]]:
         """Run the tiles of planes with one region, and yield what each of them painted."""
-        layout = part.layout
+        part, layout = work.part, work.part.layout
         neighbours = layout.neighbours()
         stitchers: dict[Lane, Stitcher] = {}
         # Where they differ is a whole plane's worth of memory.
         seams = self._seams if isinstance(canvas, Canvas) else None
         counted = 0
         if isinstance(canvas, BlockCanvas):
-            canvas.start(part, lanes)
+            canvas.start(work)
         with feed:
-            for lane, index, output in feed.outputs(lanes, self._check_stop):
+            for lane, index, output in feed.outputs(list(work.lanes), self._check_stop):
                 if index is None or output is None:
                     yield None, []
                     continue

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.source import Source
-from napari_microenhance.images.imagefile import ImageFile, to_um
+from napari_microenhance.images.imagefile import ImageFile, PixelSize, to_um
 from napari_microenhance.images.omezarr.zarr_chunks import absent_count, known_chunks
 from napari_microenhance.images.omezarr.zarr_reading import ZarrPixels
 
@@ -32,12 +32,18 @@ class ImageInput:
         Of its file, without folders.
     pixel_size_um : float or None
         Edge of a pixel, micrometres, where its file says.
+    pixel_size : mapping of str to (float, str)
+        As its file says: axis letter -> (step, unit).
+    channel_names : tuple of str
+        As its file says, or empty.
     """
 
     source: Source
     notes: tuple[Caution | str, ...] = ()
     name: str | None = None
     pixel_size_um: float | None = None
+    pixel_size: PixelSize = dataclasses.field(default_factory=dict)
+    channel_names: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -91,6 +97,8 @@ class ImageInput:
             Source(file.pixels, file.axes, spatial),
             tuple(file.notes),
             pixel_size_um=math.prod(known) ** 0.5 if len(known) == 2 else None,
+            pixel_size=dict(file.pixel_size),
+            channel_names=tuple(file.channel_names),
         )
 
     def notes_in(self, footprint: "Box") -> tuple[Caution | str, ...]:

@@ -1,5 +1,6 @@
 """`enhance`: an image, or a region of it, through a network."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,9 +19,9 @@ from napari_microenhance.cli.results import (
     writing_report,
 )
 from napari_microenhance.cli.terminal import Bar, say, stopping, warn
-from napari_microenhance.errors import Cancelled, ImageError
+from napari_microenhance.errors import Cancelled, ImageError, OptionsError
 from napari_microenhance.files import kind_of
-from napari_microenhance.outputs import guard_output
+from napari_microenhance.outputs import guard_output, unfinished_words
 
 if TYPE_CHECKING:
     from napari_microenhance.api import Options, Result
@@ -74,6 +75,10 @@ def enhance_file(
         Path | None, typer.Option(help="Also write the record of the run, as JSON.")
     ] = None,
     overwrite: OVERWRITE = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with an .ome.zarr that a run left unfinished."),
+    ] = False,
     **texts: Typed,
 ) -> None:
     """Enhance an image, or an ROI of it."""
@@ -85,7 +90,21 @@ def enhance_file(
         "--model": named_file(model),
         "--preset": named_file(preset),
     }
-    guard_output(target, overwrite=overwrite, inputs=inputs, option="--overwrite")
+    blocks = target.name.lower().endswith(".zarr")
+    if resume and (overwrite or not blocks):
+        raise OptionsError(
+            "--resume and --overwrite are mutually exclusive; use one of them."
+            if overwrite
+            else f"--resume goes on with an .ome.zarr; {target} is written whole or not at all."
+        )
+    guard_output(
+        target,
+        overwrite=overwrite,
+        resume=resume,
+        inputs=inputs,
+        option="--overwrite",
+        resume_option="--resume",
+    )
     if report is not None:
         others = {**inputs, "OUT": target}
         guard_output(
@@ -94,7 +113,12 @@ def enhance_file(
     from napari_microenhance.images.image_formats import read_image
 
     image = read_image(source, axes=axes, series=series)
-    how = {"roi": roi, "roi_label": None if roi_label is None else labels_from(roi_label)}
+    how: dict[str, Any] = {
+        "roi": roi,
+        "roi_label": None if roi_label is None else labels_from(roi_label),
+    }
+    if blocks:
+        how |= {"out": target, "overwrite": overwrite, "resume": resume}
     _enhance_file(source, image, target, model=model, how=how, options=options, report=report)
 
 
@@ -121,11 +145,17 @@ def _enhance_file(
     if report is not None:
         check_target(report)
     network = load_model(model or default_model())
-    result, said = run_with_bar(ImageInput.of(image), network, options=options, **how)
+    given = dataclasses.replace(ImageInput.of(image), name=source.name)
+    was_there = bool(how.get("resume")) and target.exists() and not unfinished_words(target)
+    result, said = run_with_bar(given, network, options=options, **how)
     kept = Record.of(result.report).with_image_name(source.name)
     record = kept.to_dict()
     with writing_report(report, record):
-        write_result(target, result, image, record)
+        if "out" not in how:
+            write_result(target, result, image, record)
+    if was_there:
+        say(f"{target} was finished already; nothing was changed.")
+        return
     warn(text for text in kept.report.warnings if text not in said)
     say(f"{result.report.summary()} -> {target}")
 
@@ -166,6 +196,6 @@ def run_with_bar(
             bar.show(progress)
 
         result = enhance(image, network, on_progress=show, should_stop=stop.is_set, **how)
-        if stop.is_set():  # pressed after the last tile
+        if stop.is_set() and "out" not in how:  # pressed after the last tile
             raise Cancelled
     return result, frozenset(said)

@@ -23,7 +23,7 @@ from napari_microenhance.types import Box, LazyArray
 if TYPE_CHECKING:
     from napari_microenhance.engine.statistics.coupled import Numbers
 
-__all__ = ["BlockCanvas", "BlockTarget", "Prepared"]
+__all__ = ["BlockCanvas", "BlockTarget", "Prepared", "Work"]
 
 BAND_BYTES: Final = 64_000_000
 """Of the blocks beside each other that are painted at a time where tiles are blended."""
@@ -44,6 +44,8 @@ class Prepared:
     grid : BlockGrid
     provider : str
         That runs the network.
+    labels : bool
+        Whether the result says what is where.
     """
 
     plan: RunPlan
@@ -51,6 +53,7 @@ class Prepared:
     page: Page
     grid: BlockGrid
     provider: str
+    labels: bool = False
 
     @property
     def place(self) -> Place:
@@ -66,11 +69,31 @@ class Prepared:
         return Place.of_box(box, self.page.axes, spatial=source.spatial, ratio=self.page.ratio)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Work:
+    """Tiles that are run one after the other.
+
+    Parameters
+    ----------
+    part : PlanPart
+        With no other tiles.
+    lanes : tuple of Lane
+        Each with its plane.
+    blocks : frozenset of tuple of int
+        Places of the blocks that these tiles finish; empty for a result in memory.
+    """
+
+    part: PlanPart
+    lanes: tuple[Lane, ...]
+    blocks: frozenset[Index] = frozenset()
+
+
 class BlockTarget(Protocol):
     """Where finished blocks go, and what an earlier run left there."""
 
-    memory: int | None
-    """Bytes that the earlier run planned with."""
+    @property
+    def memory(self) -> int | None:
+        """Bytes that the earlier run planned with."""
 
     def begin(self, prepared: Prepared) -> None:
         """Take what decides the pixels; raise where an earlier run had something else."""
@@ -145,10 +168,8 @@ class BlockCanvas:
         """The result, in the target."""
         return self._target.view(tuple((0, n) for n in self.grid.shape))
 
-    def parts(
-        self, parts: Sequence[tuple[PlanPart, list[Lane]]]
-    ) -> Iterator[tuple[PlanPart, list[Lane]]]:
-        """Yield the parts of a plan that missing blocks need, one lane each, in order.
+    def works(self, parts: Sequence[tuple[PlanPart, list[Lane]]]) -> Iterator[Work]:
+        """Yield the tiles that missing blocks need, in order, those of one lane at a time.
 
         Parameters
         ----------
@@ -162,8 +183,9 @@ class BlockCanvas:
                 there = [at for at in self._under(lane) if at not in done]
                 spatial = {self._spatial(at): at for at in there}
                 missing = {at: tiles for at, tiles in over.items() if at in spatial}
-                for band in self._bands(part.layout, missing):
-                    yield _restricted(part, band), [lane]
+                for tiles, places in self._bands(part.layout, missing):
+                    blocks = frozenset(spatial[at] for at in places)
+                    yield Work(_restricted(part, tiles), (lane,), blocks)
 
     def copies(self, parts: Sequence[tuple[PlanPart, list[Lane]]]) -> list[Block]:
         """Return the missing blocks that no tile touches: they are copied from the page."""
@@ -181,21 +203,10 @@ class BlockCanvas:
         pixels = self.page.cut(self._in_page(block))
         self._target.write(block, pixels, clipped=0, mismatch=self.mismatch)
 
-    def start(self, part: PlanPart, lanes: Sequence[Lane]) -> None:
-        """Begin with some tiles.
-
-        Parameters
-        ----------
-        part : PlanPart
-        lanes : sequence of Lane
-            As `parts` gave them.
-        """
-        done = self._target.done
-        keeps = _tiles_of_blocks(self.grid, part, self.page, kept=True)
-        for lane in lanes:
-            for at in self._under(lane):
-                if at not in done and (tiles := keeps.get(self._spatial(at))):
-                    self._waiting[at] = len(tiles)
+    def start(self, work: Work) -> None:
+        """Begin with some tiles, as `works` gave them."""
+        keeps = _tiles_of_blocks(self.grid, work.part, self.page, kept=True)
+        self._waiting = Counter({at: len(keeps[self._spatial(at)]) for at in work.blocks})
 
     def paint(
         self,
@@ -279,7 +290,9 @@ class BlockCanvas:
         """Return the place of a block along the spatial axes."""
         return tuple(at[self.page.axes.index(letter)] for letter in self.page.source.spatial)
 
-    def _bands(self, layout: Plan, missing: Mapping[Index, list[int]]) -> Iterator[list[int]]:
+    def _bands(
+        self, layout: Plan, missing: Mapping[Index, list[int]]
+    ) -> Iterator[tuple[list[int], list[Index]]]:
         """Yield the tiles that missing blocks need, in the order that they are run in.
 
         Tiles that are not blended come block by block. Blended ones come in the plan's order, by
@@ -289,14 +302,14 @@ class BlockCanvas:
         if not missing:
             return
         if not layout.ramps:
-            yield list(dict.fromkeys(i for at in sorted(missing) for i in missing[at]))
+            yield list(dict.fromkeys(i for at in sorted(missing) for i in missing[at])), [*missing]
             return
         count = self._band_blocks()
-        bands: dict[int, set[int]] = {}
-        for at, tiles in missing.items():
-            bands.setdefault(at[-1] // count, set()).update(tiles)
-        for band in sorted(bands):
-            yield sorted(bands[band])
+        bands: dict[int, list[Index]] = {}
+        for at in missing:
+            bands.setdefault(at[-1] // count, []).append(at)
+        for _, places in sorted(bands.items()):
+            yield sorted({i for at in places for i in missing[at]}), places
 
     def _band_blocks(self) -> int:
         """Return how many blocks of a band lie beside each other."""

@@ -191,5 +191,5 @@ def block_lengths(
 
 def _volume_px(length: int, ratio: Fraction) -> int:
     """Return an edge of a block of a volume that is whole in image px."""
-    step = ratio.denominator
+    step = _PARTS * ratio.denominator
     return max(step, int(length / ratio) // step * step)

@@ -23,7 +23,14 @@ from napari_microenhance.types import ImageLike
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["ZARR_ERRORS", "absent_cautions", "absent_count", "known_chunks", "named_as_stored"]
+__all__ = [
+    "ZARR_ERRORS",
+    "absent_cautions",
+    "absent_count",
+    "known_chunks",
+    "named_as_stored",
+    "unreadable_chunk",
+]
 
 ZARR_ERRORS: Final = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError,
@@ -111,6 +118,28 @@ def absent_count(array: "zarr.Array[Any]", box: Sequence[slice]) -> tuple[int, i
         ],
     )
     return len(absent), total
+
+
+def unreadable_chunk(array: "zarr.Array[Any]", box: Sequence[slice]) -> Grid | None:
+    """Return the place of the first chunk in a box that cannot be read, or None.
+
+    Parameters
+    ----------
+    array : zarr.Array
+    box : sequence of slice
+        One per axis, with start and stop.
+    """
+    spans = [
+        range(part.start // step, -(-part.stop // step))
+        for part, step in zip(box, array.chunks, strict=True)
+    ]
+    for at in itertools.product(*spans):
+        place = tuple(slice(i * n, i * n + 1) for i, n in zip(at, array.chunks, strict=True))
+        try:
+            np.asarray(array[place])
+        except ZARR_ERRORS:
+            return at
+    return None
 
 
 def known_chunks(image: ImageLike) -> tuple[ImageLike, tuple[Caution, ...]]:

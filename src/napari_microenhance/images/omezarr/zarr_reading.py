@@ -23,6 +23,7 @@ from napari_microenhance.images.omezarr.zarr_chunks import (
     absent_cautions,
     absent_count,
     named_as_stored,
+    unreadable_chunk,
 )
 from napari_microenhance.images.omezarr.zarr_metadata import (
     CHANGED_LABEL,
@@ -32,6 +33,7 @@ from napari_microenhance.images.omezarr.zarr_metadata import (
     parse_image,
 )
 from napari_microenhance.images.several import chosen
+from napari_microenhance.outputs import job_of, unfinished_words
 
 __all__ = ["ZarrPixels", "read_zarr"]
 
@@ -72,8 +74,10 @@ class ZarrPixels(LazyPixels):
         except MemoryError as error:
             raise ImageError(f"{self.path} does not fit into memory.") from error
         except ZARR_ERRORS as error:
+            at = unreadable_chunk(self._array, stored)
+            which = f": chunk {'.'.join(map(str, at))} cannot be read" if at else ""
             raise ImageError(
-                f"{self.path} is damaged or truncated{plain_reason(error)}."
+                f"{self.path} is damaged or truncated{which}{plain_reason(error)}."
             ) from error
         return block.transpose(self._order).astype(self.dtype, copy=False)
 
@@ -114,6 +118,8 @@ def read_zarr(path: Path, *, axes: str | None = None, series: int | None = None)
     ImageError
         If it is damaged or no image, or zarr is missing.
     """
+    if words := unfinished_words(path):
+        raise ImageError(_unfinished(path, words))
     node = open_zarr(path)
     if hasattr(node, "shape"):
         _, cautions = chosen(path, ["array"], 0, series)
@@ -136,8 +142,46 @@ def read_zarr(path: Path, *, axes: str | None = None, series: int | None = None)
     return _image(path, levels, image, axes, list(cautions), is_ours=own)
 
 
+def read_unfinished(path: Path) -> ImageFile:
+    """Open what there is of a store that a run has not finished; the rest of it is zero.
+
+    Raises
+    ------
+    ImageError
+        If it is damaged, or no such store.
+    """
+    words, node = unfinished_words(path), open_zarr(path)
+    levels: list[Any] = []
+    try:
+        while str(len(levels)) in node:
+            levels.append(node[str(len(levels))])
+    except ZARR_ERRORS as error:
+        raise ImageError(f"{path} is a damaged Zarr folder{plain_reason(error)}.") from error
+    if not words or not levels:
+        raise ImageError(f"{path} is not an unfinished result.")
+    names = levels[0].metadata.dimension_names or ()
+    axes = "".join(str(name or "?") for name in names).upper()
+    decided = (job_of(path) or {}).get("decided")
+    result = decided.get("result") if isinstance(decided, Mapping) else None
+    wanted = result.get("axes") if isinstance(result, Mapping) else None
+    colour = wanted if isinstance(wanted, str) and wanted.endswith("YXC") else None
+    found = ZarrImage(tuple(map(str, range(len(levels)))), axes, ({},) * len(levels))
+    note = Caution("unfinished", _unfinished(path, words))
+    return _image(path, levels, found, colour, [note], is_ours=True)
+
+
+def _unfinished(path: Path, words: str) -> str:
+    """Return the sentence about a store that is not finished."""
+    return (
+        f"{path} is unfinished ({words}); finish it first: run it again with --resume "
+        "(resume=True)."
+    )
+
+
 def read_zarr_record(path: Path) -> dict[str, Any] | None:
     """Return the record of a run from an OME-Zarr folder, or None."""
+    if words := unfinished_words(path):
+        raise ImageError(_unfinished(path, words))
     record = _attributes(path, open_zarr(path)).get(RECORD_KEY)
     return dict(record) if isinstance(record, Mapping) else None
 

@@ -5,9 +5,8 @@ References
 .. [1] OME-NGFF specification 0.5. https://ngff.openmicroscopy.org/0.5/
 """
 
-import itertools
-import math
-from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +22,13 @@ from napari_microenhance.images.omezarr.zarr_models import (
     label_list,
     mask_attributes,
 )
+from napari_microenhance.images.omezarr.zarr_pyramid import (
+    ZarrPyramid,
+    every_second,
+    is_classes,
+    largest,
+    mean,
+)
 from napari_microenhance.types import LazyArray
 
 if TYPE_CHECKING:
@@ -36,9 +42,7 @@ ZARR_DTYPES: Final = (
 )  # fmt: skip
 """What Zarr 3 has a name for."""
 
-CHUNK: Final = 1024  # px of y and x
-BLOCK: Final = 2048  # px of y and x that are in memory at a time; whole chunks
-SMALLEST: Final = 512  # px; a level this large is the last
+BLOCK: Final = 2048  # px of y and x that are in memory at a time
 
 Pixels = npt.NDArray[Any]
 
@@ -83,25 +87,102 @@ def write_zarr(folder: Path, image: ImageToWrite) -> None:
     check_zarr(folder)
     import zarr
 
-    view, size, record = _Ordered(image.pixels, image.axes), image.pixel_size, image.record
+    view, record = _Ordered(image.pixels, image.axes), image.record
     names: Sequence[str] = image.channel_names
     if image.axes.endswith("YXC"):
         names = tuple(RGB)[: view.shape[view.axes.index("C")]]
-    reduce = _every_second if _is_classes(view.dtype, record) else _mean
-    levels = _levels(view)
+    labels = is_classes(view.dtype, labels=_makes_labels(record))
     root = zarr.create_group(zarr.storage.LocalStore(folder), zarr_format=3)
-    last = _write_levels(root, view, len(levels), reduce)
-    shown = _shown(last)
-    own = image_attributes(
-        view.axes,
+    pyramid = _written(root, view, every_second if labels else mean)
+    if image.changed is not None:
+        mask = _Mask(image.changed, image.axes)
+        _written(root.create_group(f"labels/{CHANGED_LABEL}"), mask, largest)
+    described = Described(view.axes, pyramid, image.pixel_size, tuple(names), centred=not labels)
+    describe(root, described, mask_axes=None if image.changed is None else mask.axes, own=record)
+
+
+@dataclasses.dataclass(frozen=True)
+class Described:
+    """What the attributes of a written image say.
+
+    Parameters
+    ----------
+    axes : str
+        Letters in the order of "TCZYX".
+    pyramid : ZarrPyramid
+        Written.
+    pixel_size : mapping of str to (float, str)
+    names : tuple of str
+        Of its channels, or empty.
+    centred : bool
+        Whether a pixel of a lower resolution lies in the middle of those that it stands for.
+    """
+
+    axes: str
+    pyramid: ZarrPyramid
+    pixel_size: PixelSize
+    names: tuple[str, ...]
+    centred: bool
+
+
+def describe(
+    root: "zarr.Group",
+    image: Described,
+    *,
+    mask_axes: str | None,
+    own: Mapping[str, Any] | None,
+    **more: Any,  # noqa: ANN401 - JSON
+) -> None:
+    """Write the attributes of an image: with them a store becomes one, so they come last.
+
+    Parameters
+    ----------
+    root : zarr.Group
+    image : Described
+    mask_axes : str or None
+        Axes of the label image of changed pixels, where there is one.
+    own : mapping or None
+        The record.
+    **more
+        Further attributes, plain JSON.
+    """
+    levels, size = image.pyramid.levels, image.pixel_size
+    if mask_axes is not None:
+        root.require_group("labels").update_attributes({"ome": label_list()})
+        mask = mask_attributes(mask_axes, levels, pixel_size=size)
+        root.require_group(f"labels/{CHANGED_LABEL}").update_attributes({"ome": mask})
+    shown = image.pyramid.ends() if image.names else (0.0, 1.0)
+    window = _range(image.pyramid.arrays[0].dtype, shown)
+    attributes = image_attributes(
+        image.axes,
         levels,
         pixel_size=size,
-        centred=reduce is not _every_second,
-        omero=channels(names, _range(view.dtype, shown), shown) if names else None,
+        centred=image.centred,
+        omero=channels(image.names, window, shown) if image.names else None,
     )
-    root.update_attributes({"ome": own} if record is None else {"ome": own, RECORD_KEY: record})
-    if image.changed is not None:
-        _write_changed(root, _Mask(image.changed, image.axes), levels, size)
+    record = {} if own is None else {RECORD_KEY: dict(own)}
+    root.update_attributes({"ome": attributes, **record, **more})
+
+
+def _written(
+    group: "zarr.Group", view: "_Ordered", reduce: Callable[[Pixels], Pixels]
+) -> ZarrPyramid:
+    """Write an image and its lower resolutions."""
+    pyramid = ZarrPyramid(
+        group,
+        axes=view.axes,
+        shape=view.shape,
+        dtype=view.dtype,
+        lengths=(*[1] * (len(view.shape) - 2), BLOCK, BLOCK),
+        reduce=reduce,
+    )
+    pyramid.create()
+    for at in pyramid.blocks(0):
+        pyramid.write(at, view.read(pyramid.box(0, at)))
+    for level in range(1, len(pyramid.levels)):
+        for at in pyramid.blocks(level):
+            pyramid.make(level, at)
+    return pyramid
 
 
 class _Ordered:
@@ -141,124 +222,11 @@ class _Mask(_Ordered):
         return super().read(box).astype(np.uint8)
 
 
-def _write_changed(
-    root: "zarr.Group",
-    mask: _Mask,
-    levels: Sequence[float],
-    pixel_size: PixelSize,
-) -> None:
-    """Write the mask of changed pixels as a label image."""
-    root.create_group("labels", attributes={"ome": label_list()})
-    own = mask_attributes(mask.axes, levels, pixel_size=pixel_size)
-    group = root.create_group(f"labels/{CHANGED_LABEL}", attributes={"ome": own})
-    _write_levels(group, mask, len(levels), _any)
-
-
-def _write_levels(
-    group: "zarr.Group",
-    view: _Ordered,
-    count: int,
-    reduce: Callable[[Pixels], Pixels],
-) -> Pixels:
-    """Write an image and its lower resolutions; return the lowest."""
-    array = _create(group, "0", view.shape, view)
-    for box in _blocks(view.shape):
-        array[box] = view.read(box)
-    for level in range(1, count):
-        finer = array
-        height, width = (math.ceil(n / 2) for n in finer.shape[-2:])
-        array = _create(group, str(level), (*finer.shape[:-2], height, width), view)
-        for box in _blocks(array.shape):
-            under = (*box[:-2], *(slice(2 * s.start, 2 * s.stop) for s in box[-2:]))
-            array[box] = reduce(_even(np.asarray(finer[under])))
-    return np.asarray(array[...])
-
-
-def _create(
-    group: "zarr.Group", name: str, shape: tuple[int, ...], view: _Ordered
-) -> "zarr.Array[Any]":
-    """Create one array of a pyramid."""
-    chunks = (*[1] * (len(shape) - 2), *(min(n, CHUNK) for n in shape[-2:]))
-    from zarr.codecs import ZstdCodec
-
-    return group.create_array(
-        name,
-        shape=shape,
-        dtype=view.dtype,
-        chunks=chunks,
-        dimension_names=[axis.lower() for axis in view.axes],
-        # Not Blosc: its threads may lay blocks in another order, and a run repeated is to be a
-        # file repeated. A level of its own, whatever zarr's default becomes.
-        compressors=ZstdCodec(level=3),
-    )
-
-
-def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Yield boxes of whole chunks that cover an array."""
-    steps = (*[1] * (len(shape) - 2), BLOCK, BLOCK)
-    starts = [range(0, n, step) for n, step in zip(shape, steps, strict=True)]
-    for corner in itertools.product(*starts):
-        yield tuple(
-            slice(at, min(at + step, n)) for at, step, n in zip(corner, steps, shape, strict=True)
-        )
-
-
-def _levels(view: _Ordered) -> list[float]:
-    """Return how many pixels of the image a pixel of each level spans."""
-    longest = max(view.shape[-2:])
-    count = 1 + max(0, math.ceil(math.log2(longest / SMALLEST)))
-    return [float(2**level) for level in range(count)]
-
-
-def _even(pixels: Pixels) -> Pixels:
-    """Return pixels of even height and width, the last row and column repeated if need be."""
-    odd = [n % 2 for n in pixels.shape[-2:]]
-    if not any(odd):
-        return pixels
-    return np.pad(pixels, [(0, 0)] * (pixels.ndim - 2) + [(0, n) for n in odd], mode="edge")
-
-
-def _four(pixels: Pixels) -> Pixels:
-    """Return the four pixels of each 2 x 2 along a new first axis."""
-    return np.stack([pixels[..., y::2, x::2] for y in (0, 1) for x in (0, 1)])
-
-
-def _mean(pixels: Pixels) -> Pixels:
-    """Return the mean of each 2 x 2, rounded where pixels are whole numbers."""
-    if pixels.dtype.kind == "b":
-        return _any(pixels)
-    kind = "complex128" if pixels.dtype.kind == "c" else "float64"
-    mean = _four(pixels).mean(axis=0, dtype=kind)
-    if pixels.dtype.kind in "iu":
-        mean = np.rint(mean)
-    return np.asarray(mean, dtype=pixels.dtype)
-
-
-def _any(pixels: Pixels) -> Pixels:
-    """Return the largest of each 2 x 2: a single changed pixel shows at every resolution."""
-    return np.asarray(_four(pixels).max(axis=0))
-
-
-def _every_second(pixels: Pixels) -> Pixels:
-    """Return every second pixel: classes have no mean."""
-    return pixels[..., ::2, ::2]
-
-
-def _is_classes(dtype: np.dtype[Any], record: dict[str, Any] | None) -> bool:
-    """Tell whether pixels are classes or labels, not grey values."""
+def _makes_labels(record: Mapping[str, Any] | None) -> bool:
+    """Tell whether a record is that of a network that segments."""
     model = (record or {}).get("model")
     spec = model.get("spec") if isinstance(model, dict) else None
-    if isinstance(spec, dict) and spec.get("task") == "labels":
-        return True
-    # No camera gives these, and napari's labels are of them.
-    return dtype.kind in "iu" and dtype.itemsize > 2
-
-
-def _shown(pixels: Pixels) -> tuple[float, float]:
-    """Return the values that pixels have, for display."""
-    values = np.abs(pixels) if pixels.dtype.kind == "c" else pixels
-    values = values[np.isfinite(values)]
-    return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    return isinstance(spec, dict) and spec.get("task") == "labels"
 
 
 def _range(dtype: np.dtype[Any], shown: tuple[float, float]) -> tuple[float, float]:

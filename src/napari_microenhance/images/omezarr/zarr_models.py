@@ -70,7 +70,10 @@ def mask_attributes(axes: str, levels: Sequence[float], *, pixel_size: PixelSize
         "source": {"image": "../../"},
     }
     scales = [_multiscale(axes, levels, pixel_size, centred=True)]
-    return _plain(v05.LabelImage.model_validate({"multiscales": scales, "image-label": label}))
+    plain = _plain(v05.LabelImage.model_validate({"multiscales": scales, "image-label": label}))
+    for colour in plain["image-label"]["colors"]:
+        colour["label-value"] = int(colour["label-value"])  # ome-zarr's reader refuses 1.0
+    return plain
 
 
 def label_list() -> dict[str, Any]:

@@ -121,5 +121,5 @@ def test_planes_of_regions_are_told(tmp_path, rng):
     ):
         record = Record.of(enhance(image, model, roi, "TYX").report)
         assert record.report.roi.kind == words
-        assert dict(overview(record))["Region"].endswith(f"px, {words}")
+        assert dict(overview(record))["ROI"].endswith(f"px, {words}")
         assert f"({words}) was processed" in methods_text(record)

@@ -28,7 +28,7 @@ OUTSIDE: Final = {
 
 STATISTICS: Final = {
     "image": "the whole image",
-    "roi": "the box of the region with its surroundings",
+    "roi": "the bounding box of the region of interest with its surroundings",
     "tile": "each tile separately",
 }
 """What a network that couples the whole image took its means and deviations over."""

@@ -44,15 +44,15 @@ def overview(record: Record) -> tuple[tuple[str, str], ...]:
     pairs = (
         ("Model", _network(record)),
         ("Image", _array(report.image, report.image.name)),
-        ("Region", _region(report.roi)),
+        ("ROI", _region(report.roi)),
         ("Intensity", _intensity(report.intensity)),
         ("Noise", "; ".join(str(noise).removeprefix("Noise: ") for noise in report.noise)),
         ("Tiles", _tiles(report.plan, report.tile_mismatch)),
         ("Options", _options(report.options)),
         ("Result", _array(report.result)),
         ("Clipped", f"{report.clipped:,} values" if report.clipped else ""),
-        ("Run by", _software(record)),
-        ("Again", _again(report.rerun)),
+        ("Software", _software(record)),
+        ("Repetition", _again(report.rerun)),
         *_trust(report.trust or {}),
     )
     return tuple((head, text) for head, text in pairs if text)
@@ -90,7 +90,7 @@ def _intensity(kept: RecordedIntensity) -> str:
     low, high = (", ".join(f"{v:g}" for v in ends) for ends in zip(*kept.ends, strict=True))
     first, last = kept.network_range
     rule = RULES.get(kept.source, kept.source)
-    return f"{low} to {high} ({rule}) as {first:g} to {last:g}"
+    return f"{low} to {high} ({rule}) mapped to {first:g} to {last:g}"
 
 
 def _tiles(plan: RecordedPlan, mismatch: float | None) -> str:
@@ -126,8 +126,8 @@ def _again(rerun: RecordedRepetition | None) -> str:
     """Return what came of a repetition."""
     if rerun is None:
         return ""
-    words = {True: "a repetition, identical pixels", False: "a repetition, other pixels"}
-    return "a repetition" if rerun.identical is None else words[rerun.identical]
+    words = {True: "identical pixels", False: "different pixels"}
+    return "pixels not compared" if rerun.identical is None else words[rerun.identical]
 
 
 def _trust(maps: Mapping[str, RecordedMap]) -> Iterator[tuple[str, str]]:

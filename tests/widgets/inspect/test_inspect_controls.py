@@ -123,10 +123,12 @@ def test_a_map_becomes_a_layer_where_it_knows_something(dock, value):
     (job,) = dock.jobs.started
     assert job.title == "Making the map of variability"
     found = trust_map(value)
-    job.then(MapOutcome(found, "a plan", ("A remark.",)))
+    layer = SimpleNamespace(colorbar=SimpleNamespace(visible=False))
+    job.then(MapOutcome(found, layer, ("A remark.",)))
     known = not np.isnan(value)
-    assert heard == [(found, "a plan" if known else None)]
-    assert dock.choice.layers == (["hidden", "a plan"] if known else [])
+    assert heard == [(found, layer if known else None)]
+    assert dock.choice.layers == (["hidden", layer] if known else [])
+    assert layer.colorbar.visible is known
     assert dock.view.records == [dock.choice.record]
     assert dock.choice.record.report.trust["variability"].summary == (value if known else None)
     assert dock.view.said[-1] == ("A remark.",)

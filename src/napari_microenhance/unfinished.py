@@ -22,11 +22,9 @@ if sys.platform != "win32":  # what is open there cannot be deleted, which is as
     import fcntl
 
 __all__ = [
-    "drop_store",
     "locked",
     "name_aside",
     "name_beside",
-    "note_store",
     "noted",
     "noted_stores",
     "remove_left",

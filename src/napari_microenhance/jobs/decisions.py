@@ -17,7 +17,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.records.differences import DECIDING, MEANINGFUL
 from napari_microenhance.types import JsonObject
 
-__all__ = ["decisions", "differences", "identity_of", "of_job"]
+__all__ = ["decisions", "differences", "identity_of"]
 
 SAMPLES: Final = 8
 """Blocks of a large image, evenly along each of its two longest axes, that are hashed."""

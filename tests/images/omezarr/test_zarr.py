@@ -26,7 +26,7 @@ from napari_microenhance.images.image_formats import (
     read_record,
     write_image,
 )
-from napari_microenhance.images.omezarr import zarr_writing
+from napari_microenhance.images.omezarr import zarr_pyramid, zarr_writing
 from napari_microenhance.images.omezarr.zarr_reading import ZarrPixels
 from napari_microenhance.rois.roi_formats import read_roi
 
@@ -333,8 +333,8 @@ def test_classes_are_not_averaged(tmp_path):
 
 def test_an_image_is_written_block_by_block(tmp_path, monkeypatch):
     monkeypatch.setattr(zarr_writing, "BLOCK", 64)
-    monkeypatch.setattr(zarr_writing, "CHUNK", 32)
-    monkeypatch.setattr(zarr_writing, "SMALLEST", 40)
+    monkeypatch.setattr(zarr_pyramid, "CHUNK", 32)
+    monkeypatch.setattr(zarr_pyramid, "SMALLEST", 40)
     pixels = RNG.integers(0, 255, (2, 150, 170, 3), dtype=np.uint8)
     changed = RNG.random((2, 150, 170)) > 0.5
 
@@ -496,7 +496,7 @@ def test_changed_pixels_are_those_that_differ(tmp_path, axes, background):
 @pytest.mark.parametrize("scale", [1, 2])
 def test_a_result_is_composed_where_it_is_sliced(tmp_path, monkeypatch, axes, background, scale):
     monkeypatch.setattr(zarr_writing, "BLOCK", 16)
-    monkeypatch.setattr(zarr_writing, "CHUNK", 16)
+    monkeypatch.setattr(zarr_pyramid, "CHUNK", 16)
     shape = {"Y": 40, "X": 50, "C": 3, "T": 2}
     pixels = RNG.integers(0, 255, [shape[a] for a in axes], dtype=np.uint8)
     roi = [np.array([(5.0, 8), (5, 30), (25, 20)])]

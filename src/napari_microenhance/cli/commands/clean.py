@@ -12,8 +12,6 @@ from napari_microenhance.files import reason
 from napari_microenhance.outputs import STATE_FOLDER, unfinished_words
 from napari_microenhance.unfinished import drop_store, locked, noted_stores, remove_left
 
-__all__ = ["clean_up"]
-
 
 def clean_up(
     stores: Annotated[

@@ -17,7 +17,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["ZarrPyramid", "every_second", "is_classes", "largest", "level_count", "mean"]
+__all__ = ["ZarrPyramid"]
 
 SMALLEST: Final = 512  # px; a level this large is the last
 CHUNK: Final = 1024  # px of y and x, about

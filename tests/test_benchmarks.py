@@ -40,3 +40,11 @@ def test_the_benchmark_of_coupled_networks_prints_its_figures(root):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert "group_norm" in done.stdout
     assert "equal" in done.stdout
+
+
+def test_the_benchmark_of_large_images_prints_its_figures(root):
+    command = [sys.executable, "benchmarks/scale.py", "--edge", "300", "--repeats", "1"]
+    command += ["--kills", "1", "--killed-edge", "600", "--within", "0.3", "--tile", "128"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    for line in ("wall time", "peak memory", "kills: 1 of 1 end with equal bytes"):
+        assert line in done.stdout

@@ -27,8 +27,8 @@ from napari_microenhance.records.recorded import RecordedPatch
 
 __all__ = ["disagreements", "holds_recorded_pixels"]
 
-_HARMLESS: Final = frozenset({"threads", "no_caution"})
-"""Options that change no pixel."""
+_HARMLESS: Final = frozenset({"threads", "memory", "no_caution"})
+"""Options about the machine and the talk, not about the pixels."""
 
 
 def disagreements(

@@ -23,7 +23,7 @@ def enhance_batch(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="IN...",
+            metavar="IN",
             help="Images, folders of images, or quoted patterns such as 'plate/*.tif'.",
         ),
     ],

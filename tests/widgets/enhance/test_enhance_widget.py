@@ -937,9 +937,11 @@ def test_side_by_side_is_undone_without_a_trace(widget, viewer, image, ears):
     widget.side_by_side.value = True
     assert grid.enabled
     assert grid.actual_shape(viewer.layers) == (1, 2)
-    assert [x for x in viewer.layers if x.visible] == [image, result, roi]
-    cells = {x: grid.position(viewer.layers.index(x), viewer.layers) for x in (image, result, roi)}
-    assert cells == {image: (0, 0), result: (0, 1), roi: (0, 0)}
+    *seen, outline = (x for x in viewer.layers if x.visible)
+    assert seen == [image, result, roi]
+    assert outline.name == f"{roi.name} (outline)"
+    cells = {x: grid.position(viewer.layers.index(x), viewer.layers) for x in (*seen, outline)}
+    assert cells == {image: (0, 0), result: (0, 1), roi: (0, 0), outline: (0, 1)}
     image.contrast_limits = (3, 99)
     assert tuple(result.contrast_limits) == (3, 99)
     widget.side_by_side.value = False

@@ -138,7 +138,7 @@ def test_cancel_stops_all_and_keeps_what_is_finished(
     idle(qtbot, widget)
     assert ears.cancels == [1]
     assert engine.calls == 2
-    assert [layer.name for layer in viewer.layers] == ["a", "b", "c", f"a · {NETWORK}"]
+    assert [layer.name for layer in viewer.layers] == ["a", f"a · {NETWORK}", "b", "c"]
     assert "1 finished result" in widget.status.value
     monkeypatch.undo()
     widget.run.native.click()
@@ -151,7 +151,7 @@ def test_without_images_it_says_so(qtbot):
         ears = Ears(widget)
         run_all(widget)
         assert isinstance(ears.errors[0], ImageError)
-        assert widget.run.enabled
+        assert not widget.run.enabled
 
 
 def test_closing_ends_all_of_it(qtbot, widget, viewer, images, monkeypatch):
@@ -161,7 +161,7 @@ def test_closing_ends_all_of_it(qtbot, widget, viewer, images, monkeypatch):
     widget.native.close()
     qtbot.wait(50)
     assert engine.calls == 2
-    assert [layer.name for layer in viewer.layers] == ["a", "b", "c", f"a · {NETWORK}"]
+    assert [layer.name for layer in viewer.layers] == ["a", f"a · {NETWORK}", "b", "c"]
 
 
 def test_results_alone_are_nothing_to_run_on(qtbot, rng):

@@ -18,6 +18,7 @@ import zarr
 import coupled
 import toys
 from napari_microenhance import Cancelled, Options, enhance, load_model
+from napari_microenhance.engine import planning
 from napari_microenhance.engine.blocks import block_grid
 from napari_microenhance.errors import ImageError, OptionsError, OutputError
 from napari_microenhance.images.changed import changed_pixels
@@ -33,8 +34,8 @@ TRIANGLE = [np.array([[20.0, 20.0], [20.0, 180.0], [150.0, 90.0]])]
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 64 px, so that small images have many."""
-    monkeypatch.setattr(block_grid, "EDGE_PX", 64)
-    monkeypatch.setattr(block_grid, "LARGEST_PX", 128)
+    monkeypatch.setattr(block_grid, "EDGE_PX", 128)
+    monkeypatch.setattr(block_grid, "LARGEST_PX", 256)
     monkeypatch.setattr(block_grid, "SMALLEST_PX", 16)
 
 
@@ -155,9 +156,9 @@ def test_labels_and_volumes(tmp_path) -> None:
     assert np.array_equal(np.asarray(stored.pixels), held.pixels)
 
 
-def test_no_tile_of_a_large_region_reaches_across_blocks(model) -> None:
+def test_no_tile_of_a_large_region_reaches_across_cells(model) -> None:
     plan = enhance(grey(shape=(300, 310)), model).report.plan
-    assert plan.tiles == 5 * 5
+    assert plan.tiles == 3 * 3
 
 
 def test_lower_resolutions_are_means_of_means(model, tmp_path) -> None:
@@ -175,12 +176,13 @@ def test_lower_resolutions_are_means_of_means(model, tmp_path) -> None:
 def test_many_chunks_share_files(model, tmp_path, monkeypatch) -> None:
     from napari_microenhance.images.omezarr import zarr_pyramid
 
+    monkeypatch.setattr(planning, "MANY_BLOCKS", 3)
     monkeypatch.setattr(zarr_pyramid, "MANY_CHUNKS", 3)
     monkeypatch.setattr(zarr_pyramid, "CHUNK", 16)
     out = tmp_path / "x.ome.zarr"
     stored = enhance(grey(), model, out=out)
     array = zarr.open_group(out, mode="r")["0"]
-    assert (array.shards, array.chunks) == ((64, 64), (16, 16))
+    assert (array.shards, array.chunks) == ((128, 128), (32, 32))
     assert np.array_equal(np.asarray(stored.pixels), enhance(grey(), model).pixels)
 
 
@@ -233,8 +235,9 @@ KILLED = """
 import sys
 import numpy as np
 from napari_microenhance import Options, enhance
+from napari_microenhance.engine import planning
 from napari_microenhance.engine.blocks import block_grid
-block_grid.EDGE_PX, block_grid.SMALLEST_PX = 64, 16
+block_grid.EDGE_PX, block_grid.SMALLEST_PX = 128, 16
 image = np.random.default_rng(0).integers(0, 255, (400, 410)).astype(np.uint8)
 def told(progress):
     print(progress.done, flush=True)
@@ -379,7 +382,7 @@ def test_a_full_disk_keeps_what_is_done(model, tmp_path, monkeypatch) -> None:
     assert unfinished_words(out).endswith("of 16 blocks")
     assert not unfinished_words(out).startswith("0 ")
     monkeypatch.undo()
-    monkeypatch.setattr(block_grid, "EDGE_PX", 64)
+    monkeypatch.setattr(block_grid, "EDGE_PX", 128)
     enhance(grey(), model, out=out, resume=True)
     assert np.array_equal(np.asarray(read_image(out).pixels), enhance(grey(), model).pixels)
 

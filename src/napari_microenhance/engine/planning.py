@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_microenhance.engine.blocks.block_grid import (
+    MANY_BLOCKS,
     BlockGrid,
-    block_edge,
     block_lengths,
+    cell_edge,
     cells_of,
     grid_origin,
 )
@@ -220,7 +221,7 @@ def plan_run(  # noqa: PLR0913 - all that a run depends on
     per_px = (1 if lanes[0].makes_grey else source.channels) * source.dtype.itemsize * len(planes)
     per_px = per_px if in_memory else 0
     regions = [region for region, _ in groups.values()]
-    edge = _block_edge(spec, source, options, lanes)
+    edge = _cell_edge(spec, source, options, lanes)
     origin = grid_origin(regions, cropped=options.background == "crop")
     parts = []
     for region, passes in groups.values():
@@ -254,10 +255,10 @@ def plan_run(  # noqa: PLR0913 - all that a run depends on
     )
 
 
-def _block_edge(spec: ModelSpec, source: Source, options: Options, lanes: Sequence[Palette]) -> int:
-    """Return the edge of a block of the result, image px."""
+def _cell_edge(spec: ModelSpec, source: Source, options: Options, lanes: Sequence[Palette]) -> int:
+    """Return the edge of a cell of the result, image px."""
     channels = 1 if lanes[0].makes_grey else channels_together(source, lanes)
-    return block_edge(spec.ratio, channels * _result_dtype(spec, source, options).itemsize)
+    return cell_edge(spec.ratio, channels * _result_dtype(spec, source, options).itemsize)
 
 
 def channels_together(source: Source, lanes: Sequence[Palette]) -> int:
@@ -284,17 +285,15 @@ def grid_of(plan: "RunPlan", spec: ModelSpec, source: Source, options: Options) 
             spans[source.axes[axis]] = (min(index), max(index) + 1)
     for letter in source.spatial:
         spans[letter] = scaled((spans[letter],), spec.ratio)[0]
-    return BlockGrid(
-        axes=axes,
-        box=tuple(spans[letter] for letter in axes),
-        lengths=block_lengths(
-            axes,
-            source.spatial,
-            spec.ratio,
-            _block_edge(spec, source, options, plan.palettes),
-            channels_together(source, plan.palettes),
-        ),
-    )
+    edge = _cell_edge(spec, source, options, plan.palettes)
+    together = channels_together(source, plan.palettes)
+
+    def grid(block: int) -> BlockGrid:
+        lengths = block_lengths(axes, source.spatial, spec.ratio, block, together)
+        return BlockGrid(axes=axes, box=tuple(spans[letter] for letter in axes), lengths=lengths)
+
+    fine = grid(edge // 2)
+    return fine if fine.total <= MANY_BLOCKS else grid(edge)
 
 
 def _layout(

@@ -295,14 +295,15 @@ class BlockCanvas:
     ) -> Iterator[tuple[list[int], list[Index]]]:
         """Yield the tiles that missing blocks need, in the order that they are run in.
 
-        Tiles that are not blended come block by block. Blended ones come in the plan's order, by
-        which their sums are complete row by row; for an image of many blocks in bands, whose
-        common tiles are run once for each.
+        Tiles that are not blended come cell by cell, so that few blocks are open. Blended ones
+        come in the plan's order, by which their sums are complete row by row; for an image of
+        many blocks in bands, whose common tiles are run once for each.
         """
         if not missing:
             return
         if not layout.ramps:
-            yield list(dict.fromkeys(i for at in sorted(missing) for i in missing[at])), [*missing]
+            ordered = sorted(missing, key=_by_cells)
+            yield list(dict.fromkeys(i for at in ordered for i in missing[at])), ordered
             return
         count = self._band_blocks()
         bands: dict[int, list[Index]] = {}
@@ -317,6 +318,11 @@ class BlockCanvas:
         for length in self.grid.lengths:
             size *= length
         return max(2, BAND_BYTES // size)
+
+
+def _by_cells(at: Index) -> tuple[Index, Index]:
+    """Return what sorts blocks by the cells of two by two that they lie in."""
+    return tuple(i // 2 for i in at), at
 
 
 def _tiles_of_blocks(

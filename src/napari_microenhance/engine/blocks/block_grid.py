@@ -1,7 +1,8 @@
 """BlockGrid: how a large result is cut into blocks, in integers only.
 
-A block is what is in memory while its tiles are painted, and what is written in one go. In a
-plan without blending no tile of a region larger than a block reaches across the blocks' borders.
+A block is what is in memory while its tiles are painted, and what is written in one go. Two by two
+they are a cell: in a plan without blending no tile of a region larger than a cell reaches across
+the borders of cells. Where blocks would be too many, a cell is one block.
 """
 
 import dataclasses
@@ -14,10 +15,12 @@ from typing import Final
 from napari_microenhance.engine.region import Region, around, scaled
 from napari_microenhance.types import Box
 
-__all__ = ["Block", "BlockGrid", "block_edge", "cells_of"]
+__all__ = ["Block", "BlockGrid", "cell_edge", "cells_of"]
 
 LARGEST_PX: Final = 4096
-"""Edge of a block of a result with more pixels than its image, result px."""
+"""Edge of a cell of a result with more pixels than its image, result px."""
+
+MANY_BLOCKS: Final = 10_000
 
 EDGE_PX: Final = 2048
 """Edge of any other, result px; of an enlarged one at most so much of the image."""
@@ -33,8 +36,8 @@ _PARTS: Final = 4
 """An edge is a multiple of so many whole image pixels, so that it can be cut into chunks."""
 
 
-def block_edge(ratio: Fraction, bytes_per_px: int) -> int:
-    """Return the edge of a block of a result of planes, image px.
+def cell_edge(ratio: Fraction, bytes_per_px: int) -> int:
+    """Return the edge of a cell of a result of planes, image px.
 
     It depends on nothing but the result's kind, so that runs in memory and runs into a store
     have the same tiles.
@@ -54,16 +57,16 @@ def block_edge(ratio: Fraction, bytes_per_px: int) -> int:
 
 
 def cells_of(region: Region, origin: Sequence[int], edge: int) -> tuple[Box, ...]:
-    """Return the parts of a region's box that blocks cut it into; none where it is smaller.
+    """Return the parts of a region's box that cells cut it into.
 
     Parameters
     ----------
     region : Region
         Of planes.
     origin : sequence of int
-        Where the grid of blocks begins, image px.
+        Where the grid begins, image px.
     edge : int
-        Of a block, image px.
+        Of a cell, image px.
     """
     spans = []
     for (start, stop), first in zip(region.box, origin, strict=True):
@@ -179,7 +182,7 @@ def block_lengths(
         What the network sees at once.
     ratio : Fraction
     edge : int
-        Of `block_edge`, image px.
+        Of a block, image px.
     channels : int
         That are painted together.
     """

@@ -323,7 +323,7 @@ def test_another_version_is_not_resumed(unfinished, model) -> None:
 def test_an_unfinished_store_is_neither_replaced_nor_read_unasked(unfinished, model) -> None:
     with pytest.raises(OutputError, match=r"unfinished .*resume=True, or replace it with overwr"):
         enhance(grey(), model, out=unfinished)
-    with pytest.raises(ImageError, match=r"is unfinished \(\d of 16 blocks\)"):
+    with pytest.raises(ImageError, match=r"is unfinished \(\d+ of 16 blocks\)"):
         enhance(unfinished, model)
     with pytest.raises(ImageError, match="is unfinished"):
         read_record(unfinished)

@@ -15,6 +15,7 @@ __all__ = [
     "ModelError",
     "ModelLimitError",
     "OptionsError",
+    "OtherRunError",
     "OutputError",
     "RoiError",
     "TilePlanError",
@@ -63,6 +64,10 @@ class MemoryBudgetError(MicroEnhanceError, MemoryError):
 
 class OutputError(MicroEnhanceError, OSError):
     """A result cannot be written."""
+
+
+class OtherRunError(OutputError):
+    """An unfinished result belongs to another run, so it cannot be resumed."""
 
 
 class Cancelled(MicroEnhanceError):  # noqa: N818 - the name is part of the API contract

@@ -15,6 +15,7 @@ from napari_microenhance.api import Options, enhance, enhance_files
 from napari_microenhance.cli import run
 from napari_microenhance.errors import Cancelled
 from napari_microenhance.images.image_formats import read_image, read_record, write_image
+from napari_microenhance.outputs import unfinished_words
 from napari_microenhance.rois.labelme import LabelmeShape, write_labelme
 
 BOX = LabelmeShape("rectangle", np.array([[9.5, 9.5], [19.5, 29.5]]))
@@ -249,6 +250,43 @@ def test_results_beside_their_images_are_resumed(folder):
     assert batch(folder, folder, "--suffix", "_x.tif") == 0
     assert batch(folder, folder, "--suffix", "_x.tif", "--resume") == 0
     assert statuses(folder) == dict.fromkeys(("a.tif", "b.png", "c.ome.tif"), "skipped")
+
+
+def test_a_store_is_filled_resumed_and_redone(folder, out):
+    suffix = ("--suffix", ".ome.zarr")
+    assert batch(folder, out, *suffix) == 0
+    tree = {
+        p.relative_to(out): p.read_bytes() for p in (out / "c.ome.zarr").rglob("*") if p.is_file()
+    }
+    for name, place in (("a", "0"), ("b", "1")):
+        _interrupt(folder, out / f"{name}.ome.zarr", place)
+    assert batch(folder, out, *suffix, "--resume") == 0
+    assert statuses(out) == {"a.tif": "done", "b.png": "done", "c.ome.tif": "skipped"}
+    for name, image in (("a", "a.tif"), ("b", "b.png")):
+        pixels = np.asarray(read_image(out / f"{name}.ome.zarr").pixels)
+        np.testing.assert_array_equal(pixels, enhance(folder / image, "detail-classic").pixels)
+    assert tree == {
+        p.relative_to(out): p.read_bytes() for p in (out / "c.ome.zarr").rglob("*") if p.is_file()
+    }
+    assert batch(folder, out, *suffix, "--resume", "--feather", "1") == 0
+    assert set(statuses(out).values()) == {"done"}
+
+
+def _interrupt(folder, store, feather):
+    """Leave an unfinished store of the same run (feather 0), or of another one."""
+    (image,) = folder.glob(f"{store.name.partition('.')[0]}.*")
+    stop = []
+    with pytest.raises(Cancelled):
+        enhance(
+            image,
+            "detail-classic",
+            options=Options(feather=int(feather)),
+            out=store,
+            overwrite=True,
+            on_progress=stop.append,
+            should_stop=lambda: bool(stop),
+        )
+    assert unfinished_words(store)
 
 
 # --- ends --------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """One image of a folder run: read, enhanced, written, and told in a row."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -11,14 +12,16 @@ from typing import Any, Final
 
 from napari_microenhance.api.enhancing import enhance
 from napari_microenhance.engine.options import Options
+from napari_microenhance.engine.result import Result
 from napari_microenhance.engine.run import Progress
-from napari_microenhance.errors import Cancelled, MicroEnhanceError, ModelError
+from napari_microenhance.errors import Cancelled, MicroEnhanceError, ModelError, OtherRunError
 from napari_microenhance.images.image_formats import check_output, read_image
 from napari_microenhance.images.imagefile import ImageFile
 from napari_microenhance.images.result_writing import write_result
 from napari_microenhance.jobs.outcomes import FileOutcome, Status, figures_of
 from napari_microenhance.jobs.processes import Tell, Work
 from napari_microenhance.models import Model, load_model
+from napari_microenhance.outputs import unfinished_words
 from napari_microenhance.records import Record
 from napari_microenhance.records.agreement import disagreements, holds_recorded_pixels
 from napari_microenhance.records.image_input import ImageInput
@@ -163,8 +166,9 @@ def _outcome(
         finished = _finished(run, settings, network, file)
         if finished is not None:
             return finished
-    result = enhance(
-        ImageInput.of(file),
+    run_image = functools.partial(
+        enhance,
+        dataclasses.replace(ImageInput.of(file), name=run.image.name),
         network,
         run.roi,
         options=settings.options,
@@ -172,12 +176,24 @@ def _outcome(
         should_stop=should_stop,
         roi_label=settings.roi_label,
     )
+    if run.result.name.lower().endswith(".zarr"):
+        report = _fill(run.result, run_image, resume=settings.resume).report
+        return _told(run, "done", report.summary(), Record.of(report))
+    result = run_image()
     if should_stop():  # asked for after the last tile
         raise Cancelled
     report = dataclasses.replace(result.report, options=settings.asked.to_dict())
-    record = Record.of(report).with_image_name(run.image.name)
+    record = Record.of(report)
     write_result(run.result, result, file, record.to_dict())
     return _told(run, "done", report.summary(), record)
+
+
+def _fill(store: Path, run_image: Callable[..., Result], *, resume: bool) -> Result:
+    """Run into a store block by block; what is there and cannot be resumed is replaced."""
+    if resume and unfinished_words(store):
+        with contextlib.suppress(OtherRunError):
+            return run_image(out=store, resume=True)
+    return run_image(out=store, overwrite=os.path.lexists(store))
 
 
 def _finished(

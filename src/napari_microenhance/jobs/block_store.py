@@ -21,7 +21,7 @@ from napari_microenhance.engine.blocks.block_canvas import Prepared
 from napari_microenhance.engine.blocks.block_grid import Block
 from napari_microenhance.engine.feed import Lane
 from napari_microenhance.engine.run import Job
-from napari_microenhance.errors import Cancelled, MicroEnhanceError, OutputError
+from napari_microenhance.errors import Cancelled, MicroEnhanceError, OtherRunError, OutputError
 from napari_microenhance.files import reason
 from napari_microenhance.images.imagefile import RECORD_KEY
 from napari_microenhance.images.lazy import LazyPixels, WindowPixels
@@ -168,7 +168,7 @@ class BlockStore:
             known = self._kept.get("decided")
             said = differences(known if isinstance(known, dict) else {}, decided)
             if said:
-                raise OutputError(
+                raise OtherRunError(
                     f"{self.path} holds another run, so it cannot be resumed: {said}; name "
                     "another file, or replace it with overwrite."
                 )

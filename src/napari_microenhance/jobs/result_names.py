@@ -10,7 +10,7 @@ from napari_microenhance.files import folds_case, is_zarr
 from napari_microenhance.images.image_formats import read_record
 from napari_microenhance.images.image_table import format_of_name
 from napari_microenhance.jobs.image_list import stem_of
-from napari_microenhance.outputs import folded, guard_many, guard_output
+from napari_microenhance.outputs import folded, guard_many, guard_output, is_own_store
 
 __all__ = ["check_results", "name_results", "without_results"]
 
@@ -136,7 +136,9 @@ def check_results(
 
 
 def _is_ours(path: Path, *, damaged: bool = False) -> bool:
-    """Tell whether a file or store carries the record of a run; `damaged`: where it is."""
+    """Tell whether a file or store is of a run; `damaged`: the answer where it cannot be read."""
+    if path.is_dir():
+        return is_own_store(path)  # finished or not
     try:
         return read_record(path) is not None
     except MicroEnhanceError:

@@ -4,6 +4,7 @@ frame: a full frame of one edge and of twice that edge, from OME-Zarr to OME-Zar
 of its own and in turns: time (wall and processor) and the peak memory of the whole process.
 kills: a run into OME-Zarr that is killed at random moments and resumed; whether the bytes are those
 of a run that was not.
+slide, estimate, pyramid: a ROI in a slide, what is told before a run, a large OME-TIFF (slides.py).
 """
 
 import argparse
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import slides
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -122,13 +124,19 @@ def kills(folder: Path, given: argparse.Namespace) -> None:
     print(f"kills: {equal} of {given.kills} end with equal bytes ({interrupted} were interrupted)")
 
 
-SECTIONS = {"frame": frame, "kills": kills}
+SECTIONS = {
+    "frame": frame,
+    "kills": kills,
+    "slide": lambda folder, _: slides.slide(folder, 1),
+    "estimate": lambda folder, _: slides.estimate(folder, 1),
+    "pyramid": lambda folder, _: slides.pyramid(folder, 1),
+}
 
 
 def main() -> None:
     """Run the sections that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=[*SECTIONS])
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=["frame", "kills"])
     parser.add_argument("--model", default="", help="default: a small stack of convolutions")
     parser.add_argument("--edge", type=int, default=4096)
     parser.add_argument("--dtype", default="uint8")

@@ -48,3 +48,10 @@ def test_the_benchmark_of_large_images_prints_its_figures(root):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     for line in ("wall time", "peak memory", "kills: 1 of 1 end with equal bytes"):
         assert line in done.stdout
+
+
+def test_the_benchmark_of_slides_prints_its_figures(root):
+    command = [sys.executable, "benchmarks/slides.py", "--small", "slide", "pyramid"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    for line in ("px ROI in a 4000 px zarr", "px ROI in a 2048 px TIFF", "OME-TIFF of 1600 px"):
+        assert line in done.stdout

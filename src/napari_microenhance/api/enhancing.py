@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from napari_microenhance.api.estimating import large_run_cautions
 from napari_microenhance.engine.arguments import (
     as_number,
     as_options,
@@ -110,7 +111,7 @@ def enhance(  # noqa: PLR0913 - the one call of most users
         if overwrite or resume:
             raise OptionsError("overwrite and resume are of use only together with out=.")
         prepared = _prepared(image, model, roi, axes, options, window, roi_label)
-        return prepared.told(ran(prepared.job))
+        return prepared.told(ran(prepared.estimated().job))
     if window is not None:
         raise OptionsError("A window is not written to out=; leave one of them out.")
     from napari_microenhance.jobs.block_store import BlockStore
@@ -121,6 +122,7 @@ def enhance(  # noqa: PLR0913 - the one call of most users
         prepared = _prepared(
             image, model, roi, axes, options, None, roi_label, provider=store.provider
         )
+        prepared = prepared.estimated(in_store=True)
         store.about(prepared.job, prepared.image)
         result = prepared.told(ran(dataclasses.replace(prepared.job, target=store)))
         store.finish(result.report.to_dict())
@@ -153,7 +155,7 @@ def foresee(
     MicroEnhanceError
         If an input cannot be used.
     """
-    return foresee_run(_prepared(image, model, roi, axes, options, None).job)
+    return foresee_run(_prepared(image, model, roi, axes, options, None).estimated().job)
 
 
 def check_domain(
@@ -233,6 +235,14 @@ class _Prepared:
 
     job: Job
     image: ImageInput
+
+    def estimated(self, *, in_store: bool = False) -> "_Prepared":
+        """Return the same with what a large run will take; raise if that cannot be."""
+        if self.job.window is not None:
+            return self
+        said = large_run_cautions(self.job, in_store=in_store)
+        job = dataclasses.replace(self.job, cautions=(*self.job.cautions, *said))
+        return dataclasses.replace(self, job=job)
 
     def told(self, result: Result) -> Result:
         """Return a result with what its pixels say, and the name of the image's file."""

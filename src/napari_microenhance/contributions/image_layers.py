@@ -10,8 +10,16 @@ import numpy as np
 from napari_microenhance.contributions.layer_data import LayerData
 from napari_microenhance.images.imagefile import ChannelDisplay, ImageFile
 from napari_microenhance.images.lazy import ChannelPixels, LazyPixels
+from napari_microenhance.images.thinned import thinned_levels
 
-__all__ = ["axis_attributes", "contrast", "image_layers", "label_layer", "napari_unit"]
+__all__ = [
+    "axis_attributes",
+    "contrast",
+    "image_layers",
+    "label_layer",
+    "napari_unit",
+    "resolutions",
+]
 
 _UNITS: Final = frozenset("Å pm nm µm mm cm m in ns µs ms s min h d".split())  # noqa: SIM905
 """What napari's units understand, spelled as `ImageFile` spells them."""
@@ -19,7 +27,7 @@ _UNITS: Final = frozenset("Å pm nm µm mm cm m in ns µs ms s min h d".split())
 _NAMES: Final = {"d": "day", "Å": "angstrom"}
 """Where napari knows a unit under another name."""
 
-KEPT_BYTES: Final = 1 << 29
+KEPT_BYTES: Final = 1 << 27
 """A larger image stays on the disk until it is looked at."""
 
 _SAMPLED: Final = 1 << 22
@@ -48,9 +56,7 @@ def image_layers(path: Path, file: ImageFile) -> list[LayerData]:
         One Image layer per channel, additive where there are several; colour is one layer.
         Lower resolutions make it multiscale, and it is read where it is looked at.
     """
-    levels = [file.pixels, *file.levels]
-    if len(levels) == 1:
-        levels = [in_memory(file.pixels)]
+    levels = resolutions(file)
     where = axis_attributes(file)
     name = path.name.split(".")[0] or path.name
     if "C" not in file.axes or file.axes.endswith("YXC"):
@@ -83,12 +89,12 @@ def label_layer(name: str, file: ImageFile) -> LayerData:
     file : ImageFile
         Whole numbers; an axis of one channel is left out.
     """
-    levels = [file.pixels, *file.levels]
+    levels = resolutions(file)
     if "C" in file.axes:
         levels = [_channel(level, file.axes.index("C"), 0) for level in levels]
     meta = {"name": name, **axis_attributes(file), "visible": False}
     if len(levels) == 1:
-        return (in_memory(levels[0]), meta, "labels")
+        return (levels[0], meta, "labels")
     return (levels, {**meta, "multiscale": True}, "labels")
 
 
@@ -152,6 +158,23 @@ def contrast(levels: Sequence[Any]) -> tuple[float, float]:
         return (0.0, 1.0)
     low, high = float(values.min()), float(values.max())
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def resolutions(file: ImageFile) -> list[Any]:
+    """Return an image at all its resolutions, finest first.
+
+    A large image without lower ones gets some for the screen: napari would read it whole.
+
+    Parameters
+    ----------
+    file : ImageFile
+    """
+    if file.levels:
+        return [file.pixels, *file.levels]
+    pixels = in_memory(file.pixels)
+    if not isinstance(pixels, LazyPixels):
+        return [pixels]
+    return [pixels, *thinned_levels(pixels, file.axes.index("Y"))]
 
 
 def in_memory(pixels: Any) -> Any:  # noqa: ANN401 - any array-like

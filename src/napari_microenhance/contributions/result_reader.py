@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_microenhance.contributions.image_layers import contrast, in_memory, napari_unit
+from napari_microenhance.contributions.image_layers import (
+    contrast,
+    in_memory,
+    napari_unit,
+    resolutions,
+)
 from napari_microenhance.contributions.layer_data import LayerData
 from napari_microenhance.contributions.layer_look import look_from
 from napari_microenhance.errors import ImageError, MicroEnhanceError
@@ -81,8 +86,8 @@ def read_result(path: str | Path) -> list[LayerData]:
     kind = "labels" if holds_labels and np.dtype(pixels.dtype).kind in "iu" else "image"
     if kind == "image":
         meta["rgb"] = file.axes.endswith("YXC")
-    if isinstance(pixels, LazyPixels) and file.levels:
-        pixels = [pixels, *file.levels]
+    if isinstance(pixels, LazyPixels) and len(levels := resolutions(file)) > 1:
+        pixels = levels
         meta["multiscale"] = True
         if kind == "image":  # which napari would look for in all of it
             meta["contrast_limits"] = contrast(pixels)

@@ -19,7 +19,7 @@ from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.steps.prescription import LaneSteps
 from napari_microenhance.engine.tiles.tiling import Plan, Tile
-from napari_microenhance.errors import ModelError
+from napari_microenhance.errors import ImageError, ModelError
 from napari_microenhance.types import Box
 
 __all__ = ["Feed", "Lane"]
@@ -196,9 +196,26 @@ class Feed:
         if self.context == "white":
             white = np.asarray(lane.maps[0].white(self.source.dtype)).astype(base.dtype)
             base = np.where(self.region.crop(box), base, white)
+        if base.dtype.kind == "f":
+            self._check_finite(base, box)
         forward = [m.forward(channel) for m, channel in zip(lane.maps, base, strict=True)]
         seen = lane.palette.expand(np.stack(forward))
         return seen if lane.steps is None else lane.steps.before.apply(seen)
+
+    def _check_finite(self, base: npt.NDArray[Any], box: Box) -> None:
+        """Refuse NaN and infinite pixels where the network would see them."""
+        if np.isfinite(base).all():
+            return
+        lengths = zip(box, self.source.spatial_shape, strict=True)
+        inner = tuple((max(0, a), min(b, n)) for (a, b), n in lengths)
+        own = base[(slice(None), *slices(inner, [a for a, _ in box]))]
+        nan, infinite = (int(np.count_nonzero(find(own))) for find in (np.isnan, np.isinf))
+        spans = zip(self.source.spatial, inner, strict=True)
+        where = ", ".join(f"{letter} {a} to {b}" for letter, (a, b) in spans)
+        raise ImageError(
+            f"The image has {nan} NaN and {infinite} infinite pixels that the model would see "
+            f"({where}); replace them first."
+        )
 
 
 def waited(future: Future[ResultT], check_stop: Callable[[], None]) -> ResultT:

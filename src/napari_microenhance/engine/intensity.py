@@ -338,9 +338,8 @@ def fit(
     elif rule == "dtype":
         lows, highs = [0.0] * bases, [1.0] * bases
     else:
-        sample = palette.base(source.sample(palette.channels))
         percent = PERCENTILES if rule == "percentile" else (0.0, 100.0)
-        pairs = [percentiles(channel, percent) for channel in sample]
+        pairs = _ends(source, palette, percent)
         lows, highs = [p[0] for p in pairs], [p[1] for p in pairs]
     maps = []
     for low, high in zip(lows, highs, strict=True):
@@ -351,6 +350,23 @@ def fit(
             back = (float(info.min), float(info.max))
         maps.append(IntensityMap(low, top, *net, *out, *back, rule))
     return tuple(maps)
+
+
+def sample_base(source: Source, palette: Palette) -> npt.NDArray[Any]:
+    """Return the base channels of an image's sample, shape (B, N), image units."""
+    return np.concatenate([palette.base(b) for b in source.sample(palette.channels)], axis=1)
+
+
+def _ends(
+    source: Source, palette: Palette, percent: tuple[float, float]
+) -> tuple[tuple[float, float], ...]:
+    """Return two percentiles of each base channel; an image is read once for them."""
+    key = (palette.channels, palette.kind, percent)
+    if key not in source.known:
+        sample = sample_base(source, palette)
+        source.known[key] = tuple(percentiles(channel, percent) for channel in sample)
+    found: tuple[tuple[float, float], ...] = source.known[key]
+    return found
 
 
 def rounding_cautions(source: Source, spec: ModelSpec, options: Options) -> tuple[Caution, ...]:
@@ -370,8 +386,8 @@ def rounding_cautions(source: Source, spec: ModelSpec, options: Options) -> tupl
     for palette in palettes(source, spec, options):
         maps = fit(source, palette, spec, options)
         if maps[0].source in UNCHANGED:
-            sample = source.sample(palette.channels)
-            span = max(span, abs(int(sample.min())), abs(int(sample.max())))
+            for block in source.sample(palette.channels):
+                span = max(span, abs(int(block.min())), abs(int(block.max())))
         else:
             span = max(span, *(line.high - line.low for line in maps))
     step = math.ceil(span / FLOAT32_WHOLE)

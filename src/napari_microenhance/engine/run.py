@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import cast
 
-import numpy as np
-
 from napari_microenhance.engine.blocks.block_canvas import BlockCanvas, BlockTarget, Prepared, Work
 from napari_microenhance.engine.blocks.block_grid import Block
 from napari_microenhance.engine.cautions import Caution, gather
@@ -45,7 +43,7 @@ from napari_microenhance.engine.steps.survey import survey
 from napari_microenhance.engine.tiles.sizing import memory_budget, tiles_per_call
 from napari_microenhance.engine.tiles.stitching import Seams, Stitcher
 from napari_microenhance.engine.tiles.tiling import Tile
-from napari_microenhance.errors import Cancelled, ImageError
+from napari_microenhance.errors import Cancelled
 from napari_microenhance.files import cache_folder
 from napari_microenhance.types import AnyArray, Box, JsonObject
 
@@ -191,8 +189,6 @@ class _Run:
         plan = _planned(job)
         lanes = self._lanes(plan)
         self._cautions += plan.cautions
-        for part in plan.parts:
-            self._check_finite(part, lanes)
         canvas = self._canvas(plan, lanes)
         told = gather(self._cautions, silenced=job.options.no_caution)
         parts = [(part, self._placed(part, lanes)) for part in plan.parts]
@@ -286,29 +282,6 @@ class _Run:
         )
         job.target.begin(prepared)
         return BlockCanvas(prepared, job.target, feather=feather, classes=classes)
-
-    def _check_finite(self, part: PlanPart, lanes: list[Lane]) -> None:
-        """Refuse an image with NaN or infinite pixels where the network would see them."""
-        source, tiles = self._job.source, part.layout.tiles
-        if source.dtype.kind != "f" or not tiles:
-            return
-        seen = tuple(
-            (max(0, min(t.read[a][0] for t in tiles)), min(n, max(t.read[a][1] for t in tiles)))
-            for a, n in enumerate(source.spatial_shape)
-        )
-        if part.coupled is not None:
-            seen = part.coupled.domain
-        nan = infinite = 0
-        for plane, number in part.passes:
-            self._check_stop()
-            pixels = source.read(plane, lanes[number].palette.channels, seen)
-            nan += int(np.count_nonzero(np.isnan(pixels)))
-            infinite += int(np.count_nonzero(np.isinf(pixels)))
-        if nan or infinite:
-            raise ImageError(
-                f"The image has {nan} NaN and {infinite} infinite pixels that the model would "
-                "see; replace them first."
-            )
 
     def _placed(self, part: PlanPart, lanes: list[Lane]) -> list[Lane]:
         """Return the lanes of each plane of a part."""

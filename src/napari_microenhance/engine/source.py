@@ -1,15 +1,17 @@
 """Source: an array-like image read plane by plane and box by box, never whole."""
 
-import math
+import hashlib
+import itertools
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.engine.large.sample_grid import SampleGrid
 from napari_microenhance.engine.reports.report import fingerprint
 from napari_microenhance.errors import (
     AxesError,
@@ -25,7 +27,11 @@ __all__ = ["Source", "as_array", "shape_of"]
 T = TypeVar("T")
 
 LETTERS = "TCZYX"
-SAMPLE_PX = 16_000_000
+LOOK_PX = 1 << 20
+"""As many pixels tell about where an image's values lie."""
+
+HASHED_EVERY = 5
+"""Of the blocks of a large image; a number that no grid's rows have as their length."""
 
 
 def reflect(start: int, stop: int, length: int) -> npt.NDArray[np.int64]:
@@ -78,6 +84,8 @@ class Source:
         self.channel_axis = self.axes.find("C")
         self.plane_axes = tuple(i for i, a in enumerate(self.axes) if a not in "C" + spatial)
         self.plane_shape = tuple(self.shape[i] for i in self.plane_axes)
+        self.known: dict[Hashable, Any] = {}
+        """What was found out about the image, so that it is read once."""
 
     def seen_as(self, spatial: str) -> "Source":
         """Return the same image for a network that sees planes ("YX") or volumes ("ZYX").
@@ -90,6 +98,7 @@ class Source:
         if spatial == self.spatial:
             return self
         other = Source(self.data, self.axes, spatial)
+        other.known = self.known
         if "sha256" in self.__dict__:
             other.__dict__["sha256"] = self.sha256
         return other
@@ -98,6 +107,22 @@ class Source:
     def sha256(self) -> str | None:
         """Fingerprint of the pixels, taken once; None for lazy or very large images."""
         return fingerprint(self.data)
+
+    @cached_property
+    def sampled_sha256(self) -> str:
+        """Fingerprint of fixed blocks, the same for an array and a file of the same pixels.
+
+        A small image's blocks are all of it.
+        """
+        height, width = (self.shape[self.axes.index(axis)] for axis in "YX")
+        lengths = tuple(self.shape[axis] for axis in self._sampled_axes)
+        grid = SampleGrid.of(lengths, height, width, LOOK_PX)
+        digest = hashlib.sha256(f"{self.shape} {self.axes} {self.dtype.name}".encode())
+        every = 1 if grid.is_whole else HASHED_EVERY
+        for plane, rows, columns in itertools.islice(grid.blocks(), 0, None, every):
+            part = self.take(tuple(self._block(plane, rows, columns)))
+            digest.update(np.ascontiguousarray(part, self.dtype.newbyteorder("=")).data)
+        return digest.hexdigest()
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:
@@ -190,26 +215,91 @@ class Source:
             key[axis] = index
         for axis, part in zip(self.spatial_axes, window, strict=True):
             key[axis] = part
+        return self._channels(key, channels, self.spatial)
+
+    def _channels(
+        self, key: list[int | slice], channels: Sequence[int], spatial: str
+    ) -> npt.NDArray[Any]:
+        """Return (C, ...) pixels; the key holds slices along the spatial axes."""
         if self.channel_axis < 0:
             return self.take(tuple(key))[None]
         first, last = min(channels), max(channels) + 1
         key[self.channel_axis] = slice(first, last)
         pixels = self.take(tuple(key))
-        position = [a for a in self.axes if a in "C" + self.spatial].index("C")
+        position = [a for a in self.axes if a in "C" + spatial].index("C")
         moved: npt.NDArray[Any] = np.moveaxis(pixels, position, 0)
         return moved[[c - first for c in channels]]
 
-    def sample(self, channels: Sequence[int]) -> npt.NDArray[Any]:
-        """Return pixels of all planes, thinned evenly to at most 16 Mpx, shape (C, N)."""
-        total = math.prod(self.spatial_shape) * math.prod(self.plane_shape)
-        step = 1
-        while total / step**2 > SAMPLE_PX:
-            step += 1
-        # Every step-th row and column of every plane.
-        thinned = slice(None, None, step)
-        window = (*[slice(None)] * (len(self.spatial) - 2), thinned, thinned)
-        parts = [self._slice(p, channels, window).reshape(len(channels), -1) for p in self.planes]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    @cached_property
+    def sample_grid(self) -> SampleGrid:
+        """Which pixels stand for the image: all, or blocks of a large one."""
+        lengths = tuple(self.shape[axis] for axis in self._sampled_axes)
+        height, width = (self.shape[self.axes.index(axis)] for axis in "YX")
+        return SampleGrid.of(lengths, height, width)
+
+    @property
+    def _sampled_axes(self) -> tuple[int, ...]:
+        """Axes along which the planes of the sample lie, those of depth included."""
+        return tuple(i for i, axis in enumerate(self.axes) if axis not in "CYX")
+
+    def _block(
+        self, plane: Sequence[int], rows: tuple[int, int], columns: tuple[int, int]
+    ) -> list[int | slice]:
+        """Return the key of a block of the sample grid, all channels of it."""
+        key: list[int | slice] = [slice(None)] * len(self.shape)
+        for axis, index in zip(self._sampled_axes, plane, strict=True):
+            key[axis] = index
+        key[self.axes.index("Y")], key[self.axes.index("X")] = slice(*rows), slice(*columns)
+        return key
+
+    def tries(self, count: int, edge: int) -> Iterator[npt.NDArray[Any]]:
+        """Yield corners of some blocks that stand for the image, axes (Y, X, ...).
+
+        Parameters
+        ----------
+        count : int
+            Of the blocks, about.
+        edge : int
+            px, at most.
+        """
+        blocks = tuple(self.sample_grid.blocks())
+        for plane, (top, bottom), (left, right) in blocks[:: max(1, len(blocks) // count)]:
+            rows, columns = (top, min(bottom, top + edge)), (left, min(right, left + edge))
+            part = self.take(tuple(self._block(plane, rows, columns)))
+            kept = [axis for axis in self.axes if axis in "CYX"]
+            yield np.moveaxis(part, [kept.index("Y"), kept.index("X")], [0, 1])
+
+    def sample(self, channels: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
+        """Yield pixels of the whole image or stack block by block, at most 16 Mpx of it.
+
+        Parameters
+        ----------
+        channels : sequence of int
+
+        Yields
+        ------
+        ndarray, shape (C, N), dtype of the image
+            In one order, whatever the image lies in; it follows from the shape alone.
+        """
+        grid = self.sample_grid
+        every, at = -(-grid.pixels // LOOK_PX), 0
+        looked = []
+        for plane, rows, columns in grid.blocks():
+            key = self._block(plane, rows, columns)
+            block = self._channels(key, channels, "YX").reshape(len(channels), -1)
+            looked.append(block[:, -at % every :: every].copy())
+            at += block.shape[1]
+            yield block
+        self.known["look", tuple(channels)] = np.concatenate(looked, axis=1)
+
+    def look(self, channels: Sequence[int]) -> npt.NDArray[Any]:
+        """Return every so many pixels of the sample, about a million, shape (C, N)."""
+        key = ("look", tuple(channels))
+        if key not in self.known:
+            for _ in self.sample(channels):
+                pass  # what is looked at is kept on the way
+        found: npt.NDArray[Any] = self.known[key]
+        return found
 
 
 def as_array(data: ImageLike) -> LazyArray:

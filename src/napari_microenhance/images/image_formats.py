@@ -104,8 +104,8 @@ def write_image(
     path : str or Path
         The suffix says the format: .png, .tif, .tiff, .ome.tif, .ome.tiff, .ome.zarr, .zarr.
     pixels : array-like
-        Any dtype that the format holds; values are written as they are. OME-Zarr is written
-        block by block, never whole in memory.
+        Any dtype that the format holds; values are written as they are. OME-Zarr
+        and large OME-TIFF are written block by block, never whole in memory.
     axes : str
         One letter of "TCZYX" per dimension; a "C" after "YX" is colour.
     pixel_size : mapping of str to (float, str) or None
@@ -129,7 +129,7 @@ def write_image(
     row = format_of_name(path)
     if np.ma.is_masked(pixels):
         raise OutputError(f"{path}: no format stores masked pixels; fill them first.")
-    if not row.is_folder or not hasattr(pixels, "shape") or not hasattr(pixels, "dtype"):
+    if not row.in_parts or not hasattr(pixels, "shape") or not hasattr(pixels, "dtype"):
         pixels = np.asarray(pixels)
     _check_fits(path, row, np.dtype(pixels.dtype), axes)
     if len(axes) != len(pixels.shape) or 0 in pixels.shape:

@@ -60,6 +60,8 @@ class ImageFormat:
     refusal : callable or None
         Says why an image of a dtype and axes cannot be kept, or None.
     is_folder : bool
+    in_parts : bool
+        Whether pixels are read block by block while they are written.
     check : callable or None
         Raises where it cannot be written on this machine.
     """
@@ -74,6 +76,7 @@ class ImageFormat:
     write: Callable[[Any, ImageToWrite], None] | None = None
     refusal: Callable[[np.dtype[Any], str], str | None] | None = None
     is_folder: bool = False
+    in_parts: bool = False
     check: Callable[[Path], None] | None = None
 
 
@@ -182,6 +185,7 @@ FORMATS: Final = (
         record=read_tiff_record,
         changed=read_tiff_changed,
         write=write_ome_tiff,
+        in_parts=True,
         refusal=_ome_tiff_refusal,
     ),
     ImageFormat(
@@ -206,6 +210,7 @@ FORMATS: Final = (
         write=write_zarr,
         refusal=_zarr_refusal,
         is_folder=True,
+        in_parts=True,
         check=check_zarr,
     ),
 )

@@ -113,7 +113,7 @@ class ImageToWrite:
     Parameters
     ----------
     pixels : array-like
-        An ndarray, but for OME-Zarr, which is written part by part.
+        An ndarray, but for OME-Zarr and OME-TIFF, which are written part by part.
     axes : str
         One letter of "TCZYX" per dimension; a "C" after "YX" is colour.
     pixel_size : mapping of str to (float, str)

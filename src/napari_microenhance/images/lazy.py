@@ -12,7 +12,7 @@ import numpy.typing as npt
 from napari_microenhance.files import check_room
 from napari_microenhance.types import Box, LazyArray
 
-__all__ = ["ChannelPixels", "LazyPixels", "StackedPixels", "WindowPixels"]
+__all__ = ["ChannelPixels", "LazyPixels", "StackedPixels", "WindowPixels", "moved"]
 
 
 class LazyPixels(abc.ABC):
@@ -144,6 +144,27 @@ class WindowPixels(LazyPixels):
         return self._pixels.read(tuple(slice(s.start + a, s.stop + a) for s, a in pairs))
 
 
+class MovedPixels(LazyPixels):
+    """Lazy pixels with their axes in another order.
+
+    Parameters
+    ----------
+    pixels : LazyPixels
+    order : sequence of int
+        Which axis of them comes first here, second, and so on.
+    """
+
+    def __init__(self, pixels: LazyPixels, order: Sequence[int]) -> None:
+        super().__init__(pixels.path, tuple(pixels.shape[axis] for axis in order), pixels.dtype)
+        self._pixels = pixels
+        self._order = tuple(order)
+
+    def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+        """Return the pixels of a box."""
+        stored = tuple(box[self._order.index(axis)] for axis in range(self.ndim))
+        return self._pixels.read(stored).transpose(self._order)
+
+
 class StackedPixels(LazyPixels):
     """Images of one shape along a new first axis.
 
@@ -166,6 +187,25 @@ class StackedPixels(LazyPixels):
         for target, image in zip(block, self._images[box[0]], strict=True):
             target[...] = image[box[1:]]
         return block
+
+
+def moved(
+    pixels: npt.NDArray[Any] | LazyPixels, source: int, target: int
+) -> npt.NDArray[Any] | LazyPixels:
+    """Return pixels with one axis at another place; lazy ones stay where they are.
+
+    Parameters
+    ----------
+    pixels : array-like
+    source, target : int
+        From where to where, as `numpy.moveaxis` takes them.
+    """
+    if not isinstance(pixels, LazyPixels):
+        return np.moveaxis(pixels, source, target)
+    order = list(range(pixels.ndim))
+    axis = order.pop(source)
+    order.insert(target % pixels.ndim, axis)
+    return pixels if order == sorted(order) else MovedPixels(pixels, order)
 
 
 def _span(part: Any, length: int) -> tuple[slice, Any]:  # noqa: ANN401 - int or slice

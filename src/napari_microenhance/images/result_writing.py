@@ -7,6 +7,7 @@ from napari_microenhance.engine.result import Result
 from napari_microenhance.images.changed import changed_pixels
 from napari_microenhance.images.composed import ResultPixels
 from napari_microenhance.images.image_formats import ImageFile, write_image
+from napari_microenhance.images.image_table import format_of_name
 
 __all__ = ["write_result"]
 
@@ -27,8 +28,8 @@ def write_result(target: Path, result: Result, image: ImageFile, record: dict[st
     OutputError
         If it cannot be written.
     """
-    # A Zarr result is written part by part, so it need not be composed as a whole.
-    by_parts = target.name.lower().endswith(".zarr")
+    # What is written part by part need not be composed as a whole.
+    by_parts = format_of_name(target).in_parts
     size = {
         axis: (step / result.scale if axis in "YX" else step, unit)
         for axis, (step, unit) in image.pixel_size.items()

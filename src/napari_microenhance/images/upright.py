@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.images.imagefile import PixelSize
+from napari_microenhance.images.lazy import LazyPixels
 
-__all__ = ["TAG", "turned", "turned_caution", "turned_size"]
+__all__ = ["TAG", "TurnedPixels", "turned", "turned_caution", "turned_size"]
 
 TAG: Final = 274
 """Of the orientation, in EXIF and in TIFF."""
@@ -49,6 +50,41 @@ def turned(pixels: npt.NDArray[Any], orientation: object, *, rows: int) -> npt.N
     if left:
         pixels = np.flip(pixels, rows + 1)
     return np.ascontiguousarray(pixels) if exchange or up or left else pixels
+
+
+class TurnedPixels(LazyPixels):
+    """Lazy pixels, upright.
+
+    Parameters
+    ----------
+    pixels : LazyPixels
+    orientation : object
+        Value of the tag.
+    rows : int
+        Axis of the rows; that of the columns follows.
+    """
+
+    def __init__(self, pixels: LazyPixels, orientation: object, *, rows: int) -> None:
+        shape = list(pixels.shape)
+        if _turn(orientation)[0]:
+            shape[rows], shape[rows + 1] = shape[rows + 1], shape[rows]
+        super().__init__(pixels.path, tuple(shape), pixels.dtype)
+        self._pixels = pixels
+        self._orientation = orientation
+        self._rows = rows
+
+    def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
+        """Return the pixels of a box."""
+        exchange, up, left = _turn(self._orientation)
+        stored = list(box)
+        for axis, mirrored in ((self._rows, up), (self._rows + 1, left)):
+            if mirrored:
+                length, part = self.shape[axis], box[axis]
+                stored[axis] = slice(length - part.stop, length - part.start)
+        if exchange:
+            first, second = stored[self._rows : self._rows + 2]
+            stored[self._rows : self._rows + 2] = second, first
+        return turned(self._pixels.read(tuple(stored)), self._orientation, rows=self._rows)
 
 
 def turned_size(pixel_size: PixelSize, orientation: object) -> PixelSize:

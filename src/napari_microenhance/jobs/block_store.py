@@ -23,16 +23,11 @@ from napari_microenhance.engine.feed import Lane
 from napari_microenhance.engine.run import Job
 from napari_microenhance.errors import Cancelled, MicroEnhanceError, OtherRunError, OutputError
 from napari_microenhance.files import reason
+from napari_microenhance.images.halving import every_second, is_classes, largest, mean
 from napari_microenhance.images.imagefile import RECORD_KEY
 from napari_microenhance.images.lazy import LazyPixels, WindowPixels
 from napari_microenhance.images.omezarr.zarr_metadata import CHANGED_LABEL, RGB
-from napari_microenhance.images.omezarr.zarr_pyramid import (
-    ZarrPyramid,
-    every_second,
-    is_classes,
-    largest,
-    mean,
-)
+from napari_microenhance.images.omezarr.zarr_pyramid import ZarrPyramid
 from napari_microenhance.images.omezarr.zarr_reading import ZarrPixels
 from napari_microenhance.images.omezarr.zarr_writing import Described, check_zarr, describe
 from napari_microenhance.jobs.block_log import BlockLog

@@ -42,9 +42,6 @@ KEY: Final = "microenhance.trained_on"
 CAUTION: Final = "domain"
 """Name of the cautions."""
 
-SEEN_PX: Final = 1 << 20
-"""As many pixels tell where the percentiles lie."""
-
 NOISE_PX: Final = 3
 
 BLUR_PX: Final = 11
@@ -198,8 +195,7 @@ def look(
     """
     span = high - low
     picture = middle_plane(source, channels)
-    values = grey(source.sample(channels))
-    values = values[:: -(-values.size // SEEN_PX)]
+    values = grey(source.look(channels))
     values = values[np.isfinite(values)]
     shares = (np.percentile(values, PERCENTS) - low) / span if values.size else ()
     edge = min(picture.shape)

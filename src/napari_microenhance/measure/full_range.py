@@ -68,7 +68,9 @@ def full_range(image: Source) -> FullRange:
     if image.dtype == np.uint8:
         return FullRange(255.0, "number type")
     channels = min(image.channels, 3) if image.is_colour else image.channels
-    sample = image.sample(tuple(range(channels)))
-    finite = sample[np.isfinite(sample)]
-    span = float(finite.max()) - float(finite.min()) if finite.size else 0.0
-    return FullRange(span or 1.0, "values")
+    low, high = float("inf"), float("-inf")
+    for block in image.sample(tuple(range(channels))):
+        finite = block[np.isfinite(block)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return FullRange(high - low if high > low else 1.0, "values")

@@ -88,6 +88,7 @@ class RecordedArray:
     dtype: str | None = None
     sha256: str | None = None
     name: str | None = None
+    sampled_sha256: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -119,7 +119,10 @@ def test_only_what_a_run_needs_is_read(tmp_path, monkeypatch):
     image = read_image(path)
     result = enhance(image.pixels, model, roi=roi, axes=image.axes, options=PLAIN)
     np.testing.assert_array_equal(result.patch, expected.patch)
-    assert 0 < max(read) < 60 * 60
+    # A small image is known by all of its pixels, and its noise is looked for in its middle; the
+    # run itself reads the region and its halo.
+    assert read.count(pixels.size) <= 2
+    assert 0 < max(size for size in read if size < pixels.size) < 60 * 60
 
 
 @pytest.mark.slow

@@ -134,6 +134,7 @@ def _enhance_file(
 ) -> None:
     """Check everything that can be checked, run, write."""
     from napari_microenhance.api import load_model
+    from napari_microenhance.api.estimating import check_disk
     from napari_microenhance.files import check_target
     from napari_microenhance.images.image_formats import check_output
     from napari_microenhance.images.result_writing import write_result
@@ -147,6 +148,7 @@ def _enhance_file(
     network = load_model(model or default_model())
     given = dataclasses.replace(ImageInput.of(image), name=source.name)
     was_there = bool(how.get("resume")) and target.exists() and not unfinished_words(target)
+    check_disk(target, given.source, network.spec, options)
     result, said = run_with_bar(given, network, options=options, **how)
     kept = Record.of(result.report).with_image_name(source.name)
     record = kept.to_dict()

@@ -112,6 +112,8 @@ class ImageSection(Section):
         Of the pixels in C order; None where not taken.
     name : str or None
         Of its file, without folders, where one is known.
+    sampled_sha256 : str or None
+        Of fixed blocks of an image that is too large, or lies elsewhere, to be hashed as a whole.
     """
 
     shape: tuple[int, ...]
@@ -119,6 +121,7 @@ class ImageSection(Section):
     dtype: str
     sha256: str | None
     name: str | None = dataclasses.field(default=None, metadata=LEFT_OUT)
+    sampled_sha256: str | None = dataclasses.field(default=None, metadata=LEFT_OUT)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -175,6 +178,9 @@ class IntensitySection(Section):
         Of the numbers.
     steps : tuple of dict or None
         A package's own steps with the numbers fitted for them.
+    sampled : dict or None
+        How many planes, rows and columns of blocks the numbers are of, and how many pixels that
+        is, where the image is too large to be looked at as a whole.
     """
 
     low: Numbers
@@ -182,6 +188,7 @@ class IntensitySection(Section):
     network_range: tuple[float, float]
     source: str
     steps: tuple[JsonObject, ...] | None = dataclasses.field(default=None, metadata=LEFT_OUT)
+    sampled: JsonObject | None = dataclasses.field(default=None, metadata=LEFT_OUT)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

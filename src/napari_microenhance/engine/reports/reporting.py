@@ -1,6 +1,7 @@
 """make_report(): what a run did, as the typed sections of its report."""
 
 import dataclasses
+from typing import Final
 
 from napari_microenhance.engine.blocks.block_canvas import BlockCanvas
 from napari_microenhance.engine.cautions import Caution, gather
@@ -23,6 +24,9 @@ from napari_microenhance.engine.selection import Selection
 from napari_microenhance.engine.source import Source
 
 __all__ = ["Course", "make_report"]
+
+FITTED: Final = ("percentile", "minmax", "package")
+"""Sources of numbers that the image's own pixels give."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,9 @@ def make_report(
             axes=source.axes,
             dtype=str(source.dtype),
             sha256=source.sha256 if plan.window is None else None,
+            sampled_sha256=None
+            if plan.window is not None or source.sha256
+            else source.sampled_sha256,
         ),
         roi={**selection.to_dict(), "pixels": plan.selection.pixels},
         options=options.to_dict(),
@@ -104,7 +111,7 @@ def make_report(
             statistics=plan.statistics(model.spec, options),
             kept=plan.kept,
         ),
-        intensity=_intensity(lanes),
+        intensity=_intensity(lanes, source),
         clipped=canvas.clipped,
         tile_mismatch=course.tile_mismatch,
         seconds=course.seconds,
@@ -121,18 +128,20 @@ def make_report(
     )
 
 
-def _intensity(lanes: list[Lane]) -> IntensitySection:
+def _intensity(lanes: list[Lane], source: Source) -> IntensitySection:
     """Return the fitted maps, those of each group of channels once."""
     maps = [
         m for group in {lane.palette.channels: lane.maps for lane in lanes}.values() for m in group
     ]
     steps = {lane.palette.channels: lane.steps.to_dict() for lane in lanes if lane.steps}
+    looked_at = maps[0].source in FITTED and not source.sample_grid.is_whole
     return IntensitySection(
         low=_one_or_all(tuple(m.low for m in maps)),
         high=_one_or_all(tuple(m.high for m in maps)),
         network_range=(maps[0].net_low, maps[0].net_high),
         source=maps[0].source,
         steps=tuple(steps.values()) or None,
+        sampled=source.sample_grid.to_dict() if looked_at else None,
     )
 
 

@@ -162,6 +162,8 @@ class Session:
         options = ort.SessionOptions()
         options.log_severity_level = FATAL_ONLY
         options.intra_op_num_threads = thread_count(threads)
+        # A pattern per shape keeps memory of its own: half as much again where tiles have several.
+        options.enable_mem_pattern = False
         if assignment:
             options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         content: str | bytes = model if isinstance(model, bytes) else _named(model)

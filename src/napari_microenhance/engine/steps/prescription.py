@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.cautions import Caution
-from napari_microenhance.engine.intensity import Palette
+from napari_microenhance.engine.intensity import Palette, sample_base
 from napari_microenhance.engine.options import Options
 from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
@@ -57,7 +57,7 @@ def fit_lane(
     """
     if not spec.preprocessing:
         return None
-    sample = palette.base(source.sample(palette.channels)).astype(np.float32)
+    sample = sample_base(source, palette).astype(np.float32)
     finite = np.isfinite(sample).all(axis=0)
     seen = palette.expand(sample if finite.all() else sample[:, finite])
     if outputs is None:

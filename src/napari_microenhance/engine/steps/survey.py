@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.feed import Feed, Lane
+from napari_microenhance.engine.large.sample_grid import SAMPLE_PX
 from napari_microenhance.engine.region import Region
 from napari_microenhance.engine.runtime.inference import Inference
-from napari_microenhance.engine.source import SAMPLE_PX, Source
+from napari_microenhance.engine.source import Source
 from napari_microenhance.engine.spec import ModelSpec
 from napari_microenhance.engine.tiles.stitching import Stitcher
 from napari_microenhance.engine.tiles.tiling import Plan

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from napari_microenhance.images.halving import even
+
 if TYPE_CHECKING:
     import zarr
 
@@ -143,7 +145,7 @@ class ZarrPyramid:
         pixels = np.empty([part.stop - part.start for part in box], self._dtype)
         for above in self.above(level, at):
             part = self.box(level - 1, above)
-            made = self._reduce(_even(np.asarray(finer[part])))
+            made = self._reduce(even(np.asarray(finer[part])))
             begin = [
                 (p.start // 2 if i >= len(box) - 2 else p.start) - b.start
                 for i, (p, b) in enumerate(zip(part, box, strict=True))
@@ -209,56 +211,3 @@ def _ends(pixels: Pixels) -> tuple[float, float] | None:
     values = np.abs(pixels) if pixels.dtype.kind == "c" else pixels
     values = values[np.isfinite(values)]
     return (float(values.min()), float(values.max())) if values.size else None
-
-
-def _even(pixels: Pixels) -> Pixels:
-    """Return pixels of even height and width, the last row and column repeated if need be."""
-    odd = [n % 2 for n in pixels.shape[-2:]]
-    if not any(odd):
-        return pixels
-    return np.pad(pixels, [(0, 0)] * (pixels.ndim - 2) + [(0, n) for n in odd], mode="edge")
-
-
-def _four(pixels: Pixels) -> list[Pixels]:
-    """Return the four pixels of each 2 x 2."""
-    return [pixels[..., y::2, x::2] for y in (0, 1) for x in (0, 1)]
-
-
-def mean(pixels: Pixels) -> Pixels:
-    """Return the mean of each 2 x 2, rounded where pixels are whole numbers."""
-    if pixels.dtype.kind == "b":
-        return largest(pixels)
-    first, *others = _four(pixels)
-    total = first.astype("complex128" if pixels.dtype.kind == "c" else "float64")
-    for other in others:
-        total += other
-    total /= 4
-    if pixels.dtype.kind in "iu":
-        np.rint(total, out=total)
-    return total.astype(pixels.dtype)
-
-
-def largest(pixels: Pixels) -> Pixels:
-    """Return the largest of each 2 x 2: a single changed pixel shows at every resolution."""
-    first, *others = _four(pixels)
-    for other in others:
-        first = np.maximum(first, other)
-    return first
-
-
-def every_second(pixels: Pixels) -> Pixels:
-    """Return every second pixel: classes have no mean."""
-    return pixels[..., ::2, ::2]
-
-
-def is_classes(dtype: np.dtype[Any], *, labels: bool) -> bool:
-    """Tell whether pixels are classes or labels, not grey values.
-
-    Parameters
-    ----------
-    dtype : dtype
-    labels : bool
-        Whether a network that segments made them.
-    """
-    # No camera gives whole numbers of more than 16 bits, and napari's labels are of them.
-    return labels or (dtype.kind in "iu" and dtype.itemsize > 2)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.errors import OutputError
+from napari_microenhance.images.halving import every_second, is_classes, largest, mean
 from napari_microenhance.images.imagefile import RECORD_KEY, ImageToWrite, PixelSize
 from napari_microenhance.images.omezarr.zarr_metadata import CHANGED_LABEL, RGB
 from napari_microenhance.images.omezarr.zarr_models import (
@@ -22,13 +23,7 @@ from napari_microenhance.images.omezarr.zarr_models import (
     label_list,
     mask_attributes,
 )
-from napari_microenhance.images.omezarr.zarr_pyramid import (
-    ZarrPyramid,
-    every_second,
-    is_classes,
-    largest,
-    mean,
-)
+from napari_microenhance.images.omezarr.zarr_pyramid import ZarrPyramid
 from napari_microenhance.types import LazyArray
 
 if TYPE_CHECKING:

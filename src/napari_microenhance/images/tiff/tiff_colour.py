@@ -15,6 +15,7 @@ import tifffile
 
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import ImageError
+from napari_microenhance.images.lazy import LazyPixels, moved
 
 __all__ = [
     "PageColour",
@@ -72,13 +73,9 @@ class PageColour:
         return self.samples == 3 or has_alpha
 
     @property
-    def is_plain(self) -> bool:
-        """Whether the stored values are the image's own, colour last where there is any."""
-        if self.compression == _APERIO_YCBCR or (self.samples > 1 and not self.is_colour):
-            return False
-        shown = self.photometric == "MINISWHITE" and self.display
-        palette = self.photometric == "PALETTE" and (self.display_palette or self.palette is None)
-        return shown or palette or self.photometric in ("MINISBLACK", "RGB", "YCBCR", "MASK")
+    def needs_all_pixels(self) -> bool:
+        """Whether a value's meaning can depend on the others, as of real numbers from white."""
+        return self.photometric == "MINISWHITE" and not self.display
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,7 +84,7 @@ class PlainValues:
 
     Parameters
     ----------
-    pixels : ndarray
+    pixels : ndarray or LazyPixels
     axes : str
         tifffile's letters, samples last.
     is_colour : bool
@@ -95,7 +92,7 @@ class PlainValues:
     cautions : tuple of Caution
     """
 
-    pixels: npt.NDArray[Any]
+    pixels: npt.NDArray[Any] | LazyPixels
     axes: str
     is_colour: bool
     cautions: tuple[Caution, ...] = ()
@@ -141,17 +138,19 @@ def settle_subsampling(page: tifffile.TiffPage) -> None:
         page.subsampling = (1, 1)
 
 
-def colour_last(pixels: npt.NDArray[Any], axes: str) -> tuple[npt.NDArray[Any], str]:
+def colour_last(
+    pixels: npt.NDArray[Any] | LazyPixels, axes: str
+) -> tuple[npt.NDArray[Any] | LazyPixels, str]:
     """Move the samples behind the columns.
 
     Parameters
     ----------
-    pixels : ndarray
+    pixels : ndarray or LazyPixels
     axes : str
         tifffile's letters; samples are "S".
     """
     if "S" in axes and not axes.endswith("S"):
-        pixels = np.moveaxis(pixels, axes.index("S"), -1)
+        pixels = moved(pixels, axes.index("S"), -1)
         axes = axes.replace("S", "") + "S"
     return pixels, axes
 

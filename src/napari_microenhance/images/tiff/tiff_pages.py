@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -13,9 +14,10 @@ import tifffile
 
 from napari_microenhance.errors import ImageError
 from napari_microenhance.images.lazy import LazyPixels
+from napari_microenhance.images.segment_cache import DECODED
 from napari_microenhance.images.tiff.tiff_damage import damage_told
 
-__all__ = ["TiffPixels", "can_be_sliced"]
+__all__ = ["TiffPixels", "can_be_sliced", "segment_bytes"]
 
 _LAYOUTS: Final = ("YX", "YXS", "SYX")
 _JPEG: Final = (6, 7, 33007, 34892)  # codecs whose tiles share tables
@@ -25,6 +27,7 @@ _JPEG: Final = (6, 7, 33007, 34892)  # codecs whose tiles share tables
 class _Page:
     """Where the strips or tiles of a page lie, in which file, and how they are laid out there."""
 
+    number: int
     path: Path
     key: tifffile.TiffPage
     offsets: tuple[int, ...]
@@ -52,6 +55,20 @@ def can_be_sliced(series: tifffile.TiffPageSeries) -> bool:
     )
 
 
+def segment_bytes(series: tifffile.TiffPageSeries) -> int:
+    """Return what one decoded strip or tile takes, bytes.
+
+    Parameters
+    ----------
+    series : tifffile.TiffPageSeries
+        Of an open file.
+    """
+    page = series.keyframe
+    height, width = _segment_size(page)
+    samples = 1 if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else page.samplesperpixel
+    return int(height * width * samples * np.dtype(series.dtype).itemsize)
+
+
 class TiffPixels(LazyPixels):
     """The pixels of a series of pages; files are open only while they are read.
 
@@ -71,7 +88,10 @@ class TiffPixels(LazyPixels):
         super().__init__(path, tuple(series.shape), np.dtype(series.dtype).newbyteorder("="))
         self._key = series.keyframe
         self._depth = len(series.shape) - len(self._key.shape)
-        self._pages = tuple(self._located(page) for page in series if page is not None)
+        pages = [page for page in series if page is not None]
+        self._pages = tuple(self._located(number, page) for number, page in enumerate(pages))
+        self._owner = object()
+        weakref.finalize(self, DECODED.drop, self._owner)
 
     def read(self, box: tuple[slice, ...]) -> npt.NDArray[Any]:
         """Return the pixels of a box.
@@ -91,7 +111,7 @@ class TiffPixels(LazyPixels):
             self._fill(block[at], self._pages[number], inner)
         return block
 
-    def _located(self, page: Any) -> _Page:  # noqa: ANN401 - a page or a frame of tifffile
+    def _located(self, number: int, page: Any) -> _Page:  # noqa: ANN401 - a page or a frame of tifffile
         """Return where a page lies; the files of a set need not be laid out alike.
 
         Raises
@@ -111,7 +131,7 @@ class TiffPixels(LazyPixels):
         tables = {}
         if key.compression in _JPEG:
             tables = {"jpegtables": page.jpegtables, "jpegheader": key.jpegheader}
-        return _Page(path, key, tuple(page.dataoffsets), tuple(page.databytecounts), tables)
+        return _Page(number, path, key, tuple(page.dataoffsets), tuple(page.databytecounts), tables)
 
     def _fill(self, plane: npt.NDArray[Any], page: _Page, box: tuple[slice, ...]) -> None:
         """Read a part of a page into a view of the result."""
@@ -122,7 +142,7 @@ class TiffPixels(LazyPixels):
         full = np.moveaxis(full, 0, -1) if apart else full.reshape(*plane.shape[:2], -1)
         with self._file(page) as handle:
             for index in _overlapping(page.key, spans["Y"], spans["X"], samples if apart else None):
-                segment, (s, _, y, x, _), _ = self._decoded(handle, page, index)
+                s, y, x, segment = self._segment(handle, page, index)
                 tile = slice(y, y + segment.shape[1]), slice(x, x + segment.shape[2])
                 ys, xs = map(shared_range, tile, (spans["Y"], spans["X"]))
                 part = segment[0, ys.start - y : ys.stop - y, xs.start - x : xs.stop - x]
@@ -140,27 +160,45 @@ class TiffPixels(LazyPixels):
         with damage_told(page.path):
             return page.path.open("rb")
 
-    def _decoded(
+    def _segment(
         self, handle: BinaryIO, page: _Page, index: int
-    ) -> tuple[npt.NDArray[Any], tuple[int, ...], tuple[int, ...]]:
-        """Return one strip or tile, where it lies and its shape."""
+    ) -> tuple[int, int, int, npt.NDArray[Any]]:
+        """Return the sample, row and column that a strip or tile begins at, and its pixels."""
         length = page.lengths[index] if index < len(page.lengths) else 0
-        with damage_told(page.path):
-            handle.seek(page.offsets[index] if length else 0)
-            data = handle.read(length) or None
-            segment, place, shape = page.key.decode(data, index, **page.tables)
-        if segment is None:  # stored nowhere, as GDAL does with empty tiles
-            segment = np.full(shape, page.key.nodata, self.dtype)
-        return segment, place, shape
+
+        def decode() -> npt.NDArray[Any]:
+            with damage_told(page.path):
+                handle.seek(page.offsets[index] if length else 0)
+                data = handle.read(length) or None
+                segment, _, shape = page.key.decode(data, index, **page.tables)
+            if segment is None:  # stored nowhere, as GDAL does with empty tiles
+                return np.full(shape, page.key.nodata, self.dtype)
+            return np.asarray(segment)
+
+        segment = DECODED.get((self._owner, page.number, index), decode)
+        return (*_place(page.key, index), segment)
+
+
+def _segment_size(key: tifffile.TiffPage) -> tuple[int, int]:
+    """Return rows and columns of a strip or tile, px."""
+    if key.is_tiled:
+        return int(key.tilelength), int(key.tilewidth)
+    return int(min(key.rowsperstrip, key.imagelength)), int(key.imagewidth)
+
+
+def _place(key: tifffile.TiffPage, index: int) -> tuple[int, int, int]:
+    """Return the sample, row and column that a strip or tile begins at."""
+    height, width = _segment_size(key)
+    down, across = math.ceil(key.imagelength / height), math.ceil(key.imagewidth / width)
+    sample, rest = divmod(index, down * across)
+    return sample, rest // across * height, rest % across * width
 
 
 def _overlapping(
     key: tifffile.TiffPage, ys: slice, xs: slice, samples: slice | None
 ) -> Iterator[int]:
     """Yield the numbers of the strips or tiles that touch a box."""
-    height = key.tilelength if key.is_tiled else key.rowsperstrip
-    width = key.tilewidth if key.is_tiled else key.imagewidth
-    height = min(height, key.imagelength) if not key.is_tiled else height
+    height, width = _segment_size(key)
     down, across = math.ceil(key.imagelength / height), math.ceil(key.imagewidth / width)
     for sample in range(samples.start, samples.stop) if samples else (0,):
         for row in range(ys.start // height, -(-ys.stop // height)):

@@ -15,8 +15,9 @@ from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import AxesError, ImageError
 from napari_microenhance.files import check_room
 from napari_microenhance.images.imagefile import CHANGED, ImageFile
-from napari_microenhance.images.lazy import LazyPixels
+from napari_microenhance.images.lazy import LazyPixels, moved
 from napari_microenhance.images.tiff.tiff_colour import (
+    PlainValues,
     colour_last,
     page_colour,
     plain_values,
@@ -24,19 +25,30 @@ from napari_microenhance.images.tiff.tiff_colour import (
 )
 from napari_microenhance.images.tiff.tiff_damage import damage_told
 from napari_microenhance.images.tiff.tiff_metadata import TiffDescription, describe
-from napari_microenhance.images.tiff.tiff_pages import TiffPixels, can_be_sliced
+from napari_microenhance.images.tiff.tiff_pages import TiffPixels, can_be_sliced, segment_bytes
+from napari_microenhance.images.tiff.tiff_plain import plain_lazily
+from napari_microenhance.images.tiff.tiff_raw import RawPixels, lies_as_it_is
 from napari_microenhance.images.tiff.tiff_series import (
     TiffImage,
     choose_image,
     holds_camera_raw,
     list_images,
 )
-from napari_microenhance.images.upright import TAG, turned, turned_caution, turned_size
+from napari_microenhance.images.upright import (
+    TAG,
+    TurnedPixels,
+    turned,
+    turned_caution,
+    turned_size,
+)
 
 __all__ = ["read_tiff"]
 
-LAZY_BYTES: Final = 1 << 29
+LAZY_BYTES: Final = 1 << 26
 """A larger image stays in its file until it is sliced, where its pages allow that."""
+
+SEGMENT_BYTES: Final = 1 << 26
+"""Of larger strips a file is read whole: each part of the image would decode them again."""
 
 _COLOUR_SAMPLES: Final = (3, 4)
 
@@ -136,46 +148,87 @@ def _read(
     if 0 in series.shape:
         raise ImageError(f"{path} has no pixels: its shape is {series.shape}.")
     with damage_told(path):
-        settle_subsampling(series.keyframe)
-        colour = page_colour(
-            series.keyframe, kind=series.kind, written_by_imagej=bool(about.imagej)
-        )
         orientation = series.keyframe.tags.valueof(TAG, 1)
-        sliceable = can_be_sliced(series)
+        lower = list(series.levels[1:])
     _check_complete(path, series)
-    is_turned = bool(turned_caution(path.name, orientation))
-    samples_last = "S" not in series.axes[:-1]
-    lazy = sliceable and samples_last and colour.is_plain and not is_turned
-    if lazy and series.nbytes > LAZY_BYTES:
-        pixels: Pixels = TiffPixels(path, series)
-        letters, is_colour = series.axes, colour.is_colour
-    else:
-        stored = _stored(path, series, sliceable=sliceable)
-        plain = plain_values(
-            path, *colour_last(stored, series.axes), colour, palette_indices=palette_indices
-        )
-        letters, is_colour = plain.axes, plain.is_colour
-        cautions += [*plain.cautions, *turned_caution(path.name, orientation)]
-        pixels = turned(plain.pixels, orientation, rows=letters.index("Y"))
-    if axes is None:
-        pixels, letters = _channels_first(path, pixels, letters, cautions, is_colour=is_colour)
-        letters = _known_axes(path, pixels.shape, letters, cautions)
-    else:
-        pixels, letters = _given_axes(axes, pixels, letters)
+    how = _Reading(path, about, axes, orientation, palette_indices=palette_indices)
+    pixels, letters, said = how.opened(series, is_lazy=series.nbytes > LAZY_BYTES)
+    cautions += said
     if about.has_its_xml_elsewhere:
         text = (
             f"{path.name} keeps its OME metadata in another file of its set, which was not read: "
             "pixel size and channels are unknown."
         )
         cautions.append(Caution("companion-metadata", text))
-    lower = [level for level in series.levels[1:] if lazy and can_be_sliced(level)]
+    levels = [how.opened(level, is_lazy=True) for level in lower if _is_lower(level, series)]
     return dataclasses.replace(
         _described(about, image, pixels, letters, orientation),
         notes=tuple(cautions),
-        levels=tuple(TiffPixels(path, level) for level in lower)
-        if letters == series.axes.replace("S", "C")
-        else (),
+        levels=tuple(level for level, own, _ in levels if own == letters),
     )
+
+
+def _is_lower(level: tifffile.TiffPageSeries, series: tifffile.TiffPageSeries) -> bool:
+    """Tell whether a series is another at a lower resolution, which can be read in parts."""
+    if level.axes != series.axes or level.dtype != series.dtype:
+        return False
+    pairs = zip(level.axes, level.shape, series.shape, strict=True)
+    smaller = all(0 < n < full if axis in "YX" else n == full for axis, n, full in pairs)
+    return smaller and (can_be_sliced(level) or lies_as_it_is(level))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Reading:
+    """How the series of a file are read, each resolution of an image alike."""
+
+    path: Path
+    about: TiffDescription
+    axes: str | None
+    orientation: object
+    palette_indices: bool
+
+    def opened(
+        self, series: tifffile.TiffPageSeries, *, is_lazy: bool
+    ) -> tuple[Pixels, str, list[Caution]]:
+        """Return pixels as they are meant, their axes, and what is to be said of them."""
+        path = self.path
+        plain = self._plain(series, is_lazy=is_lazy)
+        pixels = _upright(plain.pixels, self.orientation, rows=plain.axes.index("Y"))
+        said = [*plain.cautions, *turned_caution(path.name, self.orientation)]
+        if self.axes is not None:
+            return (*_given_axes(self.axes, pixels, plain.axes), said)
+        pixels, letters = _channels_first(path, pixels, plain.axes, said, is_colour=plain.is_colour)
+        return pixels, _known_axes(path, pixels.shape, letters, said), said
+
+    def _plain(self, series: tifffile.TiffPageSeries, *, is_lazy: bool) -> PlainValues:
+        """Return grey and colour as they are meant, read where they are sliced if that can be."""
+        path, indices = self.path, self.palette_indices
+        with damage_told(path):
+            settle_subsampling(series.keyframe)
+            colour = page_colour(
+                series.keyframe, kind=series.kind, written_by_imagej=bool(self.about.imagej)
+            )
+            is_raw, sliceable = lies_as_it_is(series), can_be_sliced(series)
+            in_parts = is_raw or (sliceable and segment_bytes(series) <= SEGMENT_BYTES)
+        if colour.needs_all_pixels and np.dtype(series.dtype).kind == "f":
+            in_parts = False
+        if is_lazy and in_parts:
+            lazy = RawPixels(path, series) if is_raw else TiffPixels(path, series)
+            found, letters = colour_last(lazy, series.axes)
+            assert isinstance(found, LazyPixels)
+            return plain_lazily(path, found, letters, colour, palette_indices=indices)
+        stored = _stored(path, series, sliceable=sliceable)
+        pixels, letters = colour_last(stored, series.axes)
+        return plain_values(path, np.asarray(pixels), letters, colour, palette_indices=indices)
+
+
+def _upright(pixels: Pixels, orientation: object, *, rows: int) -> Pixels:
+    """Return pixels with their first row at the top and their first column at the left."""
+    if not isinstance(pixels, LazyPixels):
+        return turned(pixels, orientation, rows=rows)
+    if not turned_caution("", orientation):
+        return pixels
+    return TurnedPixels(pixels, orientation, rows=rows)
 
 
 def _described(
@@ -268,7 +321,7 @@ def _channels_first(
             "them colour."
         )
     cautions.append(Caution("samples", text))
-    return np.moveaxis(np.asarray(pixels), -1, -3), letters[:-3] + letters[-1] + "YX"
+    return moved(pixels, -1, -3), letters[:-3] + letters[-1] + "YX"
 
 
 def _given_axes(axes: str, pixels: Pixels, letters: str) -> tuple[Pixels, str]:
@@ -279,7 +332,7 @@ def _given_axes(axes: str, pixels: Pixels, letters: str) -> tuple[Pixels, str]:
             f"its shape is {tuple(pixels.shape)}."
         )
     if letters.endswith("YXS") and axes.endswith("YX") and "C" in axes:
-        pixels = np.moveaxis(np.asarray(pixels), -1, axes.index("C"))
+        pixels = moved(pixels, -1, axes.index("C"))
     return pixels, axes
 
 

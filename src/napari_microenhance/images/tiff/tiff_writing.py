@@ -2,13 +2,22 @@
 
 import hashlib
 import json
+import math
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from napari_microenhance.images.halving import (
+    every_second,
+    holds_classes,
+    largest,
+    mean,
+)
 from napari_microenhance.images.imagefile import (
     CHANGED,
     RECORD_KEY,
@@ -16,6 +25,8 @@ from napari_microenhance.images.imagefile import (
     PixelSize,
     to_um,
 )
+from napari_microenhance.images.tiff.tiff_pyramid import write_pyramid
+from napari_microenhance.types import LazyArray
 
 __all__ = ["OME_DTYPES", "write_ome_tiff", "write_tiff"]
 
@@ -81,31 +92,79 @@ def write_ome_tiff(handle: BinaryIO, image: ImageToWrite) -> None:
 
     The record is a comment annotation in our namespace. A mask of changed pixels is a second
     image of the file, called `CHANGED`, 0 and 255: readers that take one image take the first.
+    A large image is read block by block and has lower resolutions.
 
     Parameters
     ----------
     handle : binary file
+        With a name, in whose folder there is room for a quarter of the image.
     image : ImageToWrite
         Of one of `OME_DTYPES`.
     """
-    pixels, size = image.pixels, image.pixel_size
     letters = _tiff_letters(image.axes)
     text = "" if image.record is None else json.dumps(image.record)
-    about = _ome_pixel_size(letters, size)
-    metadata: dict[str, Any] = {"axes": letters, "UUID": _uuid(pixels, letters, text), **about}
+    about = _ome_pixel_size(letters, image.pixel_size)
+    metadata: dict[str, Any] = {"axes": letters, **about}
     if image.channel_names:
         metadata["Channel"] = {"Name": [_xml_text(name) for name in image.channel_names]}
     if text:
         metadata["CommentAnnotation"] = {"Namespace": RECORD_KEY, "Value": text}
-    layout = _layout(pixels, letters)
-    with tifffile.TiffWriter(handle, ome=True, bigtiff=layout.pop("bigtiff")) as tif:
-        tif.write(pixels, metadata=metadata, **layout, **_resolution(size))
+    reduce = mean
+    if holds_classes(np.dtype(image.pixels.dtype), image.record):
+        reduce = every_second
+    pixels = image.pixels
+    if not _has_levels(pixels, letters):
+        pixels = np.asarray(pixels)
+    metadata["UUID"] = _uuid(pixels, letters, text)
+    big = math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize > CLASSIC_LIMIT * 3 // 4
+    with tifffile.TiffWriter(handle, ome=True, bigtiff=big) as tif:
+        _write_ome(tif, handle, pixels, letters, metadata, reduce, image.pixel_size)
         if image.changed is not None:
-            mask = np.where(np.asarray(image.changed), np.uint8(255), np.uint8(0))
-            metadata = {"axes": image.axes.replace("C", ""), "Name": CHANGED, **about}
-            layout = _layout(mask, metadata["axes"])
-            layout.pop("bigtiff")
-            tif.write(mask, metadata=metadata, **layout, **_resolution(size))
+            mask = _Mask(image.changed)
+            axes = image.axes.replace("C", "")
+            metadata = {"axes": axes, "Name": CHANGED, **about}
+            _write_ome(tif, handle, mask, axes, metadata, largest, image.pixel_size)
+
+
+class _Mask:
+    """A mask as 0 and 255, made where it is read."""
+
+    def __init__(self, mask: LazyArray) -> None:
+        self._mask = mask
+        self.shape = tuple(mask.shape)
+        self.dtype = np.dtype(np.uint8)
+
+    def __getitem__(self, key: tuple[slice, ...]) -> npt.NDArray[Any]:
+        return np.where(np.asarray(self._mask[key]), np.uint8(255), np.uint8(0))
+
+
+def _has_levels(pixels: LazyArray, letters: str) -> bool:
+    """Tell whether an image is written tile by tile, with lower resolutions."""
+    height, width = (pixels.shape[letters.index(axis)] for axis in "YX")
+    return max(height, width) > _TILED_FROM and np.dtype(pixels.dtype).kind != "b"
+
+
+def _write_ome(
+    tif: tifffile.TiffWriter,
+    handle: BinaryIO,
+    pixels: LazyArray,
+    letters: str,
+    metadata: dict[str, Any],
+    reduce: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
+    pixel_size: PixelSize,
+) -> None:
+    """Write one image of a file, whole or tile by tile."""
+    layout = {**_layout(pixels, letters), **_resolution(pixel_size)}
+    layout.pop("bigtiff")
+    if not _has_levels(pixels, letters):
+        tif.write(
+            np.asarray(pixels[(slice(None),) * len(pixels.shape)]), metadata=metadata, **layout
+        )
+        return
+    folder = Path(handle.name).parent
+    write_pyramid(
+        tif, pixels, letters, folder=folder, reduce=reduce, layout=layout, metadata=metadata
+    )
 
 
 def _ome_pixel_size(letters: str, pixel_size: PixelSize) -> dict[str, Any]:
@@ -124,22 +183,22 @@ def _tiff_letters(axes: str) -> str:
     return axes[:-1] + "S" if axes.endswith("YXC") else axes
 
 
-def _layout(pixels: npt.NDArray[Any], letters: str) -> dict[str, Any]:
+def _layout(pixels: LazyArray, letters: str) -> dict[str, Any]:
     """Return how the samples are stored: lossless deflate, large planes in tiles."""
-    colour = letters.endswith("S")
+    colour, dtype = letters.endswith("S"), np.dtype(pixels.dtype)
     layout: dict[str, Any] = {
         "photometric": "rgb" if colour else "minisblack",
-        "bigtiff": pixels.nbytes > CLASSIC_LIMIT,
+        "bigtiff": math.prod(pixels.shape) * dtype.itemsize > CLASSIC_LIMIT,
         "software": RECORD_KEY,
     }
     if colour:
         layout["planarconfig"] = "contig"
         if pixels.shape[-1] == 4:
             layout["extrasamples"] = ["unassalpha"]
-    if pixels.dtype.kind in "iuf" and pixels.dtype.itemsize <= 8:
+    if dtype.kind in "iuf" and dtype.itemsize <= 8:
         layout["compression"] = "zlib"
         # Differences pack integers well; the float predictor is read by few programs.
-        layout["predictor"] = pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 4
+        layout["predictor"] = dtype.kind in "iu" and dtype.itemsize <= 4
     height, width = (pixels.shape[letters.index(axis)] for axis in "YX")
     if max(height, width) > _TILED_FROM:
         layout["tile"] = (512, 512)
@@ -199,10 +258,15 @@ def _imagej_entries(image: ImageToWrite, letters: str) -> dict[str, Any]:
     return entries
 
 
-def _uuid(pixels: npt.NDArray[Any], letters: str, text: str) -> str:
-    """Return a file UUID made from the contents, so that a run repeated is a file repeated."""
-    digest = hashlib.sha256(f"{pixels.dtype.str} {pixels.shape} {letters} {text}".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
+def _uuid(pixels: LazyArray, letters: str, text: str) -> str:
+    """Return a file UUID made from the contents, so that a run repeated is a file repeated.
+
+    Of a large image, which is read only once, from what is said of it.
+    """
+    dtype = np.dtype(pixels.dtype)
+    digest = hashlib.sha256(f"{dtype.str} {tuple(pixels.shape)} {letters} {text}".encode())
+    if isinstance(pixels, np.ndarray):
+        digest.update(np.ascontiguousarray(pixels).data)
     return str(uuid.uuid5(uuid.NAMESPACE_OID, digest.hexdigest()))
 
 

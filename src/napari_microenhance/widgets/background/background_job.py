@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_microenhance.errors import Cancelled
 from napari_microenhance.widgets.background.call_worker import Call, CallWorker, make_worker
+from napari_microenhance.widgets.background.deletion import when_destroyed
 
 if TYPE_CHECKING:
     from napari_microenhance.widgets.background.hooks import JobProgress
@@ -102,8 +103,7 @@ class BackgroundJob:
 
     def end_with(self, owner: QObject) -> None:
         """Drop the call when Qt deletes an object; a parent is one already."""
-        flight = self._flight
-        owner.destroyed.connect(lambda *_: flight.drop())
+        when_destroyed(owner, self._flight.drop)
 
     @property
     def is_busy(self) -> bool:

@@ -7,6 +7,7 @@ from magicgui.widgets import Container
 from psygnal import Signal
 
 from napari_microenhance.errors import OptionsError
+from napari_microenhance.widgets.background.deletion import when_destroyed
 from napari_microenhance.widgets.compare.buttons import Comparing
 from napari_microenhance.widgets.compare.pairs import remember as remember_pair
 from napari_microenhance.widgets.enhance.cautions.caution_control import CautionControl
@@ -38,7 +39,7 @@ from napari_microenhance.widgets.models.network_choices import SUFFIXES, Network
 from napari_microenhance.widgets.roi.roi_menu import ROI_SUFFIXES
 from napari_microenhance.widgets.running.result_layers import ResultLayers
 from napari_microenhance.widgets.running.runner import Runner
-from napari_microenhance.widgets.viewer.lifetime import WidgetEvents, when_destroyed
+from napari_microenhance.widgets.viewer.lifetime import WidgetEvents
 from napari_microenhance.widgets.viewer.settings import last_used, remember
 from napari_microenhance.widgets.viewer.view import read_view
 

@@ -1,6 +1,5 @@
 """Qt events that magicgui does not hand on: dropped files, and the end of the widget."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from psygnal import Signal
@@ -79,8 +78,3 @@ class WidgetEvents(QObject):
         urls = data.urls() if data is not None and data.hasUrls() else []
         paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
         return next((p for p in paths if p.name.lower().endswith(self._suffixes)), None)
-
-
-def when_destroyed(native: QWidget, callback: Callable[[], object]) -> None:
-    """Call back when Qt deletes the widget; the callback must not hold the widget."""
-    native.destroyed.connect(lambda *_: callback())

@@ -86,8 +86,8 @@ def guard_output(
         return
     if not overwrite and (words := unfinished_words(real)):
         raise OutputError(
-            f"{name} is unfinished ({target}, {words}); go on with {resume_option}, or replace it "
-            f"with {option}."
+            f"{name} is unfinished ({target}, {words}); continue it with {resume_option}, or "
+            f"replace it with {option}."
         )
     if not overwrite:
         raise OutputError(

@@ -88,7 +88,7 @@ def test_clean_names_and_removes_unfinished_stores(files, capsys):
     capsys.readouterr()
     assert run(["clean"]) == 0
     said = [line for line in lines(capsys)[0] if line.startswith(f"{out} is unfinished (0 of 1 ")]
-    assert said[0].endswith("--resume goes on, --unfinished removes it")
+    assert said[0].endswith("--resume continues it, --unfinished removes it")
     assert run(["clean", "--unfinished", str(files)]) == 2
     assert unfinished_words(out)
     assert run(["clean", "--unfinished", str(out)]) == 0

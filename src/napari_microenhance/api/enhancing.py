@@ -109,11 +109,11 @@ def enhance(  # noqa: PLR0913 - the one call of most users
 
     if out is None:
         if overwrite or resume:
-            raise OptionsError("overwrite and resume are of use only together with out=.")
+            raise OptionsError("overwrite and resume need out=.")
         prepared = _prepared(image, model, roi, axes, options, window, roi_label)
         return prepared.told(ran(prepared.estimated().job))
     if window is not None:
-        raise OptionsError("A window is not written to out=; leave one of them out.")
+        raise OptionsError("window and out= cannot be combined; use one of them.")
     from napari_microenhance.jobs.block_store import BlockStore
     from napari_microenhance.jobs.store_place import guarded, inputs_of
 

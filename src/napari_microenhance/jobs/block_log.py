@@ -77,7 +77,7 @@ class BlockLog:
         except OSError:
             is_there = False
         if not is_there:
-            raise OSError(errno.ENOENT, "its folder is not there any more")
+            raise OSError(errno.ENOENT, "its folder no longer exists")
 
     def close(self) -> None:
         """Close the file."""

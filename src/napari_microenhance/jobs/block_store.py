@@ -97,7 +97,7 @@ class BlockStore:
         self._lock.close()
         if isinstance(error, Cancelled) and self._log is not None:
             words = f"{done} of {self._grid.total} blocks are kept in {self.path}"
-            raise Cancelled(kept=f"{words}, resume goes on with them") from error
+            raise Cancelled(kept=f"{words}, resume continues with them") from error
 
     @property
     def is_finished(self) -> bool:
@@ -410,7 +410,7 @@ class BlockStore:
         except MicroEnhanceError:
             raise
         except (OSError, KeyError, ValueError) as problem:
-            kept = "" if self._log is None else "; the finished blocks are kept, resume goes on"
+            kept = "" if self._log is None else "; the finished blocks are kept, resume continues"
             raise OutputError(
                 f"{self.path} cannot be written: {reason(problem)}{kept}."
             ) from problem
@@ -419,5 +419,6 @@ class BlockStore:
 def _in_use(path: Path) -> str:
     """Return the sentence for a store that somebody writes."""
     return (
-        f"{path} is being written by another process; wait until it is done, or name another file."
+        f"{path} is being written by another process; wait until it is done, or choose another "
+        "name."
     )

@@ -38,12 +38,14 @@ def guarded(
         If something else stands there, or nothing can be written.
     """
     if not isinstance(out, str | os.PathLike):
-        raise OptionsError(f"out={out!r} is no path; give the name of an .ome.zarr folder.")
+        raise OptionsError(f"out={out!r} is not a path; use the name of an .ome.zarr folder.")
     path = Path(out)
     if not path.name.lower().endswith(".zarr"):
-        raise OptionsError(f"out={path} is no OME-Zarr folder; give a name that ends in .ome.zarr.")
+        raise OptionsError(
+            f"out={path} is not an OME-Zarr folder; use a name that ends in .ome.zarr."
+        )
     if overwrite and resume:
-        raise OptionsError("Give either overwrite or resume: they ask for two things.")
+        raise OptionsError("overwrite and resume are mutually exclusive; use one of them.")
     guard_output(path, overwrite=overwrite, resume=resume, inputs=inputs, name="out")
     if not path.exists():
         check_target(path, folder=True)

@@ -16,12 +16,12 @@ from napari_microenhance.unfinished import drop_store, locked, noted_stores, rem
 def clean_up(
     stores: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[STORE]...", help="Of the unfinished .ome.zarr, only these."),
+        typer.Argument(metavar="[STORE]...", help="Only these unfinished .ome.zarr results."),
     ] = None,
     unfinished: Annotated[
         bool,
         typer.Option(
-            "--unfinished", help="Also remove each .ome.zarr that is unfinished and could go on."
+            "--unfinished", help="Also remove unfinished .ome.zarr results that could be resumed."
         ),
     ] = False,
 ) -> None:
@@ -37,11 +37,11 @@ def clean_up(
     for store in left:
         words = unfinished_words(store)
         if not unfinished:
-            say(f"{store} is unfinished ({words}); --resume goes on, --unfinished removes it")
+            say(f"{store} is unfinished ({words}); --resume continues it, --unfinished removes it")
         elif _remove(store):
             say(f"removed {store} ({words})")
         else:
-            say(f"{store} is being written by another process; it was left ({words})")
+            say(f"{store} is being written by another process; it was not removed ({words})")
     if not removed and not left:
         say("Nothing to remove.")
 

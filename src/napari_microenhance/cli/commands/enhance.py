@@ -77,7 +77,7 @@ def enhance_file(
     overwrite: OVERWRITE = False,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with an .ome.zarr that a run left unfinished."),
+        typer.Option("--resume", help="Continue an unfinished .ome.zarr."),
     ] = False,
     **texts: Typed,
 ) -> None:
@@ -95,7 +95,7 @@ def enhance_file(
         raise OptionsError(
             "--resume and --overwrite are mutually exclusive; use one of them."
             if overwrite
-            else f"--resume goes on with an .ome.zarr; {target} is written whole or not at all."
+            else f"--resume continues an .ome.zarr; {target} is written completely or not at all."
         )
     guard_output(
         target,
@@ -156,7 +156,7 @@ def _enhance_file(
         if "out" not in how:
             write_result(target, result, image, record)
     if was_there:
-        say(f"{target} was finished already; nothing was changed.")
+        say(f"{target} is already complete; nothing was changed.")
         return
     warn(text for text in kept.report.warnings if text not in said)
     say(f"{result.report.summary()} -> {target}")

@@ -152,11 +152,11 @@ def test_ranges_order_and_further_channels_as_json(tmp_path, capfd):
             to_bytes,
             "Note             Input range 0 to 1, output range 0 to 255 (measured at 5 levels)",
         ),
-        (blue_first, "3 channels, blue first, of float32"),
+        (blue_first, "3 channels, blue first, float32"),
         (with_noise_map, "4 channels (the last 1 not part of the image), float32"),
-        (toys.pix2pix, "Caution    Its file does not say which values it wants"),
-        (toys.instance_norm, "Note       It normalises with the mean"),
-        (coupled.aligned_corners, "Caution    It normalises with the mean"),
+        (toys.pix2pix, "Caution          Its file states no input range"),
+        (toys.instance_norm, "Note             It normalises by the mean"),
+        (coupled.aligned_corners, "Caution          It normalises by the mean"),
     ],
 )
 def test_what_is_special_has_its_words(tmp_path, capfd, build, words):

@@ -87,3 +87,11 @@ def test_levels_end_where_a_screen_holds_them():
     assert level_sizes(40_000, 30_001)[:2] == ((40_000, 30_001), (20_000, 15_001))
     assert max(level_sizes(40_000, 30_001)[-1]) <= 1024
     assert level_sizes(1, 3000)[-1] == (1, 750)
+
+
+def test_a_small_image_that_is_only_sliced_is_written_whole(tmp_path):
+    pixels = RNG.integers(0, 255, (2, 40, 50), np.uint8)
+    write_image(tmp_path / "a.ome.tif", Blocks(pixels), "ZYX")
+    found = read_image(tmp_path / "a.ome.tif")
+    assert found.axes == "ZYX"
+    np.testing.assert_array_equal(found.pixels, pixels)

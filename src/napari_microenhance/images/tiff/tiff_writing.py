@@ -114,7 +114,7 @@ def write_ome_tiff(handle: BinaryIO, image: ImageToWrite) -> None:
         reduce = every_second
     pixels = image.pixels
     if not _has_levels(pixels, letters):
-        pixels = np.asarray(pixels)
+        pixels = _whole(pixels)
     metadata["UUID"] = _uuid(pixels, letters, text)
     big = math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize > CLASSIC_LIMIT * 3 // 4
     with tifffile.TiffWriter(handle, ome=True, bigtiff=big) as tif:
@@ -136,6 +136,11 @@ class _Mask:
 
     def __getitem__(self, key: tuple[slice, ...]) -> npt.NDArray[Any]:
         return np.where(np.asarray(self._mask[key]), np.uint8(255), np.uint8(0))
+
+
+def _whole(pixels: LazyArray) -> npt.NDArray[Any]:
+    """Return all pixels of an array-like, which need not be more than one that is sliced."""
+    return np.asarray(pixels[(slice(None),) * len(pixels.shape)])
 
 
 def _has_levels(pixels: LazyArray, letters: str) -> bool:

@@ -51,7 +51,7 @@ class Subgraph:
         self.name = name
         self._outputs = list(outputs)
         self._stopped = threading.Event()
-        self._options: ort.RunOptions | None = None
+        self._in_flight: set[ort.RunOptions] = set()
         options = ort.SessionOptions()
         options.log_severity_level = FATAL_ONLY
         options.enable_cpu_mem_arena = arena
@@ -66,7 +66,7 @@ class Subgraph:
             ) from error
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        """Return the outputs.
+        """Return the outputs; several threads may call it at a time.
 
         Raises
         ------
@@ -75,14 +75,13 @@ class Subgraph:
         MemoryBudgetError, ModelError
             If it fails.
         """
-        self._options = ort.RunOptions()
-        self._options.log_severity_level = FATAL_ONLY
+        options = ort.RunOptions()
+        options.log_severity_level = FATAL_ONLY
+        self._in_flight.add(options)
         if self._stopped.is_set():
             raise Cancelled
         try:
-            found: list[npt.NDArray[Any]] = self._session.run(
-                self._outputs, dict(feeds), self._options
-            )
+            found: list[npt.NDArray[Any]] = self._session.run(self._outputs, dict(feeds), options)
         except RUNTIME_ERRORS as error:
             if self._stopped.is_set():
                 raise Cancelled from error
@@ -93,12 +92,11 @@ class Subgraph:
                 ) from error
             raise ModelError(f"A part of the model {self.name} failed: {text}") from error
         finally:
-            self._options = None
+            self._in_flight.discard(options)
         return found
 
     def stop(self) -> None:
-        """End the call in flight within its current operator, and refuse any further one."""
+        """End the calls in flight within their current operators, and refuse any further one."""
         self._stopped.set()
-        options = self._options
-        if options is not None:
+        for options in tuple(self._in_flight):
             options.terminate = True

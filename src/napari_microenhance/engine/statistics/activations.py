@@ -3,6 +3,7 @@
 import math
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,6 +106,7 @@ class OnDisk:
     def __init__(
         self, shape: tuple[int, ...], dtype: npt.DTypeLike, *, rows: int, folder: Path
     ) -> None:
+        self._lock = threading.Lock()
         self._dtype = np.dtype(dtype)
         self._rows = rows
         self._moved = (shape[rows], *shape[:rows], *shape[rows + 1 :])
@@ -131,6 +133,11 @@ class OnDisk:
 
     def write(self, box: Slices, values: Array) -> None:
         """Fill whole rows, or a part of them."""
+        # A part of rows is read, changed and written, in one thread at a time.
+        with self._lock:
+            self._write(box, values)
+
+    def _write(self, box: Slices, values: Array) -> None:
         moved = np.moveaxis(values, self._rows, 0)
         rest = (*box[: self._rows], *box[self._rows + 1 :])
         start = int(box[self._rows].start)

@@ -1,7 +1,9 @@
 """Feeds an image through a cut network: all tiles of all groups, cancellable, memory bounded."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +16,7 @@ from napari_microenhance.engine.feed import waited
 from napari_microenhance.engine.runtime.tensors import to_images
 from napari_microenhance.engine.statistics.coupled import CoupledNetwork, Numbers
 from napari_microenhance.engine.statistics.cutting import Cut, Group
-from napari_microenhance.engine.statistics.gathering import Gathering, gathering_of
+from napari_microenhance.engine.statistics.gathering import Gathering, Part, gathering_of
 from napari_microenhance.engine.statistics.group_tiles import (
     GroupPlan,
     GroupTile,
@@ -32,6 +34,10 @@ TOLERANCE = 5e-5
 
 Array = npt.NDArray[Any]
 Box = tuple[tuple[int, int], tuple[int, int]]
+Done = tuple[list[Part], Array | None]
+
+WORKERS = 4
+"""Tiles that run at a time, at most: a thread that reads and sums costs the others nothing."""
 
 
 class CoupledFeed:
@@ -70,7 +76,9 @@ class CoupledFeed:
         self._network.numbers.update(numbers or {})
         self._activations = Activations(self._network, keeping.on_disk, folder)
         self._cores = [core_of(self._cut, g, image, keeping) for g in self._cut.groups]
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="microenhance")
+        self._workers = min(WORKERS, self._network.threads)
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="microenhance")
+        self._reading = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -154,13 +162,12 @@ class CoupledFeed:
         for index, plan in enumerate(plans):
             is_last = index == len(plans) - 1
             gatherings = [] if self._knows(plan.group) else self._gatherings(plan.group)
-            for tile, kept in self._tiles(index, plan, check_stop):
-                for gathering in gatherings:
-                    gathering.add(kept[gathering.statistic.input])
-                if not is_last:
-                    for name in plan.group.leaves:
-                        self._activations.write(name, tile, kept[name])
-                yield index, tile, self._as_image(kept) if is_last else None
+            self._network.begin(index, self._at_once(index))
+            self._activations.begin(() if is_last else plan.group.leaves)
+            for tile, (parts, output) in self._tiles(index, plan, gatherings, check_stop):
+                for gathering, part in zip(gatherings, parts, strict=True):
+                    gathering.add(part)
+                yield index, tile, output
             if gatherings:
                 self._network.take_numbers(plan.group, gatherings)
             self._activations.done(index)
@@ -170,19 +177,41 @@ class CoupledFeed:
         """Return what takes a group's numbers."""
         return [gathering_of(statistic) for statistic in group.statistics]
 
+    def _at_once(self, index: int) -> int:
+        """Return how many tiles of a group run at a time, however few of them are asked for.
+
+        The threads of a call follow from it, and with them the last bit of what it gives.
+        """
+        (rows, columns), core = self._image, self._cores[index]
+        return min(self._workers, -(-rows // core[0]) * -(-columns // core[1]))
+
     def _tiles(
-        self, index: int, plan: GroupPlan, check_stop: Callable[[], None]
-    ) -> Iterator[tuple[GroupTile, dict[str, Array]]]:
-        """Yield tiles with their kept tensors; the next is in the network meanwhile."""
-        running: tuple[GroupTile, Future[dict[str, Array]]] | None = None
+        self,
+        index: int,
+        plan: GroupPlan,
+        gatherings: Sequence[Gathering],
+        check_stop: Callable[[], None],
+    ) -> Iterator[tuple[GroupTile, Done]]:
+        """Yield tiles in order with what became of them; the next ones run meanwhile."""
+        running: deque[tuple[GroupTile, Future[Done]]] = deque()
         for tile in plan.tiles:
-            given = self._network.given(index, tile, self._read)
-            following = (tile, self._pool.submit(self._network.run_tile, index, tile, given))
-            if running is not None:
-                yield running[0], waited(running[1], check_stop)
-            running = following
-        if running is not None:
-            yield running[0], waited(running[1], check_stop)
+            running.append((tile, self._pool.submit(self._run_tile, index, tile, gatherings)))
+            if len(running) > self._at_once(index):
+                first, future = running.popleft()
+                yield first, waited(future, check_stop)
+        for last, future in running:
+            yield last, waited(future, check_stop)
+
+    def _run_tile(self, index: int, tile: GroupTile, gatherings: Sequence[Gathering]) -> Done:
+        """Read, run and write a tile; return its parts of the numbers, and its output."""
+        given = self._network.given(index, tile, self._read)
+        kept = self._network.run_tile(index, tile, given)
+        parts = [gathering.part(kept[gathering.statistic.input]) for gathering in gatherings]
+        if index == len(self._cut.groups) - 1:
+            return parts, self._as_image(kept)
+        for name in self._cut.groups[index].leaves:
+            self._activations.write(name, tile, kept[name])
+        return parts, None
 
     def box_of(self, tile: GroupTile) -> tuple[slice, slice]:
         """Return where a tile's output lies in that of the whole image: rows, columns."""
@@ -193,7 +222,8 @@ class CoupledFeed:
         """Return a box of elements of a tensor that is there before a group."""
         if name != self._cut.graph.image:
             return self._activations.read(name, elements)
-        image = np.asarray(self._read_image(elements), np.float32)
+        with self._reading:
+            image = np.asarray(self._read_image(elements), np.float32)
         tensor: Array = self._model.feeds(image[None])[name]
         return tensor
 

@@ -190,6 +190,7 @@ class _Stretch:
         self._unit = math.lcm(*[scale.denominator for scale in scales])
         self._coarsest = min(scales)
         self._ends = (*group.leaves, *(s.input for s in group.statistics))
+        self._parts: dict[tuple[Range, int], AxisPart] = {}
 
     def _span(self, name: str) -> Along:
         """Return where the axis lies in a tensor."""
@@ -224,7 +225,16 @@ class _Stretch:
         return span.at(keep[0]), high
 
     def part(self, keep: Range, more: int = 0) -> AxisPart:
-        """Return a kept stretch with what it reads; tensors are kept so many px further."""
+        """Return a kept stretch with what it reads; tensors are kept so many px further.
+
+        All tiles of a row, or of a column, share it.
+        """
+        if (keep, more) not in self._parts:
+            self._parts[keep, more] = self._measured(keep, more)
+        return self._parts[keep, more]
+
+    def _measured(self, keep: Range, more: int) -> AxisPart:
+        """Return a part that was not asked for before."""
         wide = (max(0, keep[0] - more), min(self._pixels, keep[1] + more))
         kept = {name: self._kept(name, wide) for name in self._ends}
         needed = self._needed(kept)

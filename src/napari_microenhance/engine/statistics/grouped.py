@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_microenhance.engine.runtime.subgraph import Subgraph
+from napari_microenhance.engine.runtime.threads import thread_count
 from napari_microenhance.engine.statistics.cutting import Cut, Group
 from napari_microenhance.engine.statistics.gathering import Gathering
 from napari_microenhance.engine.statistics.group_tiles import Box, GroupTile
@@ -20,6 +22,28 @@ from napari_microenhance.engine.statistics.tensor_axes import AxesOfTensors, Ten
 __all__ = ["GroupedNetwork"]
 
 Array = npt.NDArray[Any]
+
+
+class Clock:
+    """The time during which at least one thread is inside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._since = 0.0
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._since = time.perf_counter()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self.seconds += time.perf_counter() - self._since
 
 
 class GroupedNetwork:
@@ -53,10 +77,9 @@ class GroupedNetwork:
         self._aligned = aligned
         self._name = name
         self._others = dict(others or {})
-        self._threads = threads
+        self.threads = thread_count(threads)
         self._sessions: dict[int, Subgraph] = {}
-        self.seconds = 0.0
-        """Wall time with a call in flight, s."""
+        self._clock = Clock()
         self.numbers: dict[str, Array] = self._computed(cut.before, {})
 
     @property
@@ -64,21 +87,26 @@ class GroupedNetwork:
         """The groups, in order."""
         return self._cut.groups
 
+    @property
+    def seconds(self) -> float:
+        """Wall time with a call in flight, s."""
+        return self._clock.seconds
+
     def stop(self) -> None:
-        """End the call in flight, and refuse any further one."""
+        """End the calls in flight, and refuse any further one."""
         for session in self._sessions.values():
             session.stop()
 
-    def session(self, index: int) -> Subgraph:
-        """Return the session of a group, made when it is first asked for."""
-        if index not in self._sessions:
-            group = self._cut.groups[index]
-            outputs = self._outputs(group)
+    def begin(self, index: int, calls: int) -> None:
+        """Make the session of a group; so many calls at a time share the threads."""
+        group = self._cut.groups[index]
+        outputs = self._outputs(group)
+        if outputs:
             inputs = [*self._fed(group), *group.numbers]
             kinds = {name: self._element_type(name) for name in inputs}
             model = self._cut.graph.model(group.layers, kinds, outputs)
-            self._sessions[index] = Subgraph(model, outputs, name=self._name, threads=self._threads)
-        return self._sessions[index]
+            threads = max(1, self.threads // calls)
+            self._sessions[index] = Subgraph(model, outputs, name=self._name, threads=threads)
 
     def done(self, index: int) -> None:
         """Give back what a group's session takes."""
@@ -127,6 +155,8 @@ class GroupedNetwork:
     def run_tile(self, index: int, tile: GroupTile, given: Mapping[str, Array]) -> dict[str, Array]:
         """Run a group over one tile; return the kept part of all that it leaves or gathers.
 
+        Several threads may call it at a time, after `begin`.
+
         Parameters
         ----------
         index : int
@@ -142,9 +172,9 @@ class GroupedNetwork:
             used = {name for layer in group.layers for name in layer.inputs}
             fed = {name: value for name, value in {**self._others, **given}.items() if name in used}
             fed.update({name: self.numbers[name] for name in group.numbers})
-            started = time.perf_counter()
-            found.update(zip(outputs, self.session(index).run(fed), strict=True))
-            self.seconds += time.perf_counter() - started
+            with self._clock:
+                made = self._sessions[index].run(fed)
+            found.update(zip(outputs, made, strict=True))
         wanted = dict.fromkeys((*group.leaves, *(s.input for s in group.statistics)))
         return {name: self._kept(name, found[name], tile) for name in wanted}
 

@@ -12,7 +12,7 @@ from napari_microenhance.errors import MemoryBudgetError
 
 __all__ = ["Keeping", "keeping_for"]
 
-TILE_BYTES: Final = 24_000_000
+TILE_BYTES: Final = 8_000_000
 """All tensors of a group over one tile, aimed at: what caches hold."""
 
 LEAST_TILE_BYTES: Final = 1_000_000

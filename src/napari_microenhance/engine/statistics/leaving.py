@@ -1,5 +1,6 @@
 """What groups leave for later ones, given back as soon as nobody reads it any more."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,9 @@ class Activations:
             name: index for index, group in enumerate(network.groups) for name in group.reads
         }
 
-    def write(self, name: str, tile: GroupTile, values: Array) -> None:
-        """Keep what a group leaves of a tile."""
-        if name not in self._kept:
+    def begin(self, names: Iterable[str]) -> None:
+        """Make room for what a group is going to leave."""
+        for name in names:
             shape, tensor = self._network.full_shape(name), self._network.tensor(name)
             if name in self._on_disk and self._folder is not None:
                 rows = tensor.spans[0]
@@ -48,6 +49,9 @@ class Activations:
                 self._kept[name] = OnDisk(shape, tensor.dtype, rows=rows.axis, folder=self._folder)
             else:
                 self._kept[name] = InMemory(shape, tensor.dtype, self._pool)
+
+    def write(self, name: str, tile: GroupTile, values: Array) -> None:
+        """Keep what a group leaves of a tile; in any thread."""
         self._kept[name].write(self._network.box_of(name, tile), values)
 
     def read(self, name: str, elements: Box) -> Array:

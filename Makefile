@@ -21,6 +21,8 @@ help:
 	@echo "make test   set up, then run the linters, the type checker and every test"
 	@echo "make test-openvino   a second environment, with OpenVINO's onnxruntime, and its tests"
 	@echo "make test-train      a third environment, with torch, and the tests of training"
+	@echo "make test-matrix     the whole path with each Qt, napari and Python that is there; a table"
+	@echo "make check-install   does an install into an environment with napari leave it as it was?"
 	@echo "make evaluate        the figures of the built-in networks, into docs/models.md"
 	@echo "make check  in a minute: the linters, the type checker and the quick tests, side by side"
 	@echo "make lint   the linters and the type checker alone"
@@ -76,6 +78,16 @@ TORCH ?= torch==2.13.0
 test-train: $(TRAIN)/.test-train
 	OMP_NUM_THREADS=2 $(TRAIN)/bin/python -m pytest tests/training tests/evaluation $(PYTEST_ARGS)
 
+# Environments of their own in .matrix/, one per combination, kept until pyproject.toml changes;
+# MATRIX="--napari pre --qt pyside6" chooses some.
+.PHONY: test-matrix
+test-matrix: system
+	$(WITH_DISPLAY) $(PYTHON) tools/test_matrix.py $(MATRIX)
+
+.PHONY: check-install
+check-install:
+	$(PYTHON) tools/check_install.py
+
 # Figures of the built-in networks; IMAGES names a folder of images to try them on.
 IMAGES ?= ../shared/data/images
 .PHONY: evaluate
@@ -105,7 +117,7 @@ bench: system $(VENV)/.test
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(OPENVINO) $(TRAIN) build demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OPENVINO) $(TRAIN) .matrix build demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.demo $(VENV)/.test: pyproject.toml

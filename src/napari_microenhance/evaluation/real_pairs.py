@@ -118,7 +118,7 @@ def read_pairs_of(folder: Path) -> list[RealPair]:
             raise ImageError(
                 f"{path} has shape {taken.pixels.shape}, its truth {truth.pixels.shape}."
             )
-        _, _, group = path.stem.rpartition("_")
+        group = path.stem.rpartition("_")[2] if "_" in path.stem else ""
         planes = zip(
             planes_of(path.stem, taken.pixels, taken.axes),
             planes_of(path.stem, truth.pixels, truth.axes),

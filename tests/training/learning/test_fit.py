@@ -225,23 +225,9 @@ def test_a_built_in_network_can_be_the_start(name: str) -> None:
     np.testing.assert_allclose(made.numpy(), wanted, atol=1e-4)
 
 
-def test_each_view_of_a_network_starts_from_a_network_with_one() -> None:
-    recipe = load_recipe("denoise-camera")
-    description = resolved(recipe.network, inputs=1, outputs=1, scale=1)
-    network = build(description)
-    start_from(network, description, "denoise")
-    single = build(resolved(load_recipe("denoise").network, inputs=1, outputs=1, scale=1))
-    start_from(single, {}, "denoise")
-    wanted = single.state_dict()
-    for view in (network.whole, network.binned):
-        found = view.state_dict()
-        assert found.keys() == wanted.keys()
-        assert all(torch.equal(found[key], wanted[key]) for key in wanted)
-
-
 def test_frozen_parts_do_not_learn(small: Maker, tmp_path: Path) -> None:
-    network = {"kind": "two-view-unet", "widths": [4, 6], "blocks": [1, 1], "fine": 4}
-    recipe = small(network=network, training={"frozen": ["whole"], "rate": 1e-2})
+    network = {"kind": "residual-unet", "widths": [4, 6], "blocks": [1, 1]}
+    recipe = small(network=network, training={"frozen": ["head"], "rate": 1e-2})
     train(recipe, tmp_path)
     content = read_checkpoint(tmp_path)
     torch.manual_seed(recipe.training.seed)
@@ -249,8 +235,8 @@ def test_frozen_parts_do_not_learn(small: Maker, tmp_path: Path) -> None:
     after = content["state"]["network"]
     same = {key.partition(".")[0] for key in before if torch.equal(before[key], after[key])}
     changed = {key.partition(".")[0] for key in before if not torch.equal(before[key], after[key])}
-    assert same == {"whole"}
-    assert changed == {"binned", "share", "grow", "correct"}
+    assert same == {"head"}
+    assert changed == {"down", "up", "shrink", "grow", "tail"}
 
 
 def test_targets_of_white_noise_are_partly_what_the_start_makes(

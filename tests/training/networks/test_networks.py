@@ -9,7 +9,6 @@ from napari_microenhance.training.networks.architectures import NETWORKS
 
 SAME_SIZE = [
     "residual-unet",
-    "two-view-unet",
     "pix2pix-unet",
     "resnet",
     "autoencoder",
@@ -18,7 +17,6 @@ SAME_SIZE = [
 ]
 SMALL = {
     "residual-unet": {"widths": [4, 6, 8], "blocks": [1, 1, 1]},
-    "two-view-unet": {"widths": [4, 6], "blocks": [1, 1], "fine": 4},
     "pix2pix-unet": {"width": 4, "depth": 3},
     "resnet": {"width": 4, "blocks": 2},
     "autoencoder": {"width": 4},
@@ -107,28 +105,12 @@ def test_the_judge_gives_a_verdict_per_patch():
     assert run(build("patchgan"), image(64, 64)).shape == (1, 1, 6, 6)
 
 
-@pytest.mark.parametrize("kind", ["residual-unet", "two-view-unet", "srresnet"])
+@pytest.mark.parametrize("kind", ["residual-unet", "srresnet"])
 @pytest.mark.parametrize("gain", [0.25, 8.0])
 def test_without_biases_the_result_follows_the_gain(kind, gain):
-    choice = {} if kind == "two-view-unet" else {"bias": False}
-    network = build(kind, **choice)
+    network = build(kind, bias=False)
     x = image(32, 32) - 0.3
     torch.testing.assert_close(run(network, gain * x), gain * run(network, x))
-
-
-def test_two_views_start_as_a_blend_of_both():
-    network = build("two-view-unet")
-    x = image(32, 48)
-    whole = run(network.whole, x)
-    means = run(network.binned, torch.nn.functional.avg_pool2d(x, 2))
-    grown = torch.nn.functional.interpolate(means, scale_factor=2, mode="bilinear")
-    low, high = torch.minimum(whole, grown), torch.maximum(whole, grown)
-    made = run(network, x)
-    assert (made >= low - 1e-5).all()
-    assert (made <= high + 1e-5).all()
-    assert not torch.allclose(made, whole)
-    # What is known of white noise is not lost at the first step.
-    assert (made - whole).abs().max() < 0.1 * (grown - whole).abs().max()
 
 
 def test_an_unknown_normalisation_is_named():

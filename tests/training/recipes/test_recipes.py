@@ -28,11 +28,12 @@ QUICK = [
 SMALLER = {
     "autoencoder": ["network.width=4"],
     "denoise": ["network.widths=[4, 6, 8]"],
-    "denoise-camera": ["network.widths=[4, 6, 8]", "network.fine=4", "init=null"],
+    "denoise-camera": ["network.widths=[4, 6, 8]", "init=null"],
     "detail": ["network.widths=[4, 6, 8]"],
     "dncnn": ["network.width=4", "network.depth=5"],
     "espcn-x2": ["network.width=4"],
     "foreground": ["network.widths=[4, 6, 8]"],
+    "own-camera": ["network.widths=[4, 6, 8]", "init=null"],
     "pix2pix": ["network.width=4", "network.depth=3"],
     "resnet-attention": ["network.width=4", "network.blocks=2"],
     "srgan-x4": ["network.width=4", "network.blocks=1"],
@@ -41,6 +42,8 @@ SMALLER = {
     "unet-valid": ["network.width=2", "network.depth=2", "training.patch=60"],
     "your-own-pairs": ["network.widths=[4, 6, 8]"],
 }
+
+PLACES = {"inputs": "low", "targets": "high"}
 
 JUDGE = "loss.adversarial.discriminator={kind: patchgan, width: 4, layers: 2}"
 
@@ -53,7 +56,8 @@ def pairs(tmp_path: Path, rng: np.random.Generator) -> list[str]:
         for name in "abc":
             pixels = rng.integers(0, 255, (48, 40)).astype(np.uint8)
             write_image(tmp_path / folder / f"{name}.png", pixels, "YX")
-    return [f"data.pairs.inputs={tmp_path / 'low'}", f"data.pairs.targets={tmp_path / 'high'}"]
+    folders = [f"data.pairs.{name}={tmp_path / place}" for name, place in PLACES.items()]
+    return [*folders, "data.pairs.repeats=null"]
 
 
 @pytest.fixture

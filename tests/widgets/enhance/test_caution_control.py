@@ -1,5 +1,7 @@
 """The caution above Run: an image unlike those of a network's training is told before the run."""
 
+import re
+
 import numpy as np
 import pytest
 from napari.layers import Image
@@ -52,6 +54,17 @@ def test_an_image_of_another_kind_gets_a_caution(qtbot, widget, viewer, rng):
     assert looked(qtbot, widget, lambda: setattr(widget.image, "value", good)) == ()
     assert widget.caution.value == ""
     assert widget.caution.native.isHidden()
+
+
+def test_the_noise_of_the_image_is_shown_below_it(qtbot, widget, viewer, rng):
+    pixels = np.rint(rng.normal(100, 13, (128, 128))).astype(np.uint8)
+    looked(qtbot, widget, lambda: viewer.add_image(pixels))
+    assert re.fullmatch(r"Noise: (4.9|5|5.1|5.2) % of the range, white", widget.noise.value)
+    assert widget.noise.native.isHidden() is False
+    small = viewer.add_image(pixels[:40, :40])
+    looked(qtbot, widget, lambda: setattr(widget.image, "value", small))
+    assert widget.noise.value == ""
+    assert widget.noise.native.isHidden()
 
 
 def test_another_network_takes_the_caution_back(qtbot, widget, viewer, rng):

@@ -13,7 +13,7 @@ from napari_microenhance.errors import FileMissingError, ImageError, OptionsErro
 from napari_microenhance.images.image_formats import read_image
 from napari_microenhance.training.recipes.recipe import Recipe
 
-__all__ = ["ImagePair", "PairSource", "match", "read_pairs"]
+__all__ = ["ImagePair", "PairSource", "images_of", "match", "read_pairs", "unit"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -69,7 +69,7 @@ class PairSource:
         given = pair.given[:, y : y + edge, x : x + edge]
         y, x = y * self._scale, x * self._scale
         wanted = pair.wanted[:, y : y + patch, x : x + patch]
-        return _unit(given, pair.given_range), _unit(wanted, pair.wanted_range)
+        return unit(given, pair.given_range), unit(wanted, pair.wanted_range)
 
 
 def read_pairs(recipe: Recipe) -> tuple[PairSource, PairSource]:
@@ -78,7 +78,7 @@ def read_pairs(recipe: Recipe) -> tuple[PairSource, PairSource]:
     Parameters
     ----------
     recipe : Recipe
-        With `data.pairs`.
+        With `inputs` and `targets` of `data.pairs`.
 
     Returns
     -------
@@ -97,6 +97,8 @@ def read_pairs(recipe: Recipe) -> tuple[PairSource, PairSource]:
     """
     plan = recipe.data.pairs
     assert plan is not None
+    assert plan.inputs is not None
+    assert plan.targets is not None
     names = match(Path(plan.inputs), Path(plan.targets))
     training = recipe.training
     patch = max([training.patch, *(stage.patch for stage in training.patch_growth)])
@@ -139,7 +141,7 @@ def match(inputs: Path, targets: Path) -> dict[str, tuple[Path, Path]]:
     OptionsError
         If there are fewer than two pairs.
     """
-    found = _images(inputs), _images(targets)
+    found = images_of(inputs), images_of(targets)
     for here, there, folder in ((found[0], found[1], targets), (found[1], found[0], inputs)):
         for name in here:
             if name not in there:
@@ -152,8 +154,20 @@ def match(inputs: Path, targets: Path) -> dict[str, tuple[Path, Path]]:
     return {name: (path, found[1][name]) for name, path in found[0].items()}
 
 
-def _images(folder: Path) -> dict[str, Path]:
-    """Return the images of a folder by their names without extension."""
+def images_of(folder: Path) -> dict[str, Path]:
+    """Return the images of a folder by their names without extension.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    FileMissingError
+        If it is missing.
+    ImageError
+        If it cannot be read, or two images differ only in their extension.
+    """
     try:
         files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -226,8 +240,15 @@ def _range(pixels: npt.NDArray[Any]) -> tuple[float, float]:
     return 0.0, 1.0
 
 
-def _unit(pixels: npt.NDArray[Any], limits: tuple[float, float]) -> FloatArray:
-    """Map a range to [0, 1]."""
+def unit(pixels: npt.NDArray[Any], limits: tuple[float, float]) -> FloatArray:
+    """Map a range to [0, 1].
+
+    Parameters
+    ----------
+    pixels : ndarray
+    limits : tuple of float
+        What becomes 0 and 1.
+    """
     low, high = limits
     return ((pixels.astype(np.float64) - low) / (high - low)).astype(np.float32)
 

@@ -15,6 +15,7 @@ from napari_microenhance.training.data import examples
 from napari_microenhance.training.data.batches import ExampleSource
 from napari_microenhance.training.data.examples import Bank, build_bank, draw_examples
 from napari_microenhance.training.data.image_pairs import read_pairs
+from napari_microenhance.training.data.repeated import read_repeats
 from napari_microenhance.training.recipes.recipe import Data, Recipe
 
 __all__ = ["Simulated", "open_sources"]
@@ -82,7 +83,7 @@ def open_sources(recipe: Recipe, folder: Path) -> tuple[ExampleSource, ExampleSo
         If an image or an entry of the recipe cannot be used.
     """
     if recipe.data.pairs is not None:
-        return read_pairs(recipe)
+        return (read_pairs if recipe.data.pairs.repeats is None else read_repeats)(recipe)
     _check(recipe)
     data = recipe.data
     held_out = data.model_copy(

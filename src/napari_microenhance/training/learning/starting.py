@@ -49,19 +49,11 @@ def start_from(network: nn.Module, description: dict[str, Any], start: str) -> N
     path = named.get(start, Path(start)) if not Path(start).exists() else Path(start)
     if path.suffix.lower() == ".onnx":
         found = _read(path)
-        for part in _parts(network, found):
-            load_weights(part, _unfolded(part, found, start), start)
+        load_weights(network, _unfolded(network, found, start), start)
         return
     content = read_checkpoint(path)
     check_same_network(start, content, description)
     load_weights(network, content["weights"], start)
-
-
-def _parts(network: nn.Module, found: dict[str, Tensor]) -> tuple[nn.Module, ...]:
-    """Return what the weights are for: all of a network, or each view of one with several."""
-    views = getattr(network, "views", ())
-    whole = set(folded(network).state_dict()) <= set(found)
-    return (network,) if whole or not views else tuple(views)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -19,14 +19,12 @@ from napari_microenhance.training.networks.discriminators import PatchGAN
 from napari_microenhance.training.networks.plain_chains import ESPCN, Autoencoder, DnCNN
 from napari_microenhance.training.networks.residual_unet import ResidualUNet
 from napari_microenhance.training.networks.resnets import ResNetGenerator, SRResNet
-from napari_microenhance.training.networks.two_views import TwoViewUNet
 from napari_microenhance.training.networks.unets import Pix2PixUNet, UNet
 
 __all__ = ["NETWORKS"]
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "residual-unet": ResidualUNet,
-    "two-view-unet": TwoViewUNet,
     "pix2pix-unet": Pix2PixUNet,
     "patchgan": PatchGAN,
     "resnet": ResNetGenerator,

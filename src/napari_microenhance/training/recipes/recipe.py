@@ -48,24 +48,38 @@ class Architecture(_Section):
 
 
 class PairFolders(_Section):
-    """Two folders of images that belong together by name.
+    """A user's own images: two folders that belong together by name, or repeated exposures.
 
     Attributes
     ----------
-    inputs, targets : str
+    inputs, targets : str or None
         Folders, relative to the recipe's own; a file in one has its namesake (any
         extension) in the other.
+    repeats : str or None
+        In place of these, a stack, or a folder of stacks: each holds exposures of one field.
     validation : float
-        Share of the pairs that is kept for validation, at least one.
+        Share of the pairs that is kept for validation, at least one; of a single stack, the
+        share of its rows.
     intensity : {"dtype", "percentile"}
         How stored numbers become [0, 1]: by the range of integers (floats: as they
         are), or by the 0.1 and 99.9 percentiles of each input, used for its target too.
     """
 
-    inputs: str
-    targets: str
+    inputs: str | None = None
+    targets: str | None = None
+    repeats: str | None = None
     validation: float = Field(default=0.1, gt=0, lt=1)
     intensity: Literal["dtype", "percentile"] = "dtype"
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        """Refuse anything but two folders, or repeats."""
+        folders = (self.inputs, self.targets)
+        if self.repeats is None and None in folders:
+            raise ValueError("data.pairs needs inputs and targets, or repeats")
+        if self.repeats is not None and folders != (None, None):
+            raise ValueError("data.pairs takes inputs and targets, or repeats, not both")
+        return self
 
 
 class Data(_Section):

@@ -22,6 +22,7 @@ _PATHS: Final = (
     ("init",),
     ("data", "pairs", "inputs"),
     ("data", "pairs", "targets"),
+    ("data", "pairs", "repeats"),
     ("loss", "perceptual", "features"),
 )
 """Where a recipe may name a file or folder."""

@@ -30,6 +30,7 @@ class EnhanceFields:
     """
 
     image: LayerBox
+    noise: Label
     roi: LayerBox
     draw_roi: PushButton
     more_roi: PushButton
@@ -80,6 +81,7 @@ def make_fields(
             choices=images,
             tooltip="The image layer to enhance; it is never changed.",
         ),
+        noise=wrapped_text("noise"),
         roi=LayerBox(
             name="roi",
             label="ROI",

@@ -111,6 +111,7 @@ def lay_out(
         welcome,
         headings[0],
         fields.image.native,
+        fields.noise.native,
         _holding(form(options["planes"])),
         headings[1],
         beside(fields.roi, fields.draw_roi, fields.more_roi),

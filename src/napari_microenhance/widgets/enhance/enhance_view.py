@@ -143,6 +143,11 @@ class EnhanceView:
         show_error(text)
         self.told.emit(error)
 
+    def show_noise(self, text: str) -> None:
+        """Show what the noise of the image is like; nothing where it is not known."""
+        self._fields.noise.value = text
+        self._fields.noise.native.setVisible(bool(text))
+
     def show_result(self, result: "Layer | None") -> None:
         """Show what can be done with a result, where there is one."""
         self._panels.results.setVisible(result is not None)

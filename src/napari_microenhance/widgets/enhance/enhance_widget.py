@@ -213,6 +213,7 @@ class EnhanceWidget(Container[Any]):
         self.networks.failed.connect(self._on_not_opened)
         self._card_control.saved.connect(self.open_model)
         self.cautions.found.connect(self._caution_panel.show_cautions)
+        self.cautions.noise.connect(self._view.show_noise)
         self._comparing.compare.changed.connect(self._events.watch_window)
         self._runs.began.connect(self._on_began)
         self._runs.ran.connect(self._on_ran)

@@ -1,11 +1,11 @@
-"""What is said before a run: about the image and its file, the ROI, the network, the plan."""
+"""What is said before a run: about the image, its noise and file, the ROI, the model, the plan."""
 
 import logging
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_microenhance.api import Model, foresee, load_model
+from napari_microenhance.api import Model, foresee, load_model, noise_in
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import MicroEnhanceError, ModelError
 from napari_microenhance.widgets.background.background_job import BackgroundJob
@@ -14,11 +14,12 @@ from napari_microenhance.widgets.viewer.layer_values import read_image
 from napari_microenhance.widgets.viewer.view import read_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari.components import ViewerModel
     from qtpy.QtCore import QObject
 
+    from napari_microenhance.measure.seen_noise import SeenNoise
     from napari_microenhance.widgets.background.call_worker import Call
     from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
     from napari_microenhance.widgets.enhance.layer_control import LayerControl
@@ -31,7 +32,7 @@ LOGGER = logging.getLogger(__name__)
 
 _DELAY_MS = 300
 
-Found = tuple[Model, tuple[Caution | str, ...]]
+Found = tuple[Model, tuple[Caution | str, ...], str]
 
 
 class CautionControl:
@@ -52,6 +53,9 @@ class CautionControl:
 
     found = Signal(tuple)
     """What a run would say, each a `Caution` or str; none where all is well."""
+
+    noise = Signal(str)
+    """The noise of the image in words; empty where it is not known."""
 
     done = Signal()
     """A look is over, whatever came of it."""
@@ -81,6 +85,7 @@ class CautionControl:
     def look(self, _: object = None) -> None:
         """Look soon; what was found before counts no more."""
         self.found.emit(())
+        self.noise.emit("")
         self.look_again()
 
     def look_again(self, _: object = None) -> None:
@@ -110,16 +115,17 @@ class CautionControl:
             opened = load_model(model)
             options = request.options
             found = foresee(source.to_input(), opened, roi.read(), options=options)
-            return opened, found
+            return opened, found, _noise(noise_in(source.to_input(), opened, options=options))
 
         return look
 
     def _on_found(self, outcome: Found) -> None:
         """Tell what was found."""
-        model, found = outcome
+        model, found, noise = outcome
         if not isinstance(self._networks[self._key], Model):
             self._networks.keep(self._key, model)
         self.found.emit(found)
+        self.noise.emit(noise)
         self.done.emit()
 
     def _on_failed(self, error: Exception) -> None:
@@ -129,3 +135,10 @@ class CautionControl:
         elif not isinstance(error, MicroEnhanceError):
             LOGGER.error("checking for cautions", exc_info=error)
         self.done.emit()
+
+
+def _noise(found: "Sequence[SeenNoise]") -> str:
+    """Return the noise in words, a line for each group of channels that runs apart."""
+    if len(found) == 1:
+        return str(found[0])
+    return "\n".join(f"Channel {noise.channels[0]}: {noise}" for noise in found)

@@ -179,6 +179,7 @@ def test_channels_that_are_none(text):
 def test_a_builtin_network_is_opened_when_its_card_is(qtbot, widget, card, image):
     assert card.facts.text() == "<table></table>"
     assert card.words.toPlainText()
+    assert card.words.textCursor().atStart()  # the text unfolds from its first line
     card.expand()
     qtbot.waitUntil(lambda: "Receptive field" in card.facts.text(), timeout=dock.WAIT_MS)
     radius = load_model(NETWORK).spec.radius

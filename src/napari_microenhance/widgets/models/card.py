@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import ComboBox, LineEdit, PushButton
 from psygnal import Signal
 from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QResizeEvent, QTextDocument
+from qtpy.QtGui import QResizeEvent, QTextCursor, QTextDocument
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QTextBrowser, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -249,6 +249,8 @@ class _CardText(QTextBrowser):
         document = self.document()
         if document is not None:
             document.setMarkdown(text, QTextDocument.MarkdownFeature.MarkdownNoHTML)
+            # The cursor is behind what was inserted, and is scrolled to when the card unfolds.
+            self.moveCursor(QTextCursor.MoveOperation.Start)
 
     def loadResource(self, _kind: int, _name: QUrl) -> None:  # noqa: N802
         """Load nothing, whatever the text names."""

@@ -18,7 +18,7 @@ import numpy as np
 import tifffile
 
 RUN = """
-import json, resource, sys, time
+import json, sys
 import numpy as np, psutil
 from napari_microenhance import enhance, load_model
 from napari_microenhance.api import estimating
@@ -39,7 +39,9 @@ def kept(*args, **how):
 estimating.estimate_run = kept
 before = psutil.Process().memory_info().rss
 result = enhance(image, model, roi=roi if edge else None, axes=axes)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# Not ru_maxrss, which a child process has from its parent.
+lines = open("/proc/self/status").read().splitlines()
+peak = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 told = found[0] if found else None
 print(json.dumps({"seconds": result.report.seconds.total, "session": result.report.seconds.session,
                   "peak": peak, "added": peak - before,
@@ -47,7 +49,7 @@ print(json.dumps({"seconds": result.report.seconds.total, "session": result.repo
 """
 
 WRITE = """
-import resource, sys
+import sys
 import numpy as np
 from napari_microenhance.images.image_formats import write_image
 class Blocks:
@@ -58,7 +60,8 @@ class Blocks:
         rows, columns = (part.stop - part.start for part in key)
         return self.block[:rows, :columns]
 write_image(sys.argv[2], Blocks(int(sys.argv[1])), "YX")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+lines = open("/proc/self/status").read().splitlines()
+print(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")))
 """
 
 

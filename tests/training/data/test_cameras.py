@@ -59,7 +59,7 @@ def test_so_many_examples_have_alike_neighbours_as_were_asked_for(flat, cameras)
     noise = noise - noise.mean(axis=(1, 2), keepdims=True)
     lag = (noise[:, :, 1:] * noise[:, :, :-1]).mean(axis=(1, 2)) / noise.var(axis=(1, 2))
     # Four cameras in five; some correlate too little to be told, lines along the other axis.
-    assert cameras * 0.45 < (lag > 0.12).mean() < cameras * 0.85
+    assert cameras * 0.45 < (lag > 0.12).mean() < cameras * 0.9
     assert np.isfinite(given).all()
 
 

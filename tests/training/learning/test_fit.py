@@ -272,7 +272,7 @@ def test_a_file_of_another_network_is_no_start(small: Maker, tmp_path: Path) -> 
 @pytest.mark.parametrize("text", [b"", b"not a checkpoint", b"PK\x03\x04 nor this"])
 def test_a_damaged_checkpoint_is_one_sentence(small: Maker, tmp_path: Path, text: bytes) -> None:
     (tmp_path / "last.pt").write_bytes(text)
-    with pytest.raises(ModelError, match=r"last\.pt is not a checkpoint, or damaged"):
+    with pytest.raises(ModelError, match=r"last\.pt is not a checkpoint, or is damaged"):
         train(small(), tmp_path, resume=True)
 
 

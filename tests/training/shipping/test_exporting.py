@@ -357,7 +357,7 @@ def archive(path):
     ("spoil", "words"),
     [
         (lambda path: path.unlink(), "There is no checkpoint"),
-        (lambda path: path.write_bytes(b"none"), "is not a checkpoint, or damaged"),
+        (lambda path: path.write_bytes(b"none"), "is not a checkpoint, or is damaged"),
         (lambda path: path.write_bytes(path.read_bytes()[:900]), "or damaged"),
         (archive, "or damaged"),
         (plain_weights, "is not a checkpoint of"),

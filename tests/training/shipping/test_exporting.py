@@ -358,8 +358,8 @@ def archive(path):
     [
         (lambda path: path.unlink(), "There is no checkpoint"),
         (lambda path: path.write_bytes(b"none"), "is not a checkpoint, or is damaged"),
-        (lambda path: path.write_bytes(path.read_bytes()[:900]), "or damaged"),
-        (archive, "or damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:900]), "or is damaged"),
+        (archive, "or is damaged"),
         (plain_weights, "is not a checkpoint of"),
         (other_weights, "do not fit the network"),
     ],

@@ -26,12 +26,14 @@ for variable in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
 
 import napari
 import numpy as np
+import onnx
 import tifffile
 from hands import Hands, Trouble
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_microenhance.contributions.samples import fluorescence
+from napari_microenhance.images.image_formats import write_image
 from napari_microenhance.simulation.specimens import simulate
 
 SIZE_PX = (1600, 1000)
@@ -92,6 +94,37 @@ def two_channels(path: Path) -> Path:
         "PhysicalSizeYUnit": "µm",
     }
     tifffile.imwrite(path, np.clip(noisy, 0, 4095).astype(np.uint16), metadata=metadata, ome=True)
+    return path
+
+
+def stack(path: Path) -> Path:
+    """Write an OME-TIFF of two times, three planes and two channels."""
+    pixels = np.random.default_rng(2).integers(100, 3000, (2, 3, 2, 96, 128)).astype(np.uint16)
+    metadata = {"axes": "TZCYX", "Channel": {"Name": ["actin", "DNA"]}}
+    tifffile.imwrite(path, pixels, metadata=metadata, ome=True)
+    return path
+
+
+def large(path: Path) -> Path:
+    """Write a multiscale image of 4096 x 4096 pixels."""
+    tile = fluorescence()[0][0][:512, :512]
+    write_image(path, np.tile(tile, (8, 8)), "YX")
+    return path
+
+
+def own_model(path: Path) -> Path:
+    """Write a model that blurs a little."""
+    weights = np.full((1, 1, 3, 3), 1 / 9, np.float32)
+    lengths = ["N", 1, "Y", "X"]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])],
+        "blur",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, lengths)],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, lengths)],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), path)
     return path
 
 
@@ -168,6 +201,116 @@ def save_and_reopen(play: Play, hands: Hands, inspect: Any, result: Any) -> None
         kept = opened[0].metadata[RECORD]
         expect(kept == json.loads(json.dumps(record)), "the record is another")
         other.close()
+
+
+def chapter_models(play: Play) -> None:
+    """Other models: a sample, superres-x2, the foreground as ROI, a file of one's own, undo."""
+    hands = play.window()
+    viewer = hands.viewer
+    play.step("an empty dock offers a sample")
+    widget = open_dock(hands)
+    expect(not widget.run.native.isEnabled(), "Run can be pressed without an image")
+    hands.click(widget.try_sample)
+    image = hands.until(lambda: widget.image.value, "the sample")
+    before = np.asarray(image.data).copy()
+    play.step("superres-x2 lies over its image")
+    hands.choose(widget.model, "superres-x2")
+    result = run(hands, widget)
+    expect(result.metadata[RECORD]["model"]["spec"]["scale"] == 2, "the scale is not 2")
+    expect(np.allclose(result.scale[-2:], image.scale[-2:] / 2), f"its scale is {result.scale}")
+    unchanged(image, before)
+    play.step("Discard takes it away, Ctrl+Shift+Z brings it back")
+    hands.click(widget.discard)
+    hands.until(lambda: result not in viewer.layers, "the result to go")
+    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    hands.key(Qt.Key.Key_Z, hands.focus(), both)
+    hands.until(lambda: result in viewer.layers, "the result to come back")
+    play.step("the foreground model finds the ROI")
+    hands.choose(widget.image, image.name)
+    known = list(viewer.layers)
+    hands.pick(widget.more_roi, "From foreground model")
+    hands.until(lambda: [x for x in viewer.layers if x not in known], "the ROI that was found")
+    hands.until(widget.run.native.isEnabled, "the search to end")
+    expect(widget.roi.value is not None, "what was found is not the ROI")
+    play.step("a model file of one's own")
+    with hands.files(own_model(play.folder / "mine.onnx")):
+        hands.click(widget.open_file)
+    hands.until(lambda: "mine" in str(widget.model.value), "the model")
+    hands.until(widget.run.native.isEnabled, "the model to open")
+    result = run(hands, widget)
+    expect("mine" in result.name, f"the result is called {result.name}")
+    unchanged(image, before)
+    hands.nothing_wrong()
+    hands.close()
+
+
+def chapter_stacks(play: Play) -> None:
+    """T, Z and C: a stack plane by plane, and all image layers in one go."""
+    path = stack(play.folder / "stack.ome.tif")
+    hands = play.window()
+    play.step("open an OME-TIFF with T, Z and C")
+    layers = hands.open(path)
+    expect(len(layers) == 2, f"{len(layers)} layers")
+    expect(layers[0].data.shape == (2, 3, 96, 128), f"shape {layers[0].data.shape}")
+    widget = open_dock(hands)
+    play.step("run on all planes")
+    hands.choose(widget.image, layers[0].name)
+    hands.choose(widget.model, "detail-classic")
+    result = run(hands, widget)
+    expect(result.data.shape == layers[0].data.shape, f"shape {result.data.shape}")
+    play.step("run on all image layers")
+    known = list(hands.viewer.layers)
+    hands.pick(widget.more_run, "Run on all image layers")
+    hands.until(lambda: len(hands.viewer.layers) == len(known) + len(layers), "both results")
+    hands.until(widget.run.native.isEnabled, "the batch to end")
+    hands.nothing_wrong()
+    hands.close()
+
+
+def chapter_large(play: Play) -> None:
+    """A large multiscale image: what is in sight, and a region."""
+    hands = play.window()
+    play.step("open a multiscale OME-Zarr by File > Open Folder")
+    (image,) = hands.open(large(play.folder / "large.ome.zarr"))
+    expect(image.multiscale, "it is not multiscale")
+    widget = open_dock(hands)
+    hands.choose(widget.model, "detail-classic")
+    hands.click(widget.draw_roi)
+    corners = ((1000, 1000), (1000, 1800), (1700, 1700), (1600, 1100))
+    hands.draw_polygon(image, corners, end=True)
+    play.step("run on a region of it")
+    result = run(hands, widget)
+    expect(result.metadata[RECORD]["roi"]["pixels"] < 800 * 800, "more than the region was run")
+    hands.nothing_wrong()
+    hands.close()
+
+
+def chapter_trouble(play: Play) -> None:
+    """What goes wrong: no model, a wrong value, a cancel; then it works as before."""
+    hands = play.window()
+    image = hands.viewer.add_image(np.random.default_rng(0).random((1500, 1500), np.float32))
+    widget = open_dock(hands)
+    play.step("a file that is no model gives one sentence")
+    wrong = play.folder / "wrong.onnx"
+    wrong.write_text("<html>not found</html>", "utf-8")
+    with hands.files(wrong), hands.hears(widget.failed):
+        hands.click(widget.open_file)
+    sentence = hands.wrong()
+    expect("wrong.onnx" in sentence and "Traceback" not in sentence, sentence)
+    play.step("cancel ends a run, and leaves no layer")
+    hands.choose(widget.model, "denoise")
+    hands.until(widget.run.native.isEnabled, "the model to open")
+    with hands.hears(widget.cancelled, widget.failed):
+        hands.click(widget.run)
+        hands.until(widget.cancel.native.isEnabled, "Cancel to be enabled")
+        hands.pause(300)
+        hands.click(widget.cancel)
+    hands.pause(200)
+    expect(list(hands.viewer.layers) == [image], f"layers: {list(hands.viewer.layers)}")
+    play.step("then a run works as before")
+    hands.choose(widget.model, "detail-classic")
+    run(hands, widget)
+    hands.close()
 
 
 # --- what chapters are made of ------------------------------------------------------------
@@ -257,7 +400,13 @@ def expect(holds: object, otherwise: str) -> None:
         raise Trouble(otherwise)
 
 
-CHAPTERS: dict[str, Callable[[Play], None]] = {"path": chapter_path}
+CHAPTERS: dict[str, Callable[[Play], None]] = {
+    "path": chapter_path,
+    "models": chapter_models,
+    "stacks": chapter_stacks,
+    "large": chapter_large,
+    "trouble": chapter_trouble,
+}
 
 
 def main() -> int:

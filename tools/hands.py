@@ -110,10 +110,21 @@ class Hands:
         QTest.mouseClick(native, LEFT, NO_KEY, at or native.rect().center())
         self.pause(20)
 
-    def key(self, key: Any, where: QWidget | None = None) -> None:
+    def key(self, key: Any, where: QWidget | None = None, held: Any = NO_KEY) -> None:
         """Press a key, on the canvas unless something else is named."""
-        QTest.keyClick(where or self.canvas, key)
+        QTest.keyClick(where or self.canvas, key, held)
         self.pause(20)
+
+    def focus(self) -> QWidget:
+        """Return what the keyboard writes to."""
+        window = self.viewer.window._qt_window
+        if not window.isActiveWindow():
+            window.activateWindow()
+            self.pause(100)
+        found = QApplication.focusWidget()
+        if found is None:
+            raise Trouble("nothing has the focus of the keyboard")
+        return found
 
     def write(self, field: Any, text: str) -> None:
         """Type into a field in the place of what it holds, and leave it."""

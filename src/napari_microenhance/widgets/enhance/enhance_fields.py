@@ -137,7 +137,7 @@ def make_fields(
         save_result=button(
             "save_result", "Save…", "Save the result with its record, as OME-TIFF or OME-Zarr."
         ),
-        discard=button("discard", "Discard", "Remove this result (undo: Ctrl+Z)."),
+        discard=button("discard", "Discard", "Remove this result; Ctrl+Shift+Z restores it."),
         try_sample=button(
             "try_sample", "Try a sample", "Open a simulated fluorescence image with an ROI."
         ),

@@ -43,10 +43,12 @@ print(json.dumps({
 
 
 def image_in(folder: Path, edge: int, dtype: str) -> Path:
-    """Write a noisy image as OME-Zarr, a band of rows at a time."""
+    """Write a noisy image as OME-Zarr, a band of rows at a time, unless it is there."""
     import zarr
 
     path = folder / f"image{edge}.ome.zarr"
+    if path.exists():
+        return path
     root = zarr.create_group(path)
     array = root.create_array("0", shape=(edge, edge), chunks=(512, 512), dtype=dtype)
     rng, top = np.random.default_rng(0), np.iinfo(dtype).max

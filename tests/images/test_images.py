@@ -584,7 +584,7 @@ def test_wide_planes_are_tiled(tmp_path):
         ("a.tif", "bool", "YXC", "not support colour of one bit"),
         ("a.ome.tif", "bool", "ZYXC", "not support colour of one bit"),
         ("a.jpg", "uint8", "YX", "JPEG compression changes pixels"),
-        ("a.bmp", "uint8", "YX", r'"\.bmp"; results are written as \.png'),
+        ("a.bmp", "uint8", "YX", r'"\.bmp", which is not supported; results are written as \.png'),
         ("a", "uint8", "YX", "no suffix"),
     ],
 )

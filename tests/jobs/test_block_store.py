@@ -68,7 +68,8 @@ def cancelled_after(tiles: int):
 
 
 CASES = {
-    "whole": {},
+    "whole": {"options": Options(tile=48)},
+    "auto": {},
     "roi": {"roi": TRIANGLE, "options": Options(tile=48)},
     "feather": {"roi": TRIANGLE, "options": Options(feather=7, dilate=2)},
     "crop": {"roi": TRIANGLE, "options": Options(background="crop")},
@@ -119,7 +120,7 @@ def test_stacks_and_colour_keep_their_axes(axes, background, model, tmp_path) ->
     assert np.array_equal(np.asarray(stored.pixels), held.pixels)
     assert np.array_equal(np.asarray(stored.patch), held.patch)
     assert stored.axes == axes
-    changed = changed_pixels(held)
+    changed = np.asarray(changed_pixels(held))
     letters = axes.replace("C", "")
     order = [letters.index(a) for a in sorted(letters, key="TZYX".index)]
     assert np.array_equal(read_changed(tmp_path / "x.ome.zarr"), changed.transpose(order))
@@ -354,7 +355,7 @@ def test_a_store_that_is_being_written_is_left_alone(model, tmp_path) -> None:
     out, said = tmp_path / "x.ome.zarr", []
 
     def on_progress(progress) -> None:
-        if progress.done == 2:
+        if progress.done == 2 and not said:  # told once for each block of a tile
             for how in ({"resume": True}, {"overwrite": True}):
                 with pytest.raises(OutputError, match="written by another process") as raised:
                     enhance(grey(), model, out=out, **how)
@@ -392,7 +393,7 @@ def test_a_folder_that_vanishes_is_one_sentence(model, tmp_path) -> None:
     out.parent.mkdir()
 
     def on_progress(progress) -> None:
-        if progress.done == 3:
+        if progress.done == 3 and out.parent.exists():
             shutil.rmtree(out.parent)
 
     with pytest.raises(

@@ -68,6 +68,11 @@ class DockColours:
 def contrast(first: Rgb, second: Rgb) -> float:
     """Return the contrast ratio of two colours, 1 to 21.
 
+    Parameters
+    ----------
+    first, second : tuple of int
+        (red, green, blue), 0 to 255.
+
     References
     ----------
     .. [1] W3C, "Web Content Accessibility Guidelines (WCAG) 2.2", 2023, contrast ratio.

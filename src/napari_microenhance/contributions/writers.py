@@ -145,6 +145,8 @@ def _full_resolution(data: LayerPixels, meta: dict[str, Any]) -> Any:  # noqa: A
     multiscale = meta.get("multiscale")
     if multiscale or (multiscale is None and isinstance(data, list | tuple)):
         data = data[0]
+    # One part of several shows the others, too.
+    data = getattr(data, "alone", data)
     return data if hasattr(data, "shape") and hasattr(data, "dtype") else np.asarray(data)
 
 

@@ -769,3 +769,23 @@ def test_an_empty_roi_has_no_outline(compare, viewer, rng):
     roi = viewer.add_shapes()
     compare.start("side_by_side", image, result, roi)
     assert len(viewer.layers) == 3
+
+
+@pytest.mark.parametrize("where", ["hidden", "below"])
+def test_an_roi_that_is_hidden_or_below_is_outlined_in_both_cells(compare, viewer, rng, where):
+    image, result = pair_flat(viewer, rng)
+    roi = viewer.add_shapes([[(5, 5), (5, 40), (30, 20)]], shape_type="polygon")
+    if where == "hidden":
+        roi.visible = False
+    else:
+        viewer.layers.move(2, 0)
+    before = [(layer.name, layer.visible) for layer in viewer.layers]
+    compare.start("side_by_side", image, result, roi)
+    outlines = [x for x in viewer.layers if is_live(x)]
+    grid = viewer.canvas.grid
+    cells = [grid.position(viewer.layers.index(x), viewer.layers) for x in outlines]
+    assert sorted(cells) == [(0, 0), (0, 1)]
+    assert not roi.visible
+    assert len({grid.position(viewer.layers.index(x), viewer.layers) for x in (image, result)}) == 2
+    compare.stop()
+    assert [(layer.name, layer.visible) for layer in viewer.layers] == before

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from napari.layers import Shapes
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QProgressBar
 
 import dock
 import toys
+from napari_microenhance.api import Progress
 from napari_microenhance.engine.cautions import Caution
 from napari_microenhance.errors import Cancelled, RoiError
 from napari_microenhance.models import load_model
@@ -64,6 +66,63 @@ def test_a_wrong_value_is_said_at_its_field(qtbot, widget, image):
     native.setEditText("-3")
     assert check.notice.isHidden()
     qtbot.waitUntil(lambda: not check.notice.isHidden(), timeout=dock.WAIT_MS)
+
+
+def fault_of(widget, field):
+    """Return what is said below a field; empty where nothing is wrong."""
+    checks = widget.native.findChildren(CheckedField)
+    (check,) = (c for c in checks if c.isAncestorOf(field.native))
+    return "" if check.notice.isHidden() else check.said.text()
+
+
+def test_wrong_labels_and_wrong_fields_of_the_card_are_said_at_once(widget, viewer, image):
+    viewer.add_labels(np.ones((96, 128), int))
+    widget.roi.value = viewer.layers[-1]
+    line = widget.roi_label.native
+    for text, words in (("1, x", "whole numbers"), ("1, 3", ""), ("2.5", "2.5"), ("", "")):
+        line.setText(text)
+        line.editingFinished.emit()
+        assert bool(words) == bool(fault_of(widget, widget.roi_label))
+        assert words in fault_of(widget, widget.roi_label)
+    card = widget.card
+    for field, wrong, right in (
+        (card.value_range, "wide", "0, 255"),
+        (card.output_range, "5", "-1, 1"),
+        (card.output_channels, "first", "0, 2"),
+    ):
+        native = field.native
+        typed = native.lineEdit() if hasattr(native, "lineEdit") else native
+        typed.setText(wrong)
+        typed.editingFinished.emit()
+        assert wrong in fault_of(widget, field)
+        typed.setText(right)
+        assert not fault_of(widget, field)
+
+
+def test_saving_shows_how_far_it_is_and_can_be_cancelled(
+    qtbot, widget, image, tmp_path, monkeypatch
+):
+    def save(_path, _inspected, hooks):
+        hooks.enter("Writing cells.ome.tif", "rows")
+        hooks.show(Progress(done=20, total=96))
+        while not hooks.should_stop():
+            threading.Event().wait(0.001)
+        raise Cancelled
+
+    dock.run(qtbot, widget)
+    monkeypatch.setattr("napari_microenhance.widgets.inspect.saving.save_result", save)
+    path = str(tmp_path / "cells.ome.tif")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (path, "OME-TIFF"))
+    widget.save_result.native.click()
+    qtbot.waitUntil(lambda: "Writing cells" in widget.status.value, timeout=dock.WAIT_MS)
+    assert widget.cancel.enabled
+    bar = widget.native.findChild(QProgressBar)
+    assert (bar.value(), bar.maximum(), bar.format()) == (20, 96, "20 of 96 rows")
+    assert not bar.parentWidget().isHidden()
+    widget.cancel.native.click()
+    qtbot.waitUntil(lambda: "cancelled" in widget.status.value, timeout=dock.WAIT_MS)
+    assert bar.parentWidget().isHidden()
+    assert not widget.cancel.enabled
 
 
 def test_one_caution_is_in_view_the_gravest(widget, image):

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -159,9 +158,8 @@ def test_cancel_in_the_middle_of_a_long_tile(viewer, qtbot, rng, tmp_path):
     widget.run.native.click()
     qtbot.wait(700)
     assert not heard, "the tile was over before the click"
-    clicked = time.monotonic()
     click_and_wait(qtbot, widget, widget.cancel, "cancelled")
-    assert time.monotonic() - clicked < 2
+    assert not heard
     assert len(viewer.layers) == 1
     widget.model.value = NETWORK
     run(qtbot, widget)

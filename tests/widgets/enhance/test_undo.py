@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 import dock
+from napari_microenhance.widgets.viewer.layer_values import RECORD_KEY
 
 TRIANGLE = np.array([(20.0, 30.0), (20.0, 70.0), (60.0, 50.0)])
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -30,9 +31,11 @@ def press(qtbot, key, modifier=CTRL):
 
 
 def test_ctrl_z_takes_back_a_run(qtbot, shown, viewer, image):
+    shown.run.native.setFocus()
     layer = dock.run(qtbot, shown)
     assert layer in viewer.layers
-    shown.native.setFocus()
+    # The button was disabled meanwhile; the keys are the dock's all the same.
+    assert QApplication.focusWidget() is shown.native
     press(qtbot, Qt.Key.Key_Z)
     assert list(viewer.layers) == [image]
     assert image.visible
@@ -129,3 +132,17 @@ def test_a_sample_is_opened_with_its_roi_and_taken_back(qtbot, shown, viewer):
     press(qtbot, Qt.Key.Key_Z)
     assert len(viewer.layers) == 0
     assert not shown.run.enabled
+
+
+def test_the_labels_of_a_result_as_roi_are_taken_back(qtbot, shown, viewer, image):
+    drawn = viewer.add_shapes([TRIANGLE], shape_type="polygon")
+    labels = viewer.add_labels(np.ones((96, 128), int), metadata={RECORD_KEY: {}})
+    viewer.layers.selection.active = labels
+    shown.use_as_roi.native.click()
+    assert shown.roi.value is labels
+    shown.native.setFocus()
+    press(qtbot, Qt.Key.Key_Z)
+    assert shown.roi.value is drawn
+    assert labels in viewer.layers
+    press(qtbot, Qt.Key.Key_Z, CTRL | SHIFT)
+    assert shown.roi.value is labels

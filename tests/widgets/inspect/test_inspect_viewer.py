@@ -75,6 +75,8 @@ def test_a_result_is_compared_mapped_and_run_again(plugin, viewer, qtbot, pair):
     qtbot.wait(50)
     before = viewer.screenshot(flash=False)
     _, shown = ended(qtbot, widget, widget.trust.buttons["raw consistency"].click, "mapped")
+    assert shown.colorbar.visible
+    shown.colorbar.visible = False
     qtbot.wait(50)
     after = viewer.screenshot(flash=False)
     changed = (before != after).any(axis=-1)

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 
+import dock
 from napari_microenhance.api import Options, enhance, load_model
+from napari_microenhance.contributions.writers import write_ome_tiff
 from napari_microenhance.widgets.running.result_layers import ResultLayers
-from napari_microenhance.widgets.viewer.layer_values import read_image
+from napari_microenhance.widgets.viewer.layer_values import level_zero, read_image
 from napari_microenhance.widgets.viewer.live import LiveLayer, LiveTiles
 from napari_microenhance.widgets.viewer.results import plan_layer
 
@@ -109,3 +112,40 @@ def test_finer_pixels_lie_on_repeated_ones(viewer, channels):
     np.testing.assert_array_equal(seen[y : y + height, x : x + width], result.patch)
     corner = channels.data_to_world((-0.5, -0.5))
     np.testing.assert_allclose(layer.data_to_world((-0.5, -0.5)), corner)
+
+
+def test_one_result_per_shape_shows_all_of_them(qtbot, viewer, channels, tmp_path):
+    roi = viewer.add_shapes(
+        [SQUARE, SQUARE + np.array([20, 30])], shape_type="polygon", scale=(2, 3), rotate=10
+    )
+    with dock.made(qtbot, viewer) as widget:
+        widget.image.value, widget.roi.value = channels, roi
+        widget.each_shape.value = True
+        widget.run.native.click()
+        qtbot.waitUntil(lambda: "2 of 2" in widget.status.value, timeout=dock.WAIT_MS)
+    second = next(x for x in viewer.layers if "shape 2" in x.name)
+    first = next(x for x in viewer.layers if "shape 1" in x.name)
+    assert [first.visible, second.visible] == [False, True]
+    before = channels.data.astype(int)
+    changed = [np.asarray(level_zero(x)).astype(int) != before for x in (first, second)]
+    assert all(one.any() for one in changed)
+    assert not (changed[0] & changed[1]).any()
+    # What is seen is both; what is compared, saved or enhanced again is one.
+    np.testing.assert_array_equal(np.asarray(second.data).astype(int) != before, sum(changed) > 0)
+    (path,) = write_ome_tiff(str(tmp_path / "one.ome.tif"), *second.as_layer_data_tuple()[:2])
+    np.testing.assert_array_equal(tifffile.imread(path).astype(int) != before, changed[1])
+    viewer.layers.remove(second)
+    assert first.visible
+
+
+def test_a_preview_of_an_earlier_dock_gives_way_to_a_result(qtbot, viewer, channels):
+    other = viewer.layers["green"]
+    for _ in range(2):
+        with dock.made(qtbot, viewer) as widget:
+            widget.image.value = channels
+            preview = dock.click(qtbot, widget, "preview", "previewed")
+    with dock.made(qtbot, viewer) as widget:
+        widget.image.value = channels
+        result = dock.run(qtbot, widget)
+    assert preview not in viewer.layers
+    assert list(viewer.layers) == [channels, result, other]

@@ -45,15 +45,17 @@ class SideBySide:
         if roi in layers and roi is not None and roi.visible:
             places = [layers.index(layer) for layer in (*wanted, roi)]
             wanted += [roi] if places == sorted(places) else []
+        top = max(wanted, key=layers.index)
         _split(viewer, changes)
         changes.hide(layer for layer in layers if layer not in wanted)
         for layer in wanted:
             changes.set(layer, "visible", True)
         for layer in (pair.original, pair.result):
             changes.name_cell(layer)
-        if isinstance(roi, Shapes) and roi in wanted and roi.data:
-            # In the fourth place, it goes into the second cell.
-            changes.add(_outline(roi), (roi,))
+        if isinstance(roi, Shapes) and roi in layers and roi.data:
+            # The third place is that of the first cell, the fourth that of the second.
+            for _ in range(4 - len(wanted)):
+                changes.add(_outline(roi), (top,))
         link(changes, pair)
 
 

@@ -19,6 +19,11 @@ __all__ = ["ViewerChanges"]
 _PICTURES = (Image, Labels, Surface)
 
 
+_LEAST_POINTS = 6.0
+_LETTER_WIDTH = 1.05
+"""Of a letter on the canvas, px per point."""
+
+
 class ViewerChanges(ExitStack):
     """Alters a viewer and, when closed, puts back what is still as it was left.
 
@@ -75,8 +80,11 @@ class ViewerChanges(ExitStack):
         self.set(overlay, "visible", True)
 
     def name_cell(self, layer: "Layer") -> None:
-        """Write a layer's name into its cell of the canvas."""
+        """Write a layer's name into its cell of the canvas, a long one in smaller letters."""
         overlay = layer.name_overlay
+        _, width = self._viewer.canvas.viewbox_size(self._viewer.layers)
+        fits = max(_LEAST_POINTS, width / (_LETTER_WIDTH * max(1, len(layer.name))))
+        self.set(overlay, "font_size", min(overlay.font_size, fits))
         self.set(overlay, "box", True)
         self.set(overlay, "visible", True)
 

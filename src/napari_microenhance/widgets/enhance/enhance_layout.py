@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from magicgui.widgets import Container, Widget
@@ -12,13 +13,14 @@ from superqt import QCollapsible
 from napari_microenhance.widgets.enhance.cautions.caution_panel import CautionPanel
 from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
 from napari_microenhance.widgets.enhance.outcome.result_bar import ResultBar
-from napari_microenhance.widgets.fields.checked_field import CheckedField
-from napari_microenhance.widgets.fields.folds import FoldButton
+from napari_microenhance.widgets.fields.checked_field import CheckedField, check_option
+from napari_microenhance.widgets.fields.folds import FoldButton, paint_arrows
 from napari_microenhance.widgets.fields.layout import FieldArea, beside, form
 from napari_microenhance.widgets.fields.notice import Notice
 from napari_microenhance.widgets.fields.options_form import ADVANCED
 from napari_microenhance.widgets.fields.theme_colours import DockColours, css
 from napari_microenhance.widgets.models.card import ModelCard
+from napari_microenhance.widgets.roi.labels_roi import parse_labels
 
 __all__ = ["Panels", "lay_out"]
 
@@ -61,6 +63,7 @@ class Panels:
     def paint_with(self, colours: DockColours) -> None:
         """Take the colours of another theme."""
         self.card.paint_with(colours)
+        paint_arrows(self.dock, colours)
         for notice in (self.status, self.cautions.notice, *(c.notice for c in self.checks)):
             notice.paint_with(colours)
         primary, on_primary = css(colours.primary), css(colours.on_primary)
@@ -99,7 +102,8 @@ def lay_out(
     fields.run.native.setObjectName("run")
     close_up(card)
     options = fields.options
-    checks = {name: CheckedField(options[name]) for name in ADVANCED}
+    checks = {name: CheckedField(options[name], partial(check_option, name)) for name in ADVANCED}
+    labels = CheckedField(fields.roi_label, parse_labels)
     advanced = _stack(
         _form_of(fields.preset.label, beside(fields.preset, fields.preset_menu)),
         _checked_form([options[name] for name in ADVANCED], checks),
@@ -115,7 +119,7 @@ def lay_out(
         _holding(form(options["planes"])),
         headings[1],
         beside(fields.roi, fields.draw_roi, fields.more_roi),
-        fields.roi_label.native,
+        labels,
         fields.each_shape.native,
         _holding(form(*(options[name] for name in _REGION))),
         headings[2],
@@ -155,7 +159,7 @@ def lay_out(
         cautions=cautions,
         results=results,
         steps=headings,
-        checks=tuple(checks.values()),
+        checks=(labels, *checks.values(), *card.checks),
     )
 
 

@@ -123,6 +123,13 @@ class EnhanceView:
         self._set_bar(max(0, progress.done - 1), max(1, progress.total), "")
         self.say(f"{what}: {progress.stage.lower()}{count}")
 
+    def show_parts(self, progress: "JobProgress") -> None:
+        """Show which stage goes on, and how many of its parts are done."""
+        self._panels.activity.show()
+        count = f"{progress.done} of {progress.total} {progress.unit}" if progress.total else ""
+        self._set_bar(progress.done, max(1, progress.total), count.rstrip())
+        self.say(f"{progress.stage}…")
+
     def show_idle(self) -> None:
         """Put the bar away."""
         self._panels.activity.hide()

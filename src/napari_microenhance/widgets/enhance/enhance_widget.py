@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
 from psygnal import Signal
+from qtpy.QtWidgets import QApplication
 
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.background.deletion import when_destroyed
@@ -112,7 +113,7 @@ class EnhanceWidget(Container[Any]):
         self._samples = SampleControl(napari_viewer, self.native)
         self._saving = SaveControl(napari_viewer, self.native)
         self.presets = PresetControl(fields, preset_choices)
-        self._layers = LayerControl(napari_viewer, fields)
+        self._layers = LayerControl(napari_viewer, fields, self.undoing.noting)
         self.rois = RoiControl(napari_viewer, fields, self.undoing.noting)
         self.networks = NetworkControl(fields, known)
         self._card_control = CardControl(self.card, known)
@@ -196,6 +197,8 @@ class EnhanceWidget(Container[Any]):
         self._samples.opened.connect(self._on_sample)
         self.undoing.undone.connect(self._on_undone)
         self._saving.saved.connect(self._on_saved)
+        self._saving.progressed.connect(self._on_saving)
+        self._saving.cancelled.connect(self._on_not_saved)
         for busy in (self._samples, self._saving):
             busy.began.connect(self._view.say)
             busy.failed.connect(self._tell)
@@ -221,10 +224,17 @@ class EnhanceWidget(Container[Any]):
         for name in ("completed", "previewed", "failed", "cancelled"):
             getattr(self._runs, name).connect(getattr(self, name).emit)
 
+    def _keep_focus(self) -> None:
+        """Keep the keys here: Qt moves the focus on, out of the dock, from a disabled button."""
+        focus = QApplication.focusWidget()
+        if focus is not None and self.native.isAncestorOf(focus):
+            self.native.setFocus()
+
     def _show_state(self) -> None:
         """Enable the buttons that make sense."""
         busy = self.undoing.is_blocked = self._runs.is_busy
-        self._view.show_state(busy=busy, can_cancel=busy or self._known.opening is not None)
+        can_cancel = busy or self._known.opening is not None or self._saving.is_busy
+        self._view.show_state(busy=busy, can_cancel=can_cancel)
 
     def _tell(self, error: Exception) -> None:
         """Tell the user what went wrong."""
@@ -256,9 +266,12 @@ class EnhanceWidget(Container[Any]):
 
     def _on_cancel(self) -> None:
         """Stop what is going on."""
+        self._keep_focus()
         was_opening, was_running = self.networks.cancel(), self._runs.cancel()
         if was_opening and not was_running:
             self._runs.end_cancelled()
+        elif not was_running:
+            self._saving.cancel()
 
     def _on_test(self) -> None:
         """Run one tile of what is in sight."""
@@ -285,7 +298,19 @@ class EnhanceWidget(Container[Any]):
 
     def _on_saved(self, path: Path) -> None:
         """Say where a result was saved."""
+        self._show_state()
         self._view.say_done(f"Saved {path.name}.")
+
+    def _on_saving(self, progress: "JobProgress") -> None:
+        """Show how far saving is; a run shows its own progress."""
+        if not self._runs.is_busy and self._known.opening is None:
+            self._show_state()
+            self._view.show_parts(progress)
+
+    def _on_not_saved(self) -> None:
+        """Say that saving was cancelled."""
+        self._show_state()
+        self._view.say("Saving was cancelled; nothing was written.")
 
     def _on_discard(self) -> None:
         """Take back the run that made the result."""
@@ -305,6 +330,7 @@ class EnhanceWidget(Container[Any]):
 
     def _on_began(self) -> None:
         """Keep what is chosen for the next opening of the widget."""
+        self._keep_focus()
         self._remember()
         self._events.watch_window()
 

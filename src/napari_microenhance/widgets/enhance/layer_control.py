@@ -1,12 +1,13 @@
 """The dock's choice of layers: follows the viewer, and chooses what is sensible."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels, Layer, Shapes
 from psygnal import Signal
 
+from napari_microenhance.widgets.enhance.outcome.undo_step import Noting
 from napari_microenhance.widgets.viewer.layer_values import is_result
 from napari_microenhance.widgets.viewer.layer_watch import LayerWatch
 from napari_microenhance.widgets.viewer.live import is_helper
@@ -39,6 +40,8 @@ class LayerControl:
     ----------
     viewer : napari.components.ViewerModel
     fields : EnhanceFields
+    noting : callable, optional
+        Gets a name; what is done in the context that it returns can be taken back.
 
     Attributes
     ----------
@@ -49,8 +52,11 @@ class LayerControl:
     result_changed = Signal(object)
     """The result that is selected, or the topmost one, or None: it may be another one."""
 
-    def __init__(self, viewer: "ViewerModel", fields: "EnhanceFields") -> None:
+    def __init__(
+        self, viewer: "ViewerModel", fields: "EnhanceFields", noting: Noting | None = None
+    ) -> None:
         self._viewer, self._fields = viewer, fields
+        self._noting: Noting = noting or (lambda _: nullcontext())
         self._is_ours = False
         self._chosen: set[str] = set()
         self.image_watch, self.roi_watch = LayerWatch(), LayerWatch()
@@ -98,8 +104,9 @@ class LayerControl:
         """Mark what to enhance with the labels of a result."""
         labels = self._labels_result()
         if labels is not None:
-            self._fields.roi.reset_choices()
-            self._fields.roi.value = labels
+            with self._noting("Use as ROI"):
+                self._fields.roi.reset_choices()
+                self._fields.roi.value = labels
 
     @contextmanager
     def _by_default(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The ways to an ROI: drawn, from a file, into a file; and what the menu beside them asks."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_microenhance.errors import ImageError, RoiError
+from napari_microenhance.widgets.enhance.outcome.undo_step import Noting
 from napari_microenhance.widgets.models.network_choices import may_hold_network
 from napari_microenhance.widgets.roi.roi_files import (
     drawing_look,
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from napari_microenhance.widgets.enhance.enhance_fields import EnhanceFields
 
 __all__ = ["RoiControl"]
-
-Noting = Callable[[str], AbstractContextManager[None]]
-"""Gets the name of an action, for the user to take back."""
 
 
 class RoiControl:

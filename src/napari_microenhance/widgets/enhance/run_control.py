@@ -225,10 +225,11 @@ class RunControl:
             return
         try:
             if batch.preview:
-                self._results.remove_preview()
-            tiles = self._runner.become(outcome.plan)
+                self._results.remove_previews()
             image = batch.run.image
-            layer = self._results.add(outcome.plan, image, tiles, preview=batch.preview)
+            plan = self._results.beside(outcome.plan, image, batch.layers)
+            tiles = self._runner.become(plan)
+            layer = self._results.add(plan, image, tiles, preview=batch.preview)
         except Exception as error:  # noqa: BLE001 - the edge: every mistake reaches the user
             self._runner.tidy()
             self._on_failed(error)
@@ -245,10 +246,8 @@ class RunControl:
         self._networks.keep(batch.key, outcome.model)
         batch.remarks += [r for r in outcome.remarks if r not in batch.remarks]
         self.ran.emit(outcome)
-        if batch.preview:
-            self._results.keep_preview(layer, image)
-        else:
-            batch.removed += self._results.remove_preview(image)
+        if not batch.preview:
+            batch.removed += self._results.remove_previews(image)
             if self._results.holds(image):
                 self.made.emit(image, layer)
         if batch.as_roi:

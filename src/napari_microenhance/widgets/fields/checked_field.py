@@ -1,17 +1,18 @@
 """A field of an option, with what is wrong with its text right below it."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
+from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_microenhance.api import Options
 from napari_microenhance.engine.option_text import parse
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.fields.notice import Notice
-from napari_microenhance.widgets.fields.options_form import OptionField
 
-__all__ = ["CheckedField"]
+__all__ = ["CheckedField", "check_option"]
 
 _PAUSE_MS: Final = 400
 
@@ -22,7 +23,9 @@ class CheckedField(QWidget):
     Parameters
     ----------
     field : magicgui widget
-        Called as the field of `Options`.
+        A line, or a box that may be typed in.
+    check : callable
+        Gets the text; raises an `OptionsError` that says what is wrong with it.
 
     Attributes
     ----------
@@ -32,9 +35,9 @@ class CheckedField(QWidget):
         What is wrong.
     """
 
-    def __init__(self, field: OptionField) -> None:
+    def __init__(self, field: ValueWidget[Any], check: Callable[[str], object]) -> None:
         super().__init__()
-        self._name = field.name
+        self._take = check
         self.said = QLabel()
         self.said.setWordWrap(True)
         self.notice = Notice(self.said)
@@ -49,12 +52,13 @@ class CheckedField(QWidget):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._check)
-        self._box = field.native
-        if isinstance(self._box, QComboBox):
-            self._box.editTextChanged.connect(self._on_text)
-            line = self._box.lineEdit()
-            if line is not None:
-                line.editingFinished.connect(self._check)
+        native = field.native
+        self._line: QLineEdit | None = native.lineEdit() if isinstance(native, QComboBox) else None
+        if isinstance(native, QLineEdit):
+            self._line = native
+        if self._line is not None:
+            self._line.textChanged.connect(self._on_text)
+            self._line.editingFinished.connect(self._check)
 
     def _on_text(self, _: str) -> None:
         """Take back at once what is right again; wait before finding fault."""
@@ -72,9 +76,19 @@ class CheckedField(QWidget):
 
     def _fault(self) -> str:
         """Return what is wrong with the text as it is; empty where nothing is."""
-        text = self._box.currentText()
         try:
-            Options(**{self._name: parse(self._name, text)} if text else {})
+            self._take("" if self._line is None else self._line.text())
         except OptionsError as error:
             return str(error)
         return ""
+
+
+def check_option(name: str, text: str) -> None:
+    """Check what is typed into the field of an option; an empty field means its default.
+
+    Raises
+    ------
+    OptionsError
+        If the option does not take it.
+    """
+    Options(**{name: parse(name, text)} if text else {})

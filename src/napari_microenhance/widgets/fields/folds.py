@@ -1,9 +1,38 @@
-"""A short line that unfolds to more."""
+"""What unfolds to more: a short line, and the arrows of sections."""
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPointF, Qt
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolButton, QWidget
+from superqt import QCollapsible
 
-__all__ = ["FoldButton"]
+from napari_microenhance.widgets.fields.theme_colours import DockColours, Rgb
+
+__all__ = ["FoldButton", "paint_arrows"]
+
+_ICON_PX = 64
+
+
+def paint_arrows(dock: QWidget, colours: DockColours) -> None:
+    """Draw the arrows of all sections of a dock in the colour of the text.
+
+    superqt draws them in that of the palette, which napari's themes leave as it is: black.
+    """
+    for fold in dock.findChildren(QCollapsible):
+        fold.setExpandedIcon(_arrow(colours.text, (16, 24), (48, 24), (32, 44)))
+        fold.setCollapsedIcon(_arrow(colours.text, (24, 16), (24, 48), (44, 32)))
+
+
+def _arrow(colour: Rgb, *corners: tuple[int, int]) -> QIcon:
+    """Return a triangle."""
+    pixmap = QPixmap(_ICON_PX, _ICON_PX)
+    pixmap.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(*colour))
+    painter.drawPolygon(QPolygonF([QPointF(x, y) for x, y in corners]))
+    painter.end()
+    return QIcon(pixmap)
 
 
 class FoldButton(QToolButton):

@@ -1,10 +1,13 @@
 """The dock widget "Inspect result"."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
 from napari_microenhance.errors import MicroEnhanceError
+from napari_microenhance.widgets.fields.folds import paint_arrows
+from napari_microenhance.widgets.fields.theme_colours import ThemeFollower
 from napari_microenhance.widgets.inspect.comparison_control import ComparisonControl
 from napari_microenhance.widgets.inspect.inspect_view import InspectView
 from napari_microenhance.widgets.inspect.job_control import JobControl
@@ -70,6 +73,7 @@ class InspectWidget(InspectView):
         ):
             for name in names:
                 getattr(part, name).connect(getattr(self, name).emit)
+        self._theme = ThemeFollower(napari_viewer, self, partial(paint_arrows, self))
         self._on_pair()
         self._choice.follow()
 

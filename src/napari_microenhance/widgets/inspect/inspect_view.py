@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QProgressBar, QStyle, QVBoxLayout, QWidget
 
 from napari_microenhance.api import Record
@@ -12,7 +12,12 @@ from napari_microenhance.widgets.fields.layer_box import LayerBox
 from napari_microenhance.widgets.fields.layout import FieldArea
 from napari_microenhance.widgets.fields.options_form import let_shrink
 from napari_microenhance.widgets.inspect.sections.changes_section import ChangesSection
-from napari_microenhance.widgets.inspect.sections.form_parts import WrappedText, push_button, row
+from napari_microenhance.widgets.inspect.sections.form_parts import (
+    FoldedSection,
+    WrappedText,
+    push_button,
+    row,
+)
 from napari_microenhance.widgets.inspect.sections.record_section import RecordSection
 from napari_microenhance.widgets.inspect.sections.trust_section import TrustSection
 
@@ -57,6 +62,10 @@ class InspectView(QWidget):
 
     def __init__(self, viewer: "ViewerModel") -> None:
         super().__init__()
+        self._part: QWidget | None = None
+        self._scroll = QTimer(self)
+        self._scroll.setSingleShot(True)
+        self._scroll.timeout.connect(self._on_laid_out)
         self.result = LayerBox(
             name="result",
             label="Result",
@@ -148,6 +157,18 @@ class InspectView(QWidget):
         for name, one in self.record.buttons.items():
             one.setEnabled(pair if name in ("again", "save") else record)
 
+    def reveal(self, section: FoldedSection, part: QWidget) -> None:
+        """Unfold a section, and scroll to a part of it."""
+        section.expand(animate=False)
+        self._part = part
+        # Its place is known once the section has been laid out.
+        self._scroll.start()
+
+    def _on_laid_out(self) -> None:
+        """Scroll to what was revealed."""
+        if self._part is not None:
+            self._area.ensureWidgetVisible(self._part)
+
     def _lay_out(self) -> None:
         """Put the choosers and sections into an area that scrolls, the rest below it."""
         form = QFormLayout()
@@ -169,7 +190,8 @@ class InspectView(QWidget):
         self.changes.expand(animate=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
-        layout.addWidget(FieldArea(content))
+        self._area = FieldArea(content)
+        layout.addWidget(self._area)
         layout.addWidget(row(self.bar, self.cancel, wide=1))
         layout.addWidget(self.status)
         layout.addStretch()

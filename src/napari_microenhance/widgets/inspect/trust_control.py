@@ -52,6 +52,6 @@ class TrustControl:
         record = self._choice.read_record().with_map(found)
         self._choice.keep_record(record)
         self._view.show_record(record)
-        self._view.trust.expand(animate=False)
+        self._view.reveal(self._view.trust, self._view.trust.readings[found.name])
         self._view.say(*outcome.remarks)
         self.mapped.emit(found, layer)

@@ -1,5 +1,6 @@
 """The card of a network: what was found out about it, and what the user knows better."""
 
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QTextBrowser, QVBox
 from superqt import QCollapsible
 
 from napari_microenhance.errors import OptionsError
+from napari_microenhance.widgets.fields.checked_field import CheckedField, check_option
 from napari_microenhance.widgets.fields.options_form import WordBox, let_shrink
 from napari_microenhance.widgets.fields.theme_colours import DockColours, Rgb, css
 from napari_microenhance.widgets.models.facts import describe
@@ -35,6 +37,8 @@ class ModelCard(QCollapsible):
     task, value_range, output_range, output_channels : magicgui widgets
         What the user may know better.
     save, test, verify : PushButton
+    checks : tuple of CheckedField
+        Say what is wrong with the last three.
     facts, outcome : QLabel
         What is known, and how a test or verification went.
     editor : QWidget
@@ -187,10 +191,16 @@ class ModelCard(QCollapsible):
         self.editor = QWidget()
         form = QFormLayout(self.editor)
         form.setContentsMargins(0, 0, 0, 0)
-        for field in (self.task, self.value_range, self.output_range, self.output_channels):
-            if not isinstance(field, LineEdit):
-                let_shrink(field)
-            form.addRow(field.label, field.native)
+        for box in (self.task, self.value_range, self.output_range):
+            let_shrink(box)
+        ranges = [
+            CheckedField(field, partial(check_option, field.name))
+            for field in (self.value_range, self.output_range)
+        ]
+        self.checks = (*ranges, CheckedField(self.output_channels, parse_channels))
+        fields = (self.task, self.value_range, self.output_range, self.output_channels)
+        for field, part in zip(fields, (self.task.native, *self.checks), strict=True):
+            form.addRow(field.label, part)
         form.addRow(self.save.native)
         buttons = QWidget()
         row = QHBoxLayout(buttons)

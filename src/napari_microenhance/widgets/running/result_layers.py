@@ -1,19 +1,22 @@
 """Results and previews as layers of the viewer."""
 
-import weakref
+import dataclasses
 from typing import TYPE_CHECKING
 
 from napari.layers import Layer
 
+from napari_microenhance.widgets.viewer.full_extent import FullExtent
 from napari_microenhance.widgets.viewer.hiding import (
     cover,
+    made_of,
     mark_made_of,
     place_over,
 )
-from napari_microenhance.widgets.viewer.layer_values import restore_selection
+from napari_microenhance.widgets.viewer.layer_values import level_zero, restore_selection
+from napari_microenhance.widgets.viewer.live import is_preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from napari.components import ViewerModel
 
@@ -28,23 +31,18 @@ class ResultLayers:
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-
-    Attributes
-    ----------
-    preview : napari.layers.Layer or None
-        The layer that the next preview takes the place of.
     """
 
     def __init__(self, viewer: "ViewerModel") -> None:
         self._layers = viewer.layers
-        self.preview: Layer | None = None
-        self._preview_of: weakref.ref[Layer] | None = None
-        self._gone: weakref.ref[Layer] | None = None
-        viewer.layers.events.removed.connect(self._on_removed)
-        viewer.layers.events.inserted.connect(self._on_inserted)
 
     def add(
-        self, plan: "LayerPlan", image: Layer, tiles: Layer | None = None, *, preview: bool
+        self,
+        plan: "LayerPlan",
+        image: Layer,
+        tiles: Layer | None = None,
+        *,
+        preview: bool,
     ) -> Layer:
         """Show the layer of a result or preview directly above its image.
 
@@ -78,48 +76,52 @@ class ResultLayers:
             self._layers.selection.active = layer
         return layer
 
+    def beside(self, plan: "LayerPlan", image: Layer, others: "Collection[Layer]") -> "LayerPlan":
+        """Let the result of one part of an ROI show the others, if it spans the image.
+
+        It hides their layers, which would double the channel.
+
+        Parameters
+        ----------
+        plan : LayerPlan
+        image : napari.layers.Layer
+        others : collection of napari.layers.Layer
+            What else was just made, of this or another image.
+        """
+        levels = plan.data if isinstance(plan.data, list) else [plan.data]
+        parts = (level_zero(x) for x in made_of(self._layers, image) if x in others)
+        shown = [x for x in parts if isinstance(x, FullExtent)]
+        if not shown or not isinstance(levels[0], FullExtent):
+            return plan
+        levels = levels[0].beside(shown).pyramid()
+        return dataclasses.replace(plan, data=levels if len(levels) > 1 else levels[0])
+
     def remove(self, layers: "Iterable[Layer]") -> None:
         """Take layers out that are still there."""
         for layer in layers:
             if layer in self._layers:
                 self._layers.remove(layer)
 
-    def keep_preview(self, layer: Layer, image: Layer) -> None:
-        """Take note of a preview of an image: the next one, or a result, takes its place."""
-        self.preview, self._preview_of = layer, weakref.ref(image)
-
-    def remove_preview(self, image: Layer | None = None) -> tuple[tuple[Layer, int], ...]:
+    def remove_previews(self, image: Layer | None = None) -> tuple[tuple[Layer, int], ...]:
         """Make room for the next preview, or for the result of an image.
 
         Parameters
         ----------
         image : napari.layers.Layer, optional
-            With it, a preview of another image stays.
+            With it, previews of other images stay.
 
         Returns
         -------
         tuple of (napari.layers.Layer, int)
             What was removed, and its place in the list; empty where nothing was.
         """
-        layer, of = self.preview, self._preview_of
-        other = image is not None and (of is None or of() is not image)
-        if layer is None or layer not in self._layers or other:
-            return ()
-        at = self._layers.index(layer)
-        self._layers.remove(layer)
-        return ((layer, at),)
+        # Those of an earlier dock as well.
+        layers = self._layers if image is None else made_of(self._layers, image)
+        found = [layer for layer in layers if is_preview(layer)]
+        places = tuple((layer, self._layers.index(layer)) for layer in found)
+        self.remove(found)
+        return places
 
     def holds(self, layer: Layer) -> bool:
         """Return whether a layer is in the viewer."""
         return layer in self._layers
-
-    def _on_removed(self, event: object) -> None:
-        """Do not keep the pixels of a layer that is gone."""
-        if self.preview is not None and self.preview is getattr(event, "value", None):
-            self._gone, self.preview = weakref.ref(self.preview), None
-
-    def _on_inserted(self, event: object) -> None:
-        """Take note of a preview that is back."""
-        gone = None if self._gone is None else self._gone()
-        if gone is not None and gone is getattr(event, "value", None):
-            self.preview, self._gone = gone, None

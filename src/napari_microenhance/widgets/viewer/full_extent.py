@@ -39,6 +39,8 @@ class FullExtent:
         Pixels of the result per pixel of the patch, along y and x.
     step : int
         Every so many pixels of the result are shown, along y and x.
+    others : sequence of FullExtent
+        Whose patches are shown as well, below this one; they are not `alone`.
 
     Attributes
     ----------
@@ -56,8 +58,10 @@ class FullExtent:
         *,
         thinning: int = 1,
         step: int = 1,
+        others: "Sequence[FullExtent]" = (),
     ) -> None:
         ndim = len(start)
+        self._others = tuple(others)
         self._levels, self._patch, self._start = levels, patch, tuple(start)
         self._ratio = tuple(ratio or (Fraction(1),) * ndim)
         self._thinning = (1,) * (ndim - 2) + (thinning,) * 2
@@ -87,8 +91,22 @@ class FullExtent:
             while max(levels[-1].shape[ndim - 2 : ndim]) > _COARSEST_PX:
                 step, thinning = 2 * levels[-1]._steps[-1], self._thinning[-1]
                 args = (self._levels, self._patch, self._start, self._ratio)
-                levels.append(FullExtent(*args, thinning=thinning, step=step))
+                levels.append(FullExtent(*args, thinning=thinning, step=step, others=self._others))
         return levels
+
+    def beside(self, others: "Sequence[FullExtent]") -> "FullExtent":
+        """Return it with the patches of others of the same image and ratio, at full resolution."""
+        args = (self._levels, self._patch, self._start, self._ratio)
+        patches = [other.alone for other in others]
+        return FullExtent(*args, thinning=self._thinning[-1], others=patches)
+
+    @property
+    def alone(self) -> "FullExtent":
+        """The result that it is: with the image's own pixels wherever it has none."""
+        if not self._others:
+            return self
+        args = (self._levels, self._patch, self._start, self._ratio)
+        return FullExtent(*args, thinning=self._thinning[-1], step=self._steps[-1])
 
     def __getitem__(self, key: Key | tuple[Key, ...]) -> npt.NDArray[Any]:
         parts = list(key) if isinstance(key, tuple) else [key]
@@ -116,12 +134,18 @@ class FullExtent:
     def _cut(self, wanted: Indices) -> npt.NDArray[Any]:
         """Return some pixels of the result: their numbers along each axis but colour."""
         shown = self._below(wanted)
+        for one in (*self._others, self):
+            one._paint(shown, wanted)
+        return shown
+
+    def _paint(self, shown: npt.NDArray[Any], wanted: Indices) -> None:
+        """Write the patch over pixels of the image."""
         put, take = [], []
         lengths = self._patch.shape
         for at, start, thin, n in zip(wanted, self._start, self._thinning, lengths, strict=False):
             inside = np.flatnonzero((at >= start) & (at < start + n * thin))
             if not inside.size:
-                return shown
+                return
             put.append(inside)
             take.append((at[inside] - start) // thin)
         # What is inside lies together: numbers that are asked for are in order.
@@ -135,7 +159,6 @@ class FullExtent:
             target[...] = over
         else:
             target[seen] = over[seen]
-        return shown
 
     def _below(self, wanted: Indices) -> npt.NDArray[Any]:
         """Return the image's own pixels, repeated or thinned to the grid of the result."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.utils.events import Event
 
-__all__ = ["COVER_KEY", "cover", "mark_made_of", "place_over"]
+__all__ = ["COVER_KEY", "cover", "made_of", "mark_made_of", "place_over"]
 
 COVER_KEY: Final = "napari-microenhance-cover"
 """Key in a layer's metadata of the image that it was made of, and of the layers that it hides."""
@@ -38,7 +38,7 @@ def place_over(layers: "LayerList", image: "Layer") -> int:
     """
     if image not in layers:
         return len(layers)
-    shown = (layers.index(one) for one in _made_of(layers, image) if one.visible)
+    shown = (layers.index(one) for one in made_of(layers, image) if one.visible)
     return int(1 + max([layers.index(image), *shown]))
 
 
@@ -56,7 +56,7 @@ def cover(layers: "LayerList", image: "Layer", layer: "Layer") -> None:
     """
     note = layer.metadata[COVER_KEY]
     note["spans"] = True
-    earlier = [one for one in _made_of(layers, image) if _note_of(one)["spans"]]
+    earlier = [one for one in made_of(layers, image) if _note_of(one)["spans"]]
     for one in (bare(image), *earlier):
         if one is not bare(layer) and one.visible:
             one.visible = False
@@ -65,7 +65,7 @@ def cover(layers: "LayerList", image: "Layer", layer: "Layer") -> None:
     layers.events.removed.connect(_on_removed)
 
 
-def _made_of(layers: "LayerList", image: "Layer") -> "list[Layer]":
+def made_of(layers: "LayerList", image: "Layer") -> "list[Layer]":
     """Return the layers that were made of an image."""
     wanted = str(image.unique_id)
     return [bare(one) for one in layers if _note_of(one).get("image") == wanted]

@@ -200,8 +200,12 @@ def is_result(layer: "Layer") -> bool:
 
 
 def level_zero(layer: "Layer") -> Any:  # noqa: ANN401 - any array-like
-    """Return the array of a layer, of a multiscale layer its finest level."""
-    return layer.data[0] if layer.multiscale else layer.data
+    """Return the array of a layer, of a multiscale layer its finest level.
+
+    Of one part of several, without the pixels of the others that it shows.
+    """
+    data = layer.data[0] if layer.multiscale else layer.data
+    return getattr(data, "alone", data)
 
 
 def axes_of(layer: "Image") -> str:

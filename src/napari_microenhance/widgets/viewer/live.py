@@ -289,6 +289,11 @@ def is_live(layer: Layer) -> bool:
     return bool(layer.metadata.get(LIVE_KEY)) and RECORD_KEY not in layer.metadata
 
 
+def is_preview(layer: Layer) -> bool:
+    """Return whether a layer shows what a run would give in the visible part."""
+    return bool(layer.metadata.get(HELPER_KEY)) and RECORD_KEY in layer.metadata
+
+
 def is_helper(layer: Layer) -> bool:
     """Return whether a layer of ours is for looking at: no image and no ROI for a run."""
     return is_live(layer) or bool(layer.metadata.get(HELPER_KEY))

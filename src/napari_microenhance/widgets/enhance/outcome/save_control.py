@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_microenhance.widgets.background.background_job import BackgroundJob
+from napari_microenhance.widgets.background.hooks import JobProgress
 from napari_microenhance.widgets.compare.pairs import pair_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ __all__ = ["SaveControl"]
 
 RESULT_FILES: Final = "OME-TIFF (*.ome.tif);;OME-Zarr (*.ome.zarr)"
 
+_SOON_MS: Final = 1000
 _SUFFIXES: Final = (".ome.tif", ".ome.tiff", ".ome.zarr")
 
 
@@ -35,13 +38,27 @@ class SaveControl:
     saved = Signal(object)
     """The `Path` of the file."""
 
+    progressed = Signal(object)
+    """The `JobProgress` of what takes over a second."""
+
+    cancelled = Signal()
+    """Saving was cancelled; no file is left."""
+
     failed = Signal(object)
     """The exception that kept the result from being saved."""
 
     def __init__(self, viewer: "ViewerModel", parent: QWidget) -> None:
         self._viewer = viewer
         self._job = BackgroundJob(parent)
+        self._latest = JobProgress("Saving")
+        self._pause = QTimer(parent)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_SOON_MS)
+        self._pause.timeout.connect(self._tell)
+        self._job.ended.connect(self._on_ended)
         self._job.failed.connect(self.failed.emit)
+        self._job.cancelled.connect(self.cancelled.emit)
+        self._job.progressed.connect(self._on_progressed)
 
     @property
     def is_busy(self) -> bool:
@@ -72,10 +89,34 @@ class SaveControl:
             return
         title = f"Saving {path.name}"
         self.began.emit(f"{title}…")
+        self._latest = JobProgress(title)
+        self._pause.start()
         self._job.start(
-            lambda _: save_result(path, inspected), lambda _: self.saved.emit(path), title=title
+            lambda hooks: save_result(path, inspected, hooks),
+            lambda _: self.saved.emit(path),
+            title=title,
         )
+
+    def cancel(self) -> None:
+        """Write no further."""
+        self._job.cancel()
 
     def drop(self) -> None:
         """Leave alone what is being written."""
+        self._pause.stop()
         self._job.drop()
+
+    def _on_progressed(self, progress: "JobProgress") -> None:
+        """Note how far it is, and hand it on unless it may be over soon."""
+        self._latest = progress
+        if not self._pause.isActive():
+            self._tell()
+
+    def _on_ended(self) -> None:
+        """Say no more."""
+        self._pause.stop()
+
+    def _tell(self) -> None:
+        """Say how far it is."""
+        if self.is_busy:
+            self.progressed.emit(self._latest)

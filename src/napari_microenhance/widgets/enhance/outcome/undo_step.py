@@ -1,13 +1,18 @@
 """What one action did to the layers, and the way back."""
 
 import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari.components import LayerList
     from napari.layers import Layer
 
-__all__ = ["UndoStep"]
+__all__ = ["Noting", "UndoStep"]
+
+Noting = Callable[[str], AbstractContextManager[None]]
+"""Gets the name of an action, for the user to take back."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

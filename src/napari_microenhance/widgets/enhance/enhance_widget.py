@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
 from psygnal import Signal
-from qtpy.QtWidgets import QApplication
 
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.background.deletion import when_destroyed
@@ -40,7 +39,7 @@ from napari_microenhance.widgets.models.network_choices import SUFFIXES, Network
 from napari_microenhance.widgets.roi.roi_menu import ROI_SUFFIXES
 from napari_microenhance.widgets.running.result_layers import ResultLayers
 from napari_microenhance.widgets.running.runner import Runner
-from napari_microenhance.widgets.viewer.lifetime import WidgetEvents
+from napari_microenhance.widgets.viewer.lifetime import WidgetEvents, keep_focus
 from napari_microenhance.widgets.viewer.settings import last_used, remember
 from napari_microenhance.widgets.viewer.view import read_view
 
@@ -224,12 +223,6 @@ class EnhanceWidget(Container[Any]):
         for name in ("completed", "previewed", "failed", "cancelled"):
             getattr(self._runs, name).connect(getattr(self, name).emit)
 
-    def _keep_focus(self) -> None:
-        """Keep the keys here: Qt moves the focus on, out of the dock, from a disabled button."""
-        focus = QApplication.focusWidget()
-        if focus is not None and self.native.isAncestorOf(focus):
-            self.native.setFocus()
-
     def _show_state(self) -> None:
         """Enable the buttons that make sense."""
         busy = self.undoing.is_blocked = self._runs.is_busy
@@ -266,7 +259,7 @@ class EnhanceWidget(Container[Any]):
 
     def _on_cancel(self) -> None:
         """Stop what is going on."""
-        self._keep_focus()
+        keep_focus(self.native)
         was_opening, was_running = self.networks.cancel(), self._runs.cancel()
         if was_opening and not was_running:
             self._runs.end_cancelled()
@@ -330,7 +323,7 @@ class EnhanceWidget(Container[Any]):
 
     def _on_began(self) -> None:
         """Keep what is chosen for the next opening of the widget."""
-        self._keep_focus()
+        keep_focus(self.native)
         self._remember()
         self._events.watch_window()
 

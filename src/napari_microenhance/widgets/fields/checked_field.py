@@ -12,7 +12,7 @@ from napari_microenhance.engine.option_text import parse
 from napari_microenhance.errors import OptionsError
 from napari_microenhance.widgets.fields.notice import Notice
 
-__all__ = ["CheckedField", "check_option"]
+__all__ = ["CheckedField"]
 
 _PAUSE_MS: Final = 400
 

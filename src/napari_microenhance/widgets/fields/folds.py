@@ -7,7 +7,7 @@ from superqt import QCollapsible
 
 from napari_microenhance.widgets.fields.theme_colours import DockColours, Rgb
 
-__all__ = ["FoldButton", "paint_arrows"]
+__all__ = ["FoldButton"]
 
 _ICON_PX = 64
 

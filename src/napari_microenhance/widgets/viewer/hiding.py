@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.utils.events import Event
 
-__all__ = ["COVER_KEY", "cover", "made_of", "mark_made_of", "place_over"]
+__all__ = ["COVER_KEY", "cover", "mark_made_of", "place_over"]
 
 COVER_KEY: Final = "napari-microenhance-cover"
 """Key in a layer's metadata of the image that it was made of, and of the layers that it hides."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QDropEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 
 __all__ = ["WidgetEvents"]
 
@@ -78,3 +78,13 @@ class WidgetEvents(QObject):
         urls = data.urls() if data is not None and data.hasUrls() else []
         paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
         return next((p for p in paths if p.name.lower().endswith(self._suffixes)), None)
+
+
+def keep_focus(native: QWidget) -> None:
+    """Give a widget the focus that one of its parts has.
+
+    Qt moves it on from a button that is disabled, out of the widget.
+    """
+    focus = QApplication.focusWidget()
+    if focus is not None and native.isAncestorOf(focus):
+        native.setFocus()

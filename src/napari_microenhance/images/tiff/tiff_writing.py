@@ -140,7 +140,7 @@ class _Mask:
 
 def _whole(pixels: LazyArray) -> npt.NDArray[Any]:
     """Return all pixels of an array-like, which need not be more than one that is sliced."""
-    return np.asarray(pixels[(slice(None),) * len(pixels.shape)])
+    return np.asarray(pixels[tuple(slice(0, length) for length in pixels.shape)])
 
 
 def _has_levels(pixels: LazyArray, letters: str) -> bool:

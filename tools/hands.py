@@ -232,9 +232,13 @@ class Hands:
             if submenu is None:
                 QTest.mouseClick(bar, LEFT, NO_KEY, place)
                 break
-            QTest.mouseMove(bar, place)
-            QTest.mouseClick(bar, LEFT, NO_KEY, place)
-            self.until(submenu.isVisible, f"the menu {title!r}", 5)
+            # A menu takes no notice of a mouse that has not moved since it came.
+            for shift in (-9, -4, 0):
+                QTest.mouseMove(bar, place + QPoint(shift, 0))
+                self.pause(20)
+            if not submenu.isVisible():
+                QTest.mouseClick(bar, LEFT, NO_KEY, place)
+            self.until(submenu.isVisible, f"the menu {title!r}", 10)
             bar = submenu
         self.pause(20)
 

@@ -23,6 +23,9 @@ NAPARIS = ("0.9.0", "0.9.*", "pre")
 BINDINGS = ("pyqt6", "pyside6")
 SHOWN = ("napari", "PyQt6", "PySide6", "magicgui", "superqt", "npe2", "numpy")
 MINUTES = 15
+# 6.12.0 drops a reference to None at every call, of which Python 3.11 has some thousands only:
+# every program with it aborts ("none_dealloc"), with or without napari.
+SOUND = {("3.11", "pyside6"): "PySide6!=6.12.0"}
 ASK = f"""
 import importlib.metadata, json
 def version(name):
@@ -69,14 +72,14 @@ class Environment:
         if stamp.exists() and stamp.stat().st_mtime > project.stat().st_mtime:
             return ""
         stamp.unlink(missing_ok=True)
-        interpreter = shutil.which(f"python{self.python}")
-        if interpreter is None:
-            return "no such Python"
+        interpreter = f"python{self.python}"
         what = f"napari[{self.binding}]"
         if self.napari == "pre":
             wanted = ["--pre", "--upgrade", what]
         else:
             wanted = [f"{what}=={self.napari}"]
+        if sound := SOUND.get((self.python, self.binding)):
+            wanted.append(sound)
         pip = [self.program, "-m", "pip", "--disable-pip-version-check", "--no-input"]
         for command in (
             [interpreter, "-m", "venv", self.folder],
@@ -128,10 +131,18 @@ class Environment:
 
 
 def last_line(text: str) -> str:
-    """Return the last line that says something."""
+    """Return the last line that says something, an error or a crash before others."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    wrong = [line for line in lines if line.startswith("ERROR")]
+    wrong = [line for line in lines if line.startswith(("ERROR", "Fatal"))]
     return (wrong or lines or ["nothing was said"])[-1]
+
+
+def is_there(python: str) -> bool:
+    """Tell whether a Python runs; a shim of pyenv may stand for one that is not installed."""
+    program = shutil.which(f"python{python}")
+    if program is None:
+        return False
+    return not subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode
 
 
 def main() -> int:
@@ -144,7 +155,7 @@ def main() -> int:
     rows: list[tuple[str, ...]] = []
     failed = False
     for python in arguments.python:
-        if shutil.which(f"python{python}") is None:
+        if not is_there(python):
             rows.append((python, "", "", "skipped: this Python is not installed here"))
             continue
         for napari in arguments.napari:

@@ -23,3 +23,12 @@ def test_a_chapter_is_played_to_its_end(root, tmp_path, chapter):
     assert found["trouble"] == "", done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(found["done"]) >= LEAST_STEPS[chapter]
+
+
+def test_the_benchmark_prints_its_figures(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "settings.yaml"))
+    command = [sys.executable, "benchmarks/first_hour.py", "--size", "128"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in ("menu to dock, warm", "run: longest pause", "compare: longest pause"):
+        assert line in done.stdout

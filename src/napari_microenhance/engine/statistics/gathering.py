@@ -142,7 +142,18 @@ class _Exponents:
 
 
 def gathering_of(statistic: Statistic) -> Gathering:
-    """Return what gathers a kind of numbers."""
+    """Return what gathers a kind of numbers.
+
+    Parameters
+    ----------
+    statistic : Statistic
+        Its `kind` decides.
+
+    Returns
+    -------
+    Gathering
+        Nothing is gathered yet.
+    """
     if statistic.kind == "moments":
         return _Moments(statistic)
     return _Exponents(statistic) if statistic.kind == "logsumexp" else _Sums(statistic)

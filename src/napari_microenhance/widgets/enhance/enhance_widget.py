@@ -7,9 +7,6 @@ from magicgui.widgets import Container
 from psygnal import Signal
 
 from napari_microenhance.errors import OptionsError
-from napari_microenhance.widgets.background.deletion import when_destroyed
-from napari_microenhance.widgets.compare.buttons import Comparing
-from napari_microenhance.widgets.compare.pairs import remember as remember_pair
 from napari_microenhance.widgets.enhance.cautions.caution_control import CautionControl
 from napari_microenhance.widgets.enhance.cautions.caution_panel import CautionPanel
 from napari_microenhance.widgets.enhance.cautions.caution_ticks import CautionTicks
@@ -22,12 +19,12 @@ from napari_microenhance.widgets.enhance.layer_control import (
     offered_rois,
 )
 from napari_microenhance.widgets.enhance.network_control import NetworkControl
-from napari_microenhance.widgets.enhance.outcome.save_control import SaveControl
 from napari_microenhance.widgets.enhance.outcome.undo_control import UndoControl
 from napari_microenhance.widgets.enhance.outcome.undo_step import UndoStep
 from napari_microenhance.widgets.enhance.outline_control import OutlineControl
 from napari_microenhance.widgets.enhance.preset_control import PresetChoices, PresetControl
 from napari_microenhance.widgets.enhance.request import resolve
+from napari_microenhance.widgets.enhance.result_control import ResultControl
 from napari_microenhance.widgets.enhance.roi_control import RoiControl
 from napari_microenhance.widgets.enhance.run_control import RunControl
 from napari_microenhance.widgets.enhance.sample_control import SampleControl
@@ -45,7 +42,7 @@ from napari_microenhance.widgets.viewer.view import read_view
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer, Shapes
+    from napari.layers import Layer, Shapes
 
     from napari_microenhance.widgets.background.hooks import JobProgress
     from napari_microenhance.widgets.running.task import Outcome
@@ -73,9 +70,9 @@ class EnhanceWidget(Container[Any]):
         Silence what is said before a run.
     run_menu : ButtonMenu
         Beside the button "Run".
-    networks, presets, rois, outline, cautions
+    networks, presets, rois, outline, cautions, results, undoing
         Controllers: `NetworkControl`, `PresetControl`, `RoiControl`, `OutlineControl`,
-        `CautionControl`.
+        `CautionControl`, `ResultControl`, `UndoControl`.
     """
 
     completed = Signal(object)
@@ -110,24 +107,28 @@ class EnhanceWidget(Container[Any]):
         self._view = EnhanceView(fields, known, panels)
         self.undoing = UndoControl(napari_viewer, fields.roi, self.native)
         self._samples = SampleControl(napari_viewer, self.native)
-        self._saving = SaveControl(napari_viewer, self.native)
         self.presets = PresetControl(fields, preset_choices)
         self._layers = LayerControl(napari_viewer, fields, self.undoing.noting)
         self.rois = RoiControl(napari_viewer, fields, self.undoing.noting)
         self.networks = NetworkControl(fields, known)
         self._card_control = CardControl(self.card, known)
         runner, results = Runner(napari_viewer, self.native), ResultLayers(napari_viewer)
-        self._runs = RunControl(self._view, napari_viewer, runner, results, known)
+        self._runs = runs = RunControl(self._view, napari_viewer, runner, results, known)
         self._events = WidgetEvents(self.native, (*SUFFIXES, *ROI_SUFFIXES))
-        self._comparing = Comparing(napari_viewer, dict(fields.modes), fields.roi)
-        when_destroyed(self.native, self._comparing.compare.drop)
-        when_destroyed(self.native, self._comparing.keys.unbind)
+        self.results = ResultControl(
+            napari_viewer,
+            fields,
+            self._view,
+            self._layers,
+            self.undoing,
+            lambda: not runs.is_busy and known.opening is None,
+            self.native,
+        )
         self.outline = OutlineControl(napari_viewer, fields, self._layers, self.native)
         self.cautions = CautionControl(
             napari_viewer, self._view.read_request, fields, self._layers, known, self.native
         )
         self._connect_buttons()
-        self._connect_result_bar()
         self._connect_controllers()
         self._show_state()
         self._view.say("")
@@ -184,30 +185,10 @@ class EnhanceWidget(Container[Any]):
         self._events.dropped.connect(self.rois.take)
         self._events.ended.connect(self._on_ended)
 
-    def _connect_result_bar(self) -> None:
-        """Do with a result what is asked for, and take actions back."""
-        fields = self._fields
-        fields.inspect.changed.connect(self._on_inspect)
-        fields.save_result.changed.connect(self._on_save)
-        fields.discard.changed.connect(self._on_discard)
-        self._layers.result_changed.connect(self._view.show_result)
-        self._view.show_result(self._layers.result())
-        self._runs.left.connect(self.undoing.note)
-        self._samples.opened.connect(self._on_sample)
-        self.undoing.undone.connect(self._on_undone)
-        self._saving.saved.connect(self._on_saved)
-        self._saving.progressed.connect(self._on_saving)
-        self._saving.cancelled.connect(self._on_not_saved)
-        for busy in (self._samples, self._saving):
-            busy.began.connect(self._view.say)
-            busy.failed.connect(self._tell)
-        for key, name in self._comparing.keys.bound.items():
-            fields.modes[name].text = f"{fields.modes[name].text} ({key})"
-
     def _connect_controllers(self) -> None:
         """Show what comes of it, and tell it to listeners."""
         self._view.told.connect(self.failed.emit)
-        for part in (self.presets, self.rois, self._comparing, self._card_control):
+        for part in (self.presets, self.rois, self.results, self._samples, self._card_control):
             part.failed.connect(self._tell)
         self.networks.began.connect(self._on_opening)
         self._known.progressed.connect(self._on_stage)
@@ -216,17 +197,21 @@ class EnhanceWidget(Container[Any]):
         self._card_control.saved.connect(self.open_model)
         self.cautions.found.connect(self._caution_panel.show_cautions)
         self.cautions.noise.connect(self._view.show_noise)
-        self._comparing.compare.changed.connect(self._events.watch_window)
+        self.results.changed.connect(self._show_state)
+        self.results.comparing.compare.changed.connect(self._events.watch_window)
+        self._samples.began.connect(self._view.say)
+        self._samples.opened.connect(self._on_sample)
         self._runs.began.connect(self._on_began)
         self._runs.ran.connect(self._on_ran)
-        self._runs.made.connect(self._on_made)
+        self._runs.made.connect(self.results.follow)
+        self._runs.left.connect(self.undoing.note)
         for name in ("completed", "previewed", "failed", "cancelled"):
             getattr(self._runs, name).connect(getattr(self, name).emit)
 
     def _show_state(self) -> None:
         """Enable the buttons that make sense."""
         busy = self.undoing.is_blocked = self._runs.is_busy
-        can_cancel = busy or self._known.opening is not None or self._saving.is_busy
+        can_cancel = busy or self._known.opening is not None or self.results.saving.is_busy
         self._view.show_state(busy=busy, can_cancel=can_cancel)
 
     def _tell(self, error: Exception) -> None:
@@ -264,7 +249,7 @@ class EnhanceWidget(Container[Any]):
         if was_opening and not was_running:
             self._runs.end_cancelled()
         elif not was_running:
-            self._saving.cancel()
+            self.results.saving.cancel()
 
     def _on_test(self) -> None:
         """Run one tile of what is in sight."""
@@ -274,47 +259,6 @@ class EnhanceWidget(Container[Any]):
             self._tell(error)
             return
         self._card_control.test(task)
-
-    def _on_inspect(self) -> None:
-        """Open the dock that says what a result changed."""
-        from napari_microenhance.widgets.docking import show_inspect
-
-        result = self._layers.result()
-        if result is not None:
-            show_inspect(self._viewer, result)
-
-    def _on_save(self) -> None:
-        """Save the result that is selected, or the topmost one."""
-        result = self._layers.result()
-        if result is not None:
-            self._saving.ask(result, self.native.window())
-
-    def _on_saved(self, path: Path) -> None:
-        """Say where a result was saved."""
-        self._show_state()
-        self._view.say_done(f"Saved {path.name}.")
-
-    def _on_saving(self, progress: "JobProgress") -> None:
-        """Show how far saving is; a run shows its own progress."""
-        if not self._runs.is_busy and self._known.opening is None:
-            self._show_state()
-            self._view.show_parts(progress)
-
-    def _on_not_saved(self) -> None:
-        """Say that saving was cancelled."""
-        self._show_state()
-        self._view.say("Saving was cancelled; nothing was written.")
-
-    def _on_discard(self) -> None:
-        """Take back the run that made the result."""
-        result = self._layers.result()
-        if result is not None:
-            self.undoing.discard(result)
-
-    def _on_undone(self, sentence: str) -> None:
-        """Say what was taken back, and keep the keys here."""
-        self._view.say(sentence)
-        self.native.setFocus()
 
     def _on_sample(self, layers: "tuple[Layer, ...]") -> None:
         """Take note of a sample."""
@@ -339,19 +283,13 @@ class EnhanceWidget(Container[Any]):
         """Let the card say on what a network ran."""
         self._card_control.show_run(outcome.model, outcome.provider)
 
-    def _on_made(self, image: "Image", layer: "Layer") -> None:
-        """Take note of a result and the image that it was made of."""
-        remember_pair(image, layer)
-        self._comparing.follow(layer)
-
     def _on_ended(self) -> None:
         """Stop at once, for the widget or its window goes away."""
-        self._comparing.close()
+        self.results.drop()
         self._card_control.drop()
         self.outline.drop()
         self.cautions.drop()
         self._samples.drop()
-        self._saving.drop()
         self._remember()
         was_opening = self._known.opening is not None
         self.networks.drop()

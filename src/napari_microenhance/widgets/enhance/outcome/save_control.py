@@ -65,7 +65,7 @@ class SaveControl:
         """Whether a result is being saved."""
         return self._job.is_busy
 
-    def ask(self, layer: "Layer", window: QWidget) -> None:
+    def ask(self, layer: "Layer", window: QWidget | None) -> None:
         """Ask for a file, and save a result there."""
         name = layer.name.replace("/", "-")
         path, kind = QFileDialog.getSaveFileName(

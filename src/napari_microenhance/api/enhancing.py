@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import numpy as np
 
@@ -33,9 +32,6 @@ from napari_microenhance.records.inputs import selection_of
 from napari_microenhance.types import ImageLike, PathLike, RoiLike, ShouldStop
 
 __all__ = ["check_domain", "enhance", "foresee", "noise_in"]
-
-FOR_CAMERAS: Final = {"denoise": "denoise-camera"}
-"""Built-in models, and those that learnt correlated noise as well."""
 
 
 def enhance(  # noqa: PLR0913 - the one call of most users
@@ -336,5 +332,4 @@ def _domain(given: ImageInput, network: Model, options: Options) -> tuple[Cautio
         domain.TrainedOn.from_text(text),
         name=network.name,
         pixel_size_um=given.pixel_size_um,
-        instead=FOR_CAMERAS.get(network.name, "") if network.source == "built-in" else "",
     )

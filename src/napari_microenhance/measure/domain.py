@@ -217,7 +217,6 @@ def check(
     *,
     name: str,
     pixel_size_um: float | None = None,
-    instead: str = "",
 ) -> tuple[Caution, ...]:
     """Return in what an image, as a run would show it to a network, is unlike its training.
 
@@ -232,8 +231,6 @@ def check(
         Of the network.
     pixel_size_um : float, optional
         Micrometres.
-    instead : str
-        Name of a model that learnt correlated noise.
 
     Returns
     -------
@@ -253,14 +250,11 @@ def check(
             correlated=trained.noise_correlation is not None,
         )
         where = f"Channel {palette.channels[0]}: " * (len(lanes) > 1)
-        found += [
-            Caution(CAUTION, where + text)
-            for text in cautions(seen, trained, name, instead=instead)
-        ]
+        found += [Caution(CAUTION, where + text) for text in cautions(seen, trained, name)]
     return tuple(found)
 
 
-def cautions(seen: Look, trained: TrainedOn, name: str, *, instead: str = "") -> tuple[str, ...]:
+def cautions(seen: Look, trained: TrainedOn, name: str) -> tuple[str, ...]:
     """Return a sentence for everything in which an image is unlike those of the training.
 
     Parameters
@@ -269,15 +263,13 @@ def cautions(seen: Look, trained: TrainedOn, name: str, *, instead: str = "") ->
     trained : TrainedOn
     name : str
         Of the network.
-    instead : str
-        Name of a model that learnt correlated noise, for the sentence on it.
 
     Returns
     -------
     tuple of str
         Empty where nothing stands out, or nothing is known.
     """
-    found = tuple(_differences(seen, trained, instead))
+    found = tuple(_differences(seen, trained))
     if not found:
         return ()
     what = f" ({trained.images})" if trained.images else ""
@@ -286,7 +278,7 @@ def cautions(seen: Look, trained: TrainedOn, name: str, *, instead: str = "") ->
     )
 
 
-def _differences(seen: Look, trained: TrainedOn, instead: str) -> Iterator[tuple[str, str]]:
+def _differences(seen: Look, trained: TrainedOn) -> Iterator[tuple[str, str]]:
     """Yield what stands out, and the numbers that say so."""
     if trained.dtypes and seen.dtype not in trained.dtypes:
         yield "The image has a different data type", f"{seen.dtype}, not {_words(trained.dtypes)}"
@@ -298,8 +290,7 @@ def _differences(seen: Look, trained: TrainedOn, instead: str) -> Iterator[tuple
     if seen.correlation is not None and seen.correlation > most + ALIKE:
         yield (
             "The noise is more correlated between neighbouring pixels",
-            f"correlation {seen.correlation:.2f}, {_span(limits, '.2f')} there"
-            f"{f'; use {instead}' if instead else ''}",
+            f"correlation {seen.correlation:.2f}, {_span(limits, '.2f')} there",
         )
     if side := _outside(seen.blur, trained.blur):
         word = "The image is more blurred" if side > 0 else "The image is sharper"

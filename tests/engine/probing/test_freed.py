@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+import coupled
 import toys
 from napari_microenhance import Options, enhance, load_model
 from napari_microenhance.engine.runtime.freeing import with_free_lengths
@@ -46,11 +47,26 @@ def test_a_declared_size_is_left_free_and_tiles_agree(tmp_path, rng, name):
         np.testing.assert_allclose(result.pixels, whole, atol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cyclegan", "pix2pix", "rcan"])
+def test_a_declared_size_of_a_norm_over_the_image_is_left_free(tmp_path, rng, name):
+    maker, step = coupled.NETWORKS[name]
+    free = load_model(maker(tmp_path / "free.onnx"))
+    model = load_model(maker(tmp_path / "net.onnx", shape=(1, None, 128, 128)))
+    assert (model.spec.freed, model.spec.coupling) == (True, "numbers")
+    assert all(rule.fixed is None and rule.step == step for rule in model.spec.size)
+    assert any("declares images of 128 x 128 px" in str(f) for f in model.details)
+    image = rng.random((150, 170), np.float32)
+    whole = enhance(image, free, options=Options(intensity="none")).pixels
+    tiles = enhance(image, model, options=Options(intensity="none", tile=80)).pixels
+    np.testing.assert_allclose(tiles, whole, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "build",
     [
         lambda p: toys.plain(p, shape=(1, None, 48, 64), pinned=True),
-        lambda p: toys.instance_norm(p, shape=(1, None, 64, 64)),
+        lambda p: coupled.attention(p, shape=(1, None, 32, 32)),
         lambda p: toys.pix2pix(p, size=64, depth=3),
     ],
 )

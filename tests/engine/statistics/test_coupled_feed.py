@@ -1,6 +1,9 @@
 """Networks that couple the whole image, in groups of layers: equal to one call on all of it."""
 
 import dataclasses
+import errno
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from napari_microenhance.engine.statistics.coupled_feed import (
 )
 from napari_microenhance.engine.statistics.keeping import Keeping, keeping_for
 from napari_microenhance.engine.statistics.network_graph import CutError
-from napari_microenhance.errors import Cancelled, MemoryBudgetError
+from napari_microenhance.errors import Cancelled, MemoryBudgetError, OutputError
 
 SMALL_TILES = Keeping("memory", frozenset(), 0, 0, 150_000)
 AMPLE = 2**30
@@ -184,6 +187,30 @@ def test_memory_then_disk_then_nothing(tmp_path):
     assert keeping_for(cut, size, budget=AMPLE // 16, folder=None).place == "nowhere"
     with pytest.raises(MemoryBudgetError, match="statistics=roi"):
         keeping_for(cut, size, budget=1_000_000, folder=tmp_path)
+
+
+def test_a_disk_that_fills_is_one_sentence_and_leaves_nothing(tmp_path, rng, monkeypatch):
+    model = opened(tmp_path / "net.onnx", "cyclegan")
+    cut = model.cut_for((96, 96))
+    everything = frozenset(n for g in cut.groups for n in g.leaves)
+    keeping = dataclasses.replace(SMALL_TILES, place="disk", on_disk=everything)
+    room, write = 400_000, os.pwrite
+
+    def until_full(file: int, data: memoryview, offset: int) -> int:
+        nonlocal room
+        if room <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        # A disk takes what still fits before it refuses.
+        written = write(file, data[:room], offset)
+        room -= written
+        return written
+
+    monkeypatch.setattr(os, "pwrite", until_full)
+    image = rng.random((1, 96, 96), np.float32)
+    with pytest.raises(OutputError, match=r"to disk \(No space left on device\); free some space"):
+        in_groups(model, image, keeping, folder=tmp_path / "kept")
+    assert list((tmp_path / "kept").iterdir()) == []
+    assert not [t for t in threading.enumerate() if t.name.startswith("microenhance")]
 
 
 def test_a_cancelled_run_leaves_nothing(tmp_path, rng):

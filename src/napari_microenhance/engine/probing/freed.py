@@ -12,6 +12,7 @@ from napari_microenhance.engine.probing.opening import Opened
 from napari_microenhance.engine.probing.ruler import TOLERANCES
 from napari_microenhance.engine.runtime.session import Session
 from napari_microenhance.engine.spec import GLOBAL, ModelSpec, SizeRule
+from napari_microenhance.engine.statistics.coupling import find_coupling
 from napari_microenhance.errors import MemoryBudgetError, ModelError
 
 __all__ = ["freed_of"]
@@ -22,8 +23,9 @@ FloatArray = npt.NDArray[np.float32]
 def freed_of(session: Session, opened: Opened, fixed: Probed) -> tuple[Session, Probed] | None:
     """Return what is measured when declared lengths are left free, if nothing else changes.
 
-    Only for networks whose reach lies within the declared lengths, or that answer alike from
-    every tile start: others were trained to see just that much, from just there.
+    Only for networks whose reach lies within the declared lengths, that answer alike from
+    every tile start, or that couple the image through a few numbers only: others were trained to
+    see just that much, from just there.
 
     Parameters
     ----------
@@ -43,19 +45,28 @@ def freed_of(session: Session, opened: Opened, fixed: Probed) -> tuple[Session, 
     spec = dataclasses.replace(opened.spec, size=tuple(SizeRule() for _ in lengths), freed=True)
     try:
         loose = session.with_free_lengths()
-        if anywhere and try_run(loose, spec, _field(spec, [n + 1 for n in lengths])) is None:
+        if anywhere and try_run(loose, spec, _field(spec, [2 * n for n in lengths])) is None:
             return None
         found = measure_axes(loose, Opened(spec, lengths))
-        if found.spec.radius == GLOBAL or (anywhere and found.spec.shift_step > 1):
-            return None
-        if not _is_same(session, opened.spec, loose, found.spec):
+        if found.spec.radius == GLOBAL:
+            # Its groups give what one call does, at a size that is not the declared one.
+            same = find_coupling(session.model, found.spec)[0] == "numbers"
+        else:
+            starts = not anywhere or found.spec.shift_step == 1
+            same = starts and _is_same(session, opened.spec, loose, found.spec)
+        if not same:
             return None
     except (ModelError, MemoryBudgetError):
         return None
     declared = " x ".join(map(str, lengths))
+    claim = (
+        "normalises over any image that it is given"
+        if found.spec.radius == GLOBAL
+        else "gives the same result at other sizes"
+    )
     sentence = (
-        f"The file declares images of {declared} px, but the model gives the same result at "
-        "other sizes, so any size that it accepts is used."
+        f"The file declares images of {declared} px, but the model {claim}, so any size that it "
+        "accepts is used."
     )
     return loose, Probed(found.spec, (*found.findings, Finding("info", sentence, "size")))
 

@@ -26,7 +26,7 @@ from napari_microenhance.errors import MemoryBudgetError, ModelLimitError
 
 __all__ = ["EDITION", "Probed", "probe"]
 
-EDITION = 5
+EDITION = 6
 """Of the measurements: one more wherever a network is measured or described otherwise, so that
 what was kept by an earlier version is measured again."""
 

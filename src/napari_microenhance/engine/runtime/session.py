@@ -135,6 +135,8 @@ class Session:
 
     Attributes
     ----------
+    model : Path or bytes
+        What it was loaded from.
     asked, got : str
         The provider asked for and the one that onnxruntime really gave.
 
@@ -156,7 +158,7 @@ class Session:
     ) -> None:
         self.name = name
         self.asked = provider
-        self._model = model
+        self.model = model
         self._threads = threads
         self._freed = freed
         options = ort.SessionOptions()
@@ -208,7 +210,7 @@ class Session:
         Session
         """
         return Session(
-            self._model,
+            self.model,
             name=self.name,
             provider=provider,
             threads=self._threads,
@@ -228,7 +230,7 @@ class Session:
             If onnxruntime cannot load it so.
         """
         return Session(
-            self._model, name=self.name, provider=self.asked, threads=self._threads, freed=True
+            self.model, name=self.name, provider=self.asked, threads=self._threads, freed=True
         )
 
     def assignment(self) -> dict[str, list[str]]:

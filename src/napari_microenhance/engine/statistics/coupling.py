@@ -12,12 +12,14 @@ from napari_microenhance.errors import MemoryBudgetError, ModelError
 __all__ = ["find_coupling"]
 
 
-def find_coupling(source: Path, spec: ModelSpec) -> tuple[Literal["", "numbers", "pixels"], str]:
+def find_coupling(
+    source: Path | bytes, spec: ModelSpec
+) -> tuple[Literal["", "numbers", "pixels"], str]:
     """Try to run a network in groups of layers, and compare with one call on a small image.
 
     Parameters
     ----------
-    source : Path
+    source : Path or bytes
         Its ONNX file, found harmless.
     spec : ModelSpec
 

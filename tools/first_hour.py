@@ -379,6 +379,7 @@ def compare(hands: Hands, widget: Any) -> None:
 
 def looks_other(hands: Hands, plain: np.ndarray, name: str) -> None:
     """Expect that the canvas shows something else than before."""
+    hands.nothing_wrong()
     shown = hands.viewer.screenshot(flash=False)
     changed = shown.shape != plain.shape or (shown != plain).any(axis=-1).mean() > 0.001
     expect(changed, f"{name} shows nothing new")

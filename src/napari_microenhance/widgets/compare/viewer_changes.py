@@ -19,6 +19,7 @@ __all__ = ["ViewerChanges"]
 _PICTURES = (Image, Labels, Surface)
 
 
+_USUAL_POINTS = 9
 _LEAST_POINTS = 6.0
 _LETTER_WIDTH = 1.05
 """Of a letter on the canvas, px per point."""
@@ -84,7 +85,9 @@ class ViewerChanges(ExitStack):
         overlay = layer.name_overlay
         _, width = self._viewer.canvas.viewbox_size(self._viewer.layers)
         fits = max(_LEAST_POINTS, width / (_LETTER_WIDTH * max(1, len(layer.name))))
-        self.set(overlay, "font_size", min(overlay.font_size, fits))
+        # From napari 0.10 on it is None where the size of napari's settings counts.
+        if fits < (overlay.font_size or _USUAL_POINTS):
+            self.set(overlay, "font_size", fits)
         self.set(overlay, "box", True)
         self.set(overlay, "visible", True)
 

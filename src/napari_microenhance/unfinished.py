@@ -54,7 +54,9 @@ def name_beside(target: Path) -> Path:
 
 def _cut(name: str) -> str:
     """Return the beginning of a name that leaves room for more; systems count bytes."""
-    return os.fsencode(name)[:200].decode(errors="ignore")
+    while len(os.fsencode(name)) > 200:
+        name = name[:-1]  # whole characters, in any locale
+    return name
 
 
 def name_aside(part: Path) -> Path:

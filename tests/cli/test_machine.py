@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -176,6 +177,13 @@ def test_a_full_disk_leaves_nothing(tmp_path, image, name, older):
     )
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
+    if name.endswith(".zarr"):  # in place: what is finished is kept, for --resume
+        assert done.stderr.endswith(
+            f"{name} cannot be written: File too large; the finished blocks are kept, "
+            "resume continues.\n"
+        )
+        assert names(tmp_path) == kept
+        return
     assert done.stderr == f"Error: {name} cannot be written: File too large.\n"
     assert names(tmp_path) == kept
     if older:
@@ -205,7 +213,7 @@ def test_a_disk_that_is_really_full_leaves_nothing(tmp_path, image, name):
         done = program(*command, "--report", disk / "r.json")
         assert done.returncode == 2
         assert done.stderr.count(b"\n") == 1
-        assert b"No space left on device" in done.stderr
+        assert b"of the disk are free" in done.stderr
         assert names(disk) == {"other"}
 
 
@@ -228,7 +236,7 @@ def test_every_name_is_a_name(tmp_path, image, name, capfd):
     ):
         assert run(list(map(str, arguments))) == 0, capfd.readouterr()
     shown, said = capfd.readouterr()
-    assert shown.count("->") == 2
+    assert len(re.findall(r"-> \W?" + re.escape(str(tmp_path)), shown)) == 2
     assert "\nb" not in shown.replace("->", "")
     assert said == "" or all(line.startswith("Warning: ") for line in said.splitlines())
 
@@ -263,7 +271,7 @@ def test_names_that_are_no_text_are_names(tmp_path, image):
     done = several(*runs, ["inspect", odd + b".png"])
     assert done.returncode == 2
     assert done.stderr.count(b"Error: ") == 1
-    assert done.stderr.splitlines()[-1].startswith(b"Error: There is no network")
+    assert done.stderr.splitlines()[-1].startswith(b"Error: There is no model")
     assert done.stdout.count(b"->") == done.stdout.count(b"\n") == len(outs)
     for out in outs:
         assert read_image(Path(os.fsdecode(out))).pixels.shape == (300, 400)

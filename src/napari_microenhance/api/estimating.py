@@ -71,8 +71,8 @@ def check_disk(target: Path, source: Source, spec: ModelSpec, options: Options) 
     free = shutil.disk_usage(target.absolute().parent).free
     if need > free and (need := need * compressed_share(source)) > free:
         raise OutputError(
-            f"{target} will take about {need / 1e9:.1f} GB and {free / 1e9:.1f} GB of the disk are "
-            "free; choose another folder, or background=crop."
+            f"{target} will take about {need / 1e6:,.1f} MB and {free / 1e6:,.1f} MB of the disk "
+            "are free; choose another folder, or background=crop."
         )
 
 

@@ -151,7 +151,7 @@ def _estimated(shape: tuple[int, ...], values: bytes) -> NoiseEstimate | None:
 
 
 def grey(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return one channel as it is, or the Rec.601 grey of colours, without the axis of channels."""
-    if len(pixels) == 1:
-        return np.asarray(pixels[0], np.float64)
-    return luma(pixels.astype(np.float64))
+    """Return the Rec.601 grey of three channels, the mean of others, without their axis."""
+    if len(pixels) == 3:
+        return luma(pixels.astype(np.float64))
+    return np.asarray(pixels.mean(axis=0, dtype=np.float64))

@@ -489,6 +489,7 @@ def test_changed_pixels_are_those_that_differ(tmp_path, axes, background):
         before = pixels[tuple(cut[a] for a in axes)]
     differ = result.pixels != before
     expected = differ.any(axis=axes.index("C")) if "C" in axes else differ
+    changed = np.asarray(changed)
     np.testing.assert_array_equal(changed, expected)
     assert 0 < np.count_nonzero(changed) < changed.size or background == "white"
 
@@ -521,7 +522,7 @@ def test_changed_pixels_of_a_larger_result(tmp_path):
     mask[5:9, 6:14] = True
     model = toys.espcn(tmp_path / "toy.onnx", scale=2)
     result = enhance(pixels, model, roi=mask, options=PLAIN)
-    changed = changed_pixels(result)
+    changed = np.asarray(changed_pixels(result))
     expected = result.pixels != np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1)
     np.testing.assert_array_equal(changed, expected)
     assert not changed[~np.repeat(np.repeat(mask, 2, axis=0), 2, axis=1)].any()

@@ -210,7 +210,7 @@ def test_a_choice_by_mouse_is_kept(qtbot, widget, viewer, rng, shown_already):
 
 
 def test_opening_a_model_tells_its_stages(qtbot, widget, tmp_path):
-    path, seen = toys.espcn(tmp_path / "toy.onnx"), []
+    path, seen = toys.espcn(tmp_path / "toy.onnx", scale=3), []
     load_model(path, on_progress=seen.append)
     assert [s.done for s in seen] == [1, 2, 3, 4, 5]
     assert {s.total for s in seen} == {5}

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from psygnal import Signal
 
+from napari_microenhance.engine.reports.report import RECORD_KEY
 from napari_microenhance.errors import ModelError
 from napari_microenhance.widgets.background.hooks import JobProgress
 from napari_microenhance.widgets.enhance.request import EnhanceRequest
 from napari_microenhance.widgets.enhance.run_control import FOREGROUND, RunControl
 from napari_microenhance.widgets.running.result_layers import ResultLayers
+from napari_microenhance.widgets.viewer.layer_values import HELPER_KEY
 from napari_microenhance.widgets.viewer.results import LayerPlan
 
 NETWORK = "detail-classic"
@@ -124,9 +126,9 @@ def dock(qtbot, viewer, image):
 
 
 def outcome(name="cells · x", value=1):
-    plan = LayerPlan(
-        np.full((8, 8), value, np.uint8), {"name": name, "contrast_limits": (0, 255)}, "image"
-    )
+    marks = {HELPER_KEY: True, RECORD_KEY: {}} if "(preview)" in name else {}
+    meta = {"name": name, "contrast_limits": (0, 255), "metadata": marks}
+    plan = LayerPlan(np.full((8, 8), value, np.uint8), meta, "image")
     return SimpleNamespace(
         plan=plan, model="opened", summary="x ran", remarks=("r",), provider=None
     )

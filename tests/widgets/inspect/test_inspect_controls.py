@@ -1,5 +1,6 @@
 """What the controllers of "Inspect result" do, with a faked view and jobs that end when told."""
 
+from collections import defaultdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,6 +29,7 @@ class FakeSection:
     def __init__(self):
         self.shown, self.comparison = [], None
         self.beyond = SimpleNamespace(value=lambda: 3.0)
+        self.readings = defaultdict(str)
 
     def show_comparison(self, found):
         self.shown.append(found)
@@ -42,6 +44,9 @@ class FakeView:
     def __init__(self):
         self.changes, self.trust, self.record = FakeSection(), FakeSection(), FakeSection()
         self.said, self.records = [], []
+
+    def reveal(self, *_):
+        """Nothing is scrolled here."""
 
     def say(self, *lines):
         self.said.append(lines)
